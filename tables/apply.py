@@ -1,0 +1,151 @@
+"""One event applied to one customer. Pure: changes the customer in place and answers with signals.
+
+Event time decides what is older and newer, so a late event finds its place; `last_seen` never goes back.
+"""
+
+from collections.abc import Callable
+
+from app.model.event import Event
+from tables import bounds, cart, profile
+from tables.customer import (
+    CATEGORIES,
+    ORDER_IDS,
+    SEARCHES,
+    VIEWS,
+    CategoryView,
+    Customer,
+    Orders,
+    Search,
+    View,
+)
+from tables.signals import CATEGORY_VIEWED, ORDERED, PRODUCT_VIEWED, SEARCHED
+from tables.windows import push, session_start, within
+
+CATEGORY_PRODUCTS = 3
+CATEGORY_WINDOW = 1800.0
+"""A category is viewed after this many different products of it within this many seconds."""
+
+_NO_VISIT = ("identify", "alias", "group")
+
+Handler = Callable[[Customer, Event, float], tuple[str, ...]]
+NOTHING: tuple[str, ...] = ()
+
+
+def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    """Apply `event`, which happened at `at` (epoch seconds). Returns the signals, most specific first."""
+    if event.historical:
+        return _historical(customer, event, at)
+    if is_activity(event) and at > customer.last_seen:
+        customer.session_started = session_start(customer.session_started, customer.last_seen, at)
+        customer.last_seen = at
+        if not customer.first_seen:
+            customer.first_seen = at
+    handler = HANDLERS.get(event.event)
+    if handler is not None:
+        if event.properties is not None:
+            bounds.trim(event.properties)
+        return handler(customer, event, at)
+    if event.traits is not None:
+        return profile.identified(customer, event, at)
+    return NOTHING
+
+
+def is_activity(event: Event) -> bool:
+    """Whether the customer did it: a back end that updates a profile says nothing of a visit."""
+    return event.source != "server" or event.type not in _NO_VISIT
+
+
+def _historical(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    """An old or imported event updates orders and profile. An order still ends what it bought; nothing else is said."""
+    if event.event == "Order Completed":
+        return _ordered(customer, event, at)
+    if event.traits is not None:
+        return profile.identified(customer, event, at)
+    return NOTHING
+
+
+def _product_viewed(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    properties = event.properties
+    if properties is None or not properties.product_id:
+        return NOTHING
+    views = customer.views
+    if views is not None:
+        for index, view in enumerate(views):
+            if view.product_id == properties.product_id:
+                if view.at >= at:
+                    return NOTHING
+                del views[index]
+                break
+    customer.views = push(
+        views,
+        View(
+            properties.product_id,
+            at,
+            properties.category,
+            properties.price,
+            properties.name,
+            properties.url,
+            properties.image_url,
+            _is_taken(customer, properties.product_id, at),
+        ),
+        VIEWS,
+    )
+    if properties.category and _is_category_viewed(customer, properties.category, at):
+        return (PRODUCT_VIEWED, CATEGORY_VIEWED)
+    return (PRODUCT_VIEWED,)
+
+
+def _is_taken(customer: Customer, product_id: str, at: float) -> bool:
+    """Whether a view at `at` was followed by what it was for: an order, or it lies in the cart."""
+    if customer.orders is not None and at <= customer.orders.last_at:
+        return True
+    return customer.cart is not None and any(line.product_id == product_id for line in customer.cart.lines)
+
+
+def _is_category_viewed(customer: Customer, category: str, at: float) -> bool:
+    seen = sum(view.category == category for view in within(customer.views, at, CATEGORY_WINDOW))
+    if seen < CATEGORY_PRODUCTS:
+        return False
+    ring = [item for item in customer.categories or () if item.category != category]
+    customer.categories = push(ring, CategoryView(category, at), CATEGORIES)
+    return True
+
+
+def _searched(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    properties = event.properties
+    if properties is None or not properties.query:
+        return NOTHING
+    ring = [item for item in customer.searches or () if item.query != properties.query]
+    customer.searches = push(ring, Search(properties.query, at, properties.results), SEARCHES)
+    return (SEARCHED,)
+
+
+def _ordered(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    properties = event.properties
+    orders = customer.orders
+    if orders is None:
+        orders = customer.orders = Orders(first_at=at)
+    order_id = (properties.order_id if properties is not None else "") or event.messageId
+    if order_id not in orders.ids:
+        orders.ids = [*orders.ids, order_id][-ORDER_IDS:]
+        orders.count += 1
+        orders.total += properties.total if properties is not None else 0.0
+    orders.first_at = min(orders.first_at, at)
+    orders.last_at = max(orders.last_at, at)
+    products = (properties.products or ()) if properties is not None else ()
+    cart.bought(customer, at, {line.product_id for line in products})
+    for view in customer.views or ():
+        if view.at <= at:
+            view.taken = True
+    return (ORDERED,)
+
+
+HANDLERS: dict[str, Handler] = {
+    "Product Viewed": _product_viewed,
+    "Product Added": cart.added,
+    "Product Removed": cart.removed,
+    "Cart Viewed": cart.viewed,
+    "Products Searched": _searched,
+    "Order Completed": _ordered,
+}
+"""Names of E-commerce v2; the collector has mapped older names onto them."""

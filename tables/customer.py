@@ -1,0 +1,202 @@
+"""State of one customer. Pure data; `tables/apply.py` changes it, `agents/decide.py` reads it.
+
+Field order is the format of the changelog (array-like structs): new fields go to the end, with a default.
+Limits on each list stand here, so that a row always fits a Kafka record.
+"""
+
+import msgspec
+
+VIEWS = 20
+SEARCHES = 5
+CATEGORIES = 5
+CART_LINES = 100
+ALIASES = 16
+OPEN_TRIGGERS = 8
+SENDS = 8
+ORDER_IDS = 5
+SHELF_ITEMS = 8
+SEEN = 16
+"""Digests of the last cart events, to drop repeated ones."""
+REMOVED = 16
+"""Products of which we remember that they were taken out of the cart."""
+
+SHELF_PREFIX = "\x00shelf:"
+"""Keys of shelves; no customer key may begin with a control character."""
+
+
+class CartLine(msgspec.Struct, array_like=True, gc=False):
+    """A product in the cart; `at` is its last change, epoch seconds."""
+
+    product_id: str
+    quantity: float
+    at: float
+    price: float = 0.0
+    name: str = ""
+    category: str = ""
+    url: str = ""
+    image_url: str = ""
+
+
+class Cart(msgspec.Struct, array_like=True, gc=False):
+    """The cart's lines in the order in which they were added."""
+
+    lines: list[CartLine]
+    changed_at: float
+    currency: str = ""
+
+
+class View(msgspec.Struct, array_like=True, gc=False):
+    """A product view. `taken`: put into the cart or bought since."""
+
+    product_id: str
+    at: float
+    category: str = ""
+    price: float = 0.0
+    name: str = ""
+    url: str = ""
+    image_url: str = ""
+    taken: bool = False
+
+
+class CategoryView(msgspec.Struct, array_like=True, gc=False):
+    """Enough products of one category were viewed within the window."""
+
+    category: str
+    at: float
+
+
+class Search(msgspec.Struct, array_like=True, gc=False):
+    """A search on the site; `results` is None where the shop does not tell."""
+
+    query: str
+    at: float
+    results: int | None = None
+
+
+class Orders(msgspec.Struct, array_like=True, gc=False):
+    """Summary of all orders; `ids` are the last few, to count an order once."""
+
+    count: int = 0
+    total: float = 0.0
+    first_at: float = 0.0
+    last_at: float = 0.0
+    ids: list[str] = []
+
+
+class Profile(msgspec.Struct, array_like=True, gc=False):
+    """What the shop told of the customer."""
+
+    email: str = ""
+    phone: str = ""
+    name: str = ""
+    first_name: str = ""
+    locale: str = ""
+    timezone: str = ""
+    city: str = ""
+    at: float = 0.0
+    """When the newest of this was told, epoch seconds."""
+
+
+class Armed(msgspec.Struct, array_like=True, gc=False):
+    """A scenario that waits. `anchor` is the event it hangs on, `at` that event's time."""
+
+    scenario: str
+    version: int
+    anchor: str
+    at: float
+
+
+class Open(msgspec.Struct, array_like=True, gc=False):
+    """A trigger that has fired and whose fate is not known yet."""
+
+    trigger_id: str
+    scenario: str
+    channel: str
+    at: float
+    anchor_at: float
+    expires_at: float
+    cancelled: bool = False
+    marketing: bool = True
+
+
+class Sent(msgspec.Struct, array_like=True, gc=False):
+    """A message that was, or may have been, handed to a provider. `at` is when its trigger fired."""
+
+    trigger_id: str
+    scenario: str
+    channel: str
+    at: float
+    marketing: bool = True
+
+
+class Permission(msgspec.Struct, array_like=True, gc=False):
+    """Consent to one channel, with its proof: when, from where, to which wording."""
+
+    granted: bool
+    at: float = 0.0
+    source: str = ""
+    wording: str = ""
+
+
+class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):
+    """One customer. Times are epoch seconds; empty lists are None."""
+
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    session_started: float = 0.0
+    profile: Profile | None = None
+    consent: dict[str, Permission] | None = None
+    cart: Cart | None = None
+    views: list[View] | None = None
+    categories: list[CategoryView] | None = None
+    searches: list[Search] | None = None
+    orders: Orders | None = None
+    armed: list[Armed] | None = None
+    open: list[Open] | None = None
+    sends: list[Sent] | None = None
+    fired: dict[str, float] | None = None
+    """Scenario -> when it last fired."""
+    suppressed: dict[str, str] | None = None
+    """Channel -> why nothing may be sent over it."""
+    aliases: list[str] | None = None
+    """Anonymous keys that were claimed; an address is one without standing here."""
+    seen: bytes = b""
+    cart_known_at: float = 0.0
+    """When a snapshot last said what the whole cart is."""
+    removed: dict[str, float] | None = None
+    """Product -> when it was taken out of the cart, for additions that arrive late."""
+
+    def instance(self, scenario: str) -> Armed | None:
+        """The scenario's armed instance, if there is one."""
+        for item in self.armed or ():
+            if item.scenario == scenario:
+                return item
+        return None
+
+
+class ShelfItem(msgspec.Struct, array_like=True, gc=False):
+    """A product of the shelf; `by` is the last viewer, `others` whether more than one customer has seen it."""
+
+    product_id: str
+    price: float
+    at: float
+    by: str
+    others: bool = False
+    name: str = ""
+    url: str = ""
+    image_url: str = ""
+
+
+class Shelf(msgspec.Struct, array_like=True, gc=False, tag=2):
+    """The cheapest products of one category that customers of this partition have seen, cheapest first."""
+
+    items: list[ShelfItem] = []
+
+
+class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):
+    """Stands where a customer's state was before it moved to `owner`."""
+
+    owner: str
+
+
+Row = Customer | Shelf | Pointer

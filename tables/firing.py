@@ -1,0 +1,122 @@
+"""Timers of a fenced table on the wall clock: what is due fires once the lag gate lets it pass."""
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from faust.types import TP
+
+from app import metrics
+from tables.gate import ClockWatch
+from tables.held import HeldPartition
+from tables.step import Step
+
+if TYPE_CHECKING:
+    from tables.store import FencedTable
+
+log = logging.getLogger(__name__)
+
+MOST_FIRED = 1000
+"""Timers looked at in one step."""
+LONGEST_SLEEP = 1.0
+POLL = 0.05
+"""Seconds between looks while ends wait to be reached. Bundles look too, so this does not decide the lateness."""
+
+
+class Firing:
+    """Watches the deadlines of a table's open partitions and fires them in steps."""
+
+    def __init__(self, table: "FencedTable", triggers_to: str) -> None:
+        self._table = table
+        self._triggers_to = triggers_to
+        self._clock_watch = ClockWatch(table.clock.now(), table.clock.monotonic())
+        self._sooner = asyncio.Event()
+        self._asleep_until = 0.0
+        self._fired = metrics.TIMERS_FIRED.labels(table.name)
+
+    @property
+    def on(self) -> bool:
+        """Whether timers fire by the wall clock at all. In stream time the records are the clock."""
+        return self._table.live and self._table.on_timer is not None
+
+    async def sleep(self) -> None:
+        """Wait until there may be something to do."""
+        now, parts = self._table.clock.now(), self._table.parts.values()
+        pause = min((self._pause(part, now) for part in parts if part.open), default=LONGEST_SLEEP)
+        self._asleep_until = now + pause
+        self._sooner.clear()
+        if pause > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sooner.wait(), pause)
+
+    def _pause(self, part: HeldPartition, now: float) -> float:
+        return part.gate.pause(part.timers.next_due(), now, LONGEST_SLEEP, POLL)
+
+    def wake_for(self, part: HeldPartition) -> None:
+        """A step may have brought a deadline before the one that `sleep` waits for."""
+        due = part.timers.next_due() if self.on else None
+        if due is not None and due + self._table.grace < self._asleep_until:
+            self._sooner.set()
+
+    async def tick(self) -> None:
+        """Fire what is due and what the lag gate lets pass."""
+        table = self._table
+        now = table.clock.now()
+        if self._clock_watch.jumped(now, table.clock.monotonic()):
+            self._on_jump()
+        await self._ask_ends(now)
+        for part in list(table.parts.values()):
+            while part.open and part.gate.limit(part.applied) is not None:
+                await self._fire_step(part)
+
+    def _on_jump(self) -> None:
+        log.warning("the wall clock has jumped: nothing fires until all inputs are read up to the ends they have now")
+        metrics.CLOCK_JUMPS.inc()
+        for part in self._table.parts.values():
+            part.gate.reset()
+
+    async def _ask_ends(self, now: float) -> None:
+        """Ask for the ends of the inputs of every partition with something due. `now` was read before that."""
+        table = self._table
+        due = [part for part in table.parts.values() if part.open and part.gate.wants_ends(part.timers.next_due(), now)]
+        if not due:
+            return
+        topics = {topic: table.prefix + topic for topic in table.inputs}
+        ends = await table.app.consumer.highwaters(*(TP(name, p.number) for p in due for name in topics.values()))
+        for part in due:
+            if part.open:
+                part.gate.hold(now, {topic: ends[TP(name, part.number)] for topic, name in topics.items()})
+                if part.gate.limit(part.applied) is None:
+                    metrics.LAG_GATE_HOLDS.inc()
+
+    async def _fire_step(self, part: HeldPartition) -> None:
+        async with part.lock:
+            if part.open:
+                step = Step(part)
+                await self._table.write(part, step, self.fire_into(part, step))
+
+    def fire_into(self, part: HeldPartition, step: Step) -> list[float]:
+        """Fire into `step` what the gate lets pass, if anything; returns the deadlines of timers that sent a trigger."""
+        limit, on_timer = part.gate.limit(part.applied), self._table.on_timer
+        if limit is None or on_timer is None:
+            return []
+        now = self._table.clock.now()
+        triggered: list[float] = []
+        looked = 0
+        for due, key in step.due(limit, MOST_FIRED):
+            looked += 1
+            sent = len(step.outputs)
+            on_timer(step, due, key, now)
+            if any(output.topic == self._triggers_to for output in step.outputs[sent:]):
+                triggered.append(due)
+        self._fired.inc(looked)
+        if looked < MOST_FIRED:
+            part.gate.reset()
+        return triggered
+
+    def observe(self, triggered: list[float]) -> None:
+        """Measure the lateness of triggers that have just been committed."""
+        now = self._table.clock.now()
+        for due in triggered:
+            metrics.LATENESS_SECONDS.observe(max(now - due - self._table.grace, 0.0))

@@ -1,0 +1,95 @@
+"""A partition as a fenced table holds it: its state, its lock and its place in the changelog."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tables.bundle import Bundle
+from tables.changelog import FENCE_KEY, Codec
+from tables.gate import Gate
+from tables.packed import PackedRows
+from tables.step import Partition
+
+
+class HoleError(RuntimeError):
+    """Records are missing between what was applied and what was delivered: the engine stops rather than pass over them."""
+
+
+class HeldPartition(Partition):
+    """State of one partition, with what its owner needs beside it."""
+
+    __slots__ = ("gate", "idle_fence", "lock", "log_end", "open", "seen")
+
+    def __init__(self, number: int, grace: float, rows: PackedRows | None = None) -> None:
+        super().__init__(number, rows)
+        self.lock = asyncio.Lock()
+        self.open = False
+        """Restored and ours: steps may run."""
+        self.log_end: int | None = None
+        """Last changelog offset that the rows reflect."""
+        self.gate = Gate(grace)
+        self.idle_fence = False
+        """The fence has moved in memory only, over offsets that changed nothing."""
+        self.seen: dict[str, float] = {}
+        """Topic -> timestamp of the last record applied, epoch seconds."""
+
+    def check(self, bundle: Bundle) -> int:
+        """The fence of the bundle's topic. Raises HoleError when records before the bundle have not been applied."""
+        fence = self.applied.get(bundle.topic)
+        if fence is None:
+            raise HoleError(f"{bundle.topic} is not an input of this table")
+        if bundle.start > fence + 1:
+            raise HoleError(
+                f"{bundle.topic}[{bundle.partition}]: applied up to offset {fence}, but the next record delivered is "
+                f"{bundle.start}. If the records in between are no longer on the topic, they are lost."
+            )
+        return fence
+
+    def replay(self, bundle: Bundle, codec: Codec) -> int:
+        """Apply a bundle of the changelog; returns the number of records. What the rows already reflect is skipped."""
+        end = self.log_end
+        if self.open or (end is not None and bundle.offset <= end):
+            return 0
+        if end is not None:
+            if bundle.start > end + 1:
+                raise HoleError(f"changelog {bundle}: the last offset before it is {end}")
+            bundle.drop_until(end)
+        rows, decode, packed = self.rows, codec.decode_row, self.packed
+        for record in bundle.records:
+            key, value = record.key, record.value
+            if key == FENCE_KEY:
+                if value is not None:
+                    fence = codec.read_fence(value)
+                    self.applied, self.clock = fence.applied, fence.clock
+            elif key is not None:
+                if value is None:
+                    rows.pop(key.decode(), None)
+                elif packed is not None:
+                    packed.put_packed(key.decode(), value)
+                else:
+                    rows[key.decode()] = decode(value)
+        self.log_end = bundle.offset
+        return len(bundle)
+
+    def start_fence(self, begins: dict[str, int], ends: dict[str, int]) -> None:
+        """Complete the fence: an input never read begins at its log's start. Raises HoleError when a log has shrunk."""
+        for topic, begin in begins.items():
+            fence = self.applied.get(topic)
+            if fence is None:
+                self.applied[topic] = begin - 1
+            elif fence + 1 < begin:
+                raise HoleError(
+                    f"{topic}[{self.number}] begins at offset {begin}, but was applied up to {fence} only: the records in "
+                    "between have expired unread."
+                )
+            elif fence + 1 > ends[topic]:
+                raise HoleError(
+                    f"{topic}[{self.number}] ends at offset {ends[topic]}, but was applied up to {fence}: the topic was cut "
+                    "or made anew. Restore it, or delete this table's changelog too and replay."
+                )
+
+    def rebuild(self, wake_of: Callable[[Any], float | None] | None) -> None:
+        """Rebuild what follows from the rows."""
+        if wake_of is not None:
+            self.rebuild_timers(wake_of)
+        self.gate.reset()

@@ -1,0 +1,133 @@
+"""Two keys that turn out to be one customer: the alias's state joins the owner's, live timers included. Pure.
+
+What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
+"""
+
+from tables import cart
+from tables.customer import (
+    CATEGORIES,
+    OPEN_TRIGGERS,
+    ORDER_IDS,
+    REMOVED,
+    SEARCHES,
+    SEEN,
+    SENDS,
+    VIEWS,
+    Armed,
+    Cart,
+    CartLine,
+    Customer,
+    Orders,
+    Permission,
+    Profile,
+)
+from tables.windows import T
+
+
+def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
+    """Join `alias` into `owner`. Returns the scenarios of the alias that the join has ended."""
+    owner.first_seen = min(filter(None, (owner.first_seen, alias.first_seen)), default=0.0)
+    if alias.last_seen > owner.last_seen:
+        owner.last_seen, owner.session_started = alias.last_seen, alias.session_started
+    owner.profile = _profile(owner.profile, alias.profile)
+    owner.consent = _consent(owner.consent, alias.consent)
+    owner.orders = _orders(owner.orders, alias.orders)
+    owner.cart = _cart(owner.cart, alias.cart)
+    owner.views = _newest(owner.views, alias.views, "product_id", VIEWS)
+    owner.categories = _newest(owner.categories, alias.categories, "category", CATEGORIES)
+    owner.searches = _newest(owner.searches, alias.searches, "query", SEARCHES)
+    owner.open = _ring(owner.open, alias.open, OPEN_TRIGGERS)
+    owner.sends = _ring(owner.sends, alias.sends, SENDS)
+    owner.fired = {**(alias.fired or {}), **(owner.fired or {})} or None
+    for scenario, at in (alias.fired or {}).items():
+        if owner.fired is not None:
+            owner.fired[scenario] = max(owner.fired[scenario], at)
+    owner.suppressed = {**(alias.suppressed or {}), **(owner.suppressed or {})} or None
+    owner.cart_known_at = max(owner.cart_known_at, alias.cart_known_at)
+    owner.removed = _removed(owner.removed, alias.removed)
+    owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
+    return _armed(owner, alias)
+
+
+def _armed(owner: Customer, alias: Customer) -> tuple[str, ...]:
+    """One instance a scenario: the later anchor. An order after the anchor, on either side, ends it."""
+    best: dict[str, Armed] = {}
+    for instance in (*(owner.armed or ()), *(alias.armed or ())):
+        known = best.get(instance.scenario)
+        if known is None or (instance.at, instance.anchor) > (known.at, known.anchor):
+            best[instance.scenario] = instance
+    ended = []
+    orders = owner.orders
+    if orders is not None:
+        cart.bought(owner, orders.last_at)
+        for view in owner.views or ():
+            if view.at <= orders.last_at:
+                view.taken = True
+        ended = [name for name, instance in best.items() if instance.at <= orders.last_at]
+    owner.armed = [instance for name, instance in best.items() if name not in ended] or None
+    return tuple(ended)
+
+
+def _profile(owner: Profile | None, alias: Profile | None) -> Profile | None:
+    if owner is None or alias is None:
+        return owner or alias
+    both = Profile(*(getattr(owner, name) or getattr(alias, name) for name in Profile.__struct_fields__))
+    both.at = max(owner.at, alias.at)
+    return both
+
+
+def _removed(owner: dict[str, float] | None, alias: dict[str, float] | None) -> dict[str, float] | None:
+    gone = dict(owner or {})
+    for product_id, at in (alias or {}).items():
+        gone[product_id] = max(at, gone.get(product_id, 0.0))
+    return dict(sorted(gone.items(), key=lambda item: item[1])[-REMOVED:]) or None
+
+
+def _consent(owner: dict[str, Permission] | None, alias: dict[str, Permission] | None) -> dict[str, Permission] | None:
+    """The newer word counts; at the same moment, the refusal."""
+    out = dict(owner or {})
+    for channel, consent in (alias or {}).items():
+        known = out.get(channel)
+        if known is None or (consent.at, not consent.granted) > (known.at, not known.granted):
+            out[channel] = consent
+    return out or None
+
+
+def _orders(owner: Orders | None, alias: Orders | None) -> Orders | None:
+    if owner is None or alias is None:
+        return owner or alias
+    return Orders(
+        owner.count + alias.count,
+        owner.total + alias.total,
+        min(owner.first_at, alias.first_at),
+        max(owner.last_at, alias.last_at),
+        list(dict.fromkeys([*alias.ids, *owner.ids]))[-ORDER_IDS:],
+    )
+
+
+def _cart(owner: Cart | None, alias: Cart | None) -> Cart | None:
+    """Lines of both; of one product the larger quantity, since shops copy a visitor's cart into the user's."""
+    if owner is None or alias is None:
+        return owner or alias
+    lines: dict[str, CartLine] = {}
+    for line in sorted((*owner.lines, *alias.lines), key=lambda line: line.at):
+        known = lines.get(line.product_id)
+        if known is not None:
+            line.quantity = max(line.quantity, known.quantity)
+        lines[line.product_id] = line
+    both = Cart(list(lines.values()), max(owner.changed_at, alias.changed_at), owner.currency or alias.currency)
+    cart.bound(both)
+    return both
+
+
+def _ring(owner: list[T] | None, alias: list[T] | None, size: int) -> list[T] | None:
+    return sorted((*(alias or ()), *(owner or ())), key=lambda item: item.at)[-size:] or None
+
+
+def _newest(owner: list[T] | None, alias: list[T] | None, name: str, size: int) -> list[T] | None:
+    """A ring in which each value of `name` stands once, with its newest item."""
+    newest: dict[str, T] = {}
+    for item in _ring(owner, alias, 10_000) or ():
+        newest.pop(getattr(item, name), None)
+        newest[getattr(item, name)] = item
+    return list(newest.values())[-size:] or None

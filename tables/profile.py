@@ -1,0 +1,67 @@
+"""Profile and consent, as `identify` and receipts change them. Pure.
+
+Only a server may set an address or a consent; the collector strips them from browser events, and this is the second lock.
+"""
+
+from app.model.event import Event
+from tables.customer import Customer, Permission, Profile
+from tables.signals import CONSENT_CHANGED
+
+TEXT = 200
+CHANNELS = 16
+SPOKEN = ("unsubscribed", "complained")
+"""Sources of a refusal that came from the customer."""
+_PUBLIC = ("name", "first_name", "locale", "timezone", "city")
+_TRUSTED = ("email", "phone")
+
+
+def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
+    """Take over the traits of an event that happened at `at`. One that is older than what is known only fills gaps."""
+    traits = event.traits
+    if traits is None:
+        return ()
+    profile = customer.profile
+    if profile is None:
+        profile = customer.profile = Profile()
+    trusted = event.source == "server"
+    newest, profile.at = at >= profile.at, max(at, profile.at)
+    if trusted and newest and customer.suppressed is not None and traits.email not in (None, profile.email):
+        customer.suppressed.pop("email", None)  # it was the old address that bounced
+    for name in (*_TRUSTED, *_PUBLIC) if trusted else _PUBLIC:
+        value = getattr(traits, name)
+        if value is not None and (newest or not getattr(profile, name)):
+            setattr(profile, name, value[:TEXT])
+    if not trusted or not traits.consent:
+        return ()
+    changed = False
+    for channel, consent in list(traits.consent.items())[:CHANNELS]:
+        changed |= set_consent(
+            customer,
+            channel,
+            Permission(consent.granted, consent.at or at, consent.source[:TEXT], consent.wording[:TEXT]),
+        )
+    return (CONSENT_CHANGED,) if changed else ()
+
+
+def set_consent(customer: Customer, channel: str, consent: Permission) -> bool:
+    """Note a consent unless a newer one is known. Whether anything changed.
+
+    A refusal that the customer spoke (an unsubscribe, a complaint) is only lifted by a consent that says where it was given:
+    a back end that repeats `true` every night knows nothing of it.
+    """
+    known = (customer.consent or {}).get(channel)
+    if known is not None and known.at > consent.at:
+        return False
+    if known is not None and known.source in SPOKEN and consent.granted and not consent.source:
+        return False
+    if known is None and customer.consent is not None and len(customer.consent) >= CHANNELS:
+        return False
+    customer.consent = {**(customer.consent or {}), channel: consent}
+    return known is None or known.granted != consent.granted
+
+
+def address(customer: Customer, channel: str) -> str:
+    """The customer's address for a channel; empty if there is none."""
+    if customer.profile is None:
+        return ""
+    return customer.profile.email if channel == "email" else customer.profile.phone if channel == "sms" else ""

@@ -1,0 +1,118 @@
+"""One atomic step over one partition's state: what it changes, and what it sends. Pure.
+
+A step is decided synchronously and then written as a whole (by `tables/store.py` into Kafka, by `tables/memory.py` into
+nothing). Topics are named without their prefix.
+"""
+
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tables.packed import PackedRows
+from tables.timers import TimerIndex
+
+
+class Record(Protocol):
+    """One record of a topic. `timestamp` is milliseconds since the epoch."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    timestamp: int
+
+
+class Batch(Protocol):
+    """Consecutive records of one partition of one topic."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+
+
+class Output(NamedTuple):
+    """A record to be published with the step. `partition` of None: the step's own number."""
+
+    topic: str
+    key: str
+    value: bytes
+    partition: int | None
+
+
+class Partition:
+    """State of one partition in this process: rows, the fence, the clock and the timer index."""
+
+    __slots__ = ("applied", "clock", "number", "packed", "rows", "timers")
+
+    def __init__(self, number: int, rows: PackedRows | None = None) -> None:
+        """`rows`: packed ones; none: a plain dict of structs, each with a `wake` of its own."""
+        self.number = number
+        self.rows: MutableMapping[str, Any] = {} if rows is None else rows
+        self.packed = rows
+        self.applied: dict[str, int] = {}
+        """Topic -> last offset that `rows` reflects: the fence."""
+        self.clock = 0.0
+        """Largest event time seen, epoch seconds."""
+        self.timers = TimerIndex(self.rows if rows is None else rows.cells)
+
+    def rebuild_timers(self, wake_of: Callable[[Any], float | None]) -> None:
+        """Rebuild the index from the rows."""
+        rows: Iterable[tuple[str, Any]] = self.rows.items() if self.packed is None else self.packed.unpacked()
+        self.timers.rebuild((key, wake_of(row)) for key, row in rows)
+
+
+class Step:
+    """What one step changes and sends. Keys keep the order in which they were first changed."""
+
+    __slots__ = ("_part", "changed", "outputs", "packed", "partition", "rows")
+
+    def __init__(self, part: Partition) -> None:
+        self._part = part
+        if part.packed is not None:
+            part.packed.close()
+        self.partition = part.number
+        self.rows = part.rows
+        self.packed = part.packed
+        self.changed: dict[str, None] = {}
+        self.outputs: list[Output] = []
+
+    @property
+    def clock(self) -> float:
+        """The partition's clock: the largest event time seen, epoch seconds."""
+        return self._part.clock
+
+    @clock.setter
+    def clock(self, at: float) -> None:
+        self._part.clock = at
+
+    def put(self, key: str, row: Any) -> None:
+        """Set a row."""
+        self.rows[key] = row
+        self.changed[key] = None
+
+    def touch(self, key: str) -> None:
+        """A row was changed in place."""
+        self.changed[key] = None
+
+    def delete(self, key: str) -> None:
+        """Forget a row."""
+        self.rows.pop(key, None)
+        self.changed[key] = None
+
+    def wake(self, key: str, at: float | None) -> None:
+        """Have the row `key` come up at `at` (epoch seconds) at the latest; None: not at all."""
+        self._part.timers.wake(key, at)
+
+    def may_be_due(self, limit: float) -> bool:
+        """Whether asking for what is due at or before `limit` is worth while."""
+        return self._part.timers.may_be_due(limit)
+
+    def due(self, limit: float, most: int = 1_000_000_000) -> Any:
+        """Take out the (due, key) entries that are due at or before `limit`, soonest first."""
+        return self._part.timers.pop_due(limit, most)
+
+    def send(self, topic: str, key: str, value: bytes, partition: int | None = None) -> None:
+        """Publish a record with this step."""
+        self.outputs.append(Output(topic, key, value, partition))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.changed or self.outputs)
