@@ -1,0 +1,90 @@
+"""What a channel is: one method that hands a message over, and one vocabulary for how that went."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+
+class Rendered(NamedTuple):
+    """A message ready to be spoken. `at` is epoch seconds; `unsubscribe` is "" for a message that is not marketing."""
+
+    message_id: str
+    trigger_id: str
+    scenario: str
+    address: str
+    name: str
+    subject: str
+    text: str
+    html: str
+    unsubscribe: str
+    at: float
+
+
+class Sent(NamedTuple):
+    """The provider has it. `provider_id` is what the provider calls it, if anything."""
+
+    provider_id: str = ""
+
+
+class Retry(NamedTuple):
+    """Not this time, and the provider does not have it. `after`: seconds that the provider asked us to wait, if it did."""
+
+    after: float | None
+    reason: str
+
+
+class Rejected(NamedTuple):
+    """Never, and the provider does not have it. `suppress`: the address itself is dead."""
+
+    reason: str
+    suppress: bool
+
+
+class Misconfigured(NamedTuple):
+    """No message can be sent before a person mends something (credentials, certificate, sender). Nothing was handed over."""
+
+    reason: str
+
+
+class Down(NamedTuple):
+    """The provider cannot be reached or takes nothing at all now. Nothing was handed over, and it is not the message's fault."""
+
+    after: float | None
+    reason: str
+
+
+class Ambiguous(NamedTuple):
+    """The irreversible moment has passed and nobody answered: the provider may or may not have it."""
+
+    reason: str
+
+
+Answer = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
+
+Irreversible = Callable[[], Awaitable[None]]
+"""Awaited by the channel exactly once, right before the moment after which the provider may have the message (SMTP: before the
+text is transmitted; HTTP: before the request). If it raises, the channel leaves the message unspoken, cleans up and lets the
+exception pass."""
+
+
+class Channel(Protocol):
+    """One way to speak to customers. A channel never retries and never decides: it tells."""
+
+    name: str
+    workers: int
+    """How many messages it can speak at the same time."""
+
+    async def start(self) -> None:
+        """Get ready. Does not fail because the provider is away."""
+        ...
+
+    async def stop(self) -> None:
+        """Close everything, within a second or two."""
+        ...
+
+    def usable(self, address: str) -> str:
+        """What is wrong with the address; an empty text if messages can go there."""
+        ...
+
+    async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
+        """Hand one message over. Every ending is an `Answer`; only what `irreversible` raises comes out as an exception."""
+        ...

@@ -1,0 +1,168 @@
+"""E-mail over SMTP: prepared bytes over a pool of connections, and what each answer of a relay means."""
+
+import re
+from collections.abc import Callable
+from email.utils import parseaddr
+
+from channels import mime
+from channels.address import BadAddress, parse
+from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
+from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
+
+NAME = "email"
+_ENHANCED = re.compile(r"\b5\.(\d{1,3})\.(\d{1,3})\b")
+_DEAD_CODES = frozenset({550, 551, 553})
+
+
+class Email:
+    """The e-mail channel. `sender` is the From of all mails: `Name <address>` or an address.
+
+    Raises ValueError (one line that says what to mend) for a sender or a relay that cannot be used.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        *,
+        smtp: str,
+        connections: int,
+        timeout: float,
+        sender: str,
+        monotonic: Callable[[], float],
+        trust: str = "",
+    ) -> None:
+        self._sender_name, address = parseaddr(sender)
+        try:
+            self._sender = parse(address)
+        except BadAddress as error:
+            raise ValueError(f"BOOMERANG_MAIL_FROM={sender!r} has no usable address: {error}") from None
+        self.workers = connections
+        self._pool = Pool(relay(smtp), connections, timeout, monotonic, hostname=self._sender.domain, trust=trust)
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return self._pool.open
+
+    async def start(self) -> None:
+        """Nothing: connections are opened when there is something to say."""
+
+    async def stop(self) -> None:
+        """Close the idle connections; those in use close when they come back."""
+        await self._pool.close()
+
+    def usable(self, address: str) -> str:
+        """What is wrong with the address; an empty text if mail can go there."""
+        try:
+            parse(address)
+        except BadAddress as error:
+            return str(error)
+        return ""
+
+    async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
+        """Hand one mail to the relay."""
+        try:
+            recipient = str(parse(message.address))
+            prepared = self.prepare(message)
+        except ValueError as error:
+            return Rejected(str(error), suppress=False)
+        for fresh in (False, True):
+            try:
+                connection = await self._pool.acquire(fresh=fresh)
+            except RelayDown as error:
+                return Down(None, str(error))
+            except RelayMisconfigured as error:
+                return Misconfigured(str(error))
+            answer = await self._over(connection, recipient, prepared, irreversible)
+            if answer is not None:
+                return answer
+        raise AssertionError("a fresh connection always has an answer")
+
+    def prepare(self, message: Rendered) -> bytes:
+        """The mail as it goes over the wire."""
+        headers = [
+            ("X-Boomerang-Scenario", message.scenario),
+            ("X-Boomerang-Trigger", message.trigger_id),
+            ("Auto-Submitted", "auto-generated"),
+        ]
+        if message.unsubscribe:
+            headers.insert(0, ("List-Unsubscribe", f"<{message.unsubscribe}>"))
+            headers.insert(1, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        return mime.assemble(
+            mime.Mail(
+                self._sender_name,
+                str(self._sender),
+                message.name,
+                str(parse(message.address)),
+                message.subject,
+                message.text,
+                message.html,
+                f"{message.message_id}@{self._sender.domain}",
+                message.at,
+                tuple(headers),
+            )
+        )
+
+    async def _over(
+        self, connection: Connection, recipient: str, prepared: bytes, irreversible: Irreversible
+    ) -> Answer | None:
+        """One mail over one connection. None: the relay had already hung up on an idle connection, nothing was said."""
+        clean = False
+        reused = connection.mails > 0
+        connection.mails += 1
+        try:
+            reply = await connection.command("MAIL", f"FROM:<{self._sender}>")
+            reused = False
+            refused = _sender_refused(reply)
+            if refused is None:
+                reply = await connection.command("RCPT", f"TO:<{recipient}>")
+                refused = _refused(reply, frozenset({250, 251}), _DEAD_CODES)
+            if refused is None:
+                reply = await connection.command("DATA")
+                refused = _refused(reply, frozenset({354}), frozenset())
+            if refused is not None:
+                clean = reply.code != 421 and (await connection.command("RSET")).code == 250
+                return refused
+            await irreversible()
+            answer = await _transmit(connection, prepared)
+            clean = isinstance(answer, Sent)
+        except Lost as lost:
+            return None if reused else Retry(None, str(lost))
+        else:
+            return answer
+        finally:
+            self._pool.release(connection, clean=clean)
+
+
+async def _transmit(connection: Connection, prepared: bytes) -> Answer:
+    try:
+        reply = await connection.transmit(prepared)
+    except Lost as lost:
+        return Ambiguous(str(lost))
+    if 200 <= reply.code < 300:
+        return Sent(reply.text)
+    refused = _refused(reply, frozenset(), frozenset())
+    return refused if refused is not None and reply.code >= 400 else Ambiguous(str(reply))
+
+
+def _sender_refused(reply: Reply) -> Answer | None:
+    if reply.code == 250:
+        return None
+    return Misconfigured(str(reply)) if reply.code >= 500 else Retry(None, str(reply))
+
+
+def _refused(reply: Reply, wanted: frozenset[int], dead: frozenset[int]) -> Answer | None:
+    """What a refusal means: 5xx never, everything else not now. `dead`: codes that speak of the address if nothing more exact is said.
+
+    The enhanced code (RFC 3463) is more exact: 5.1.x and 5.2.1 speak of the address, 5.7.x of policy, 5.2.2 of a full mailbox.
+    """
+    if reply.code in wanted:
+        return None
+    if not 500 <= reply.code < 600:
+        return Retry(None, str(reply))
+    enhanced = _ENHANCED.search(reply.text)
+    suppress = (
+        reply.code in dead if enhanced is None else enhanced[1] == "1" or (enhanced[1], enhanced[2]) == ("2", "1")
+    )
+    return Rejected(str(reply), suppress)

@@ -1,0 +1,113 @@
+"""How values look in a message: money, plural forms, quantities, addresses of pages. Pure; the templates' filters."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.model.event import Line
+
+_SIGNS = {
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "RUB": "₽",
+    "KZT": "₸",
+    "BYN": "Br",
+    "UAH": "₴",
+    "TRY": "₺",
+    "CNY": "¥",
+    "JPY": "¥",
+}
+_CODE = re.compile(r"[A-Za-z]{3}", re.ASCII)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_HTTP = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}\x00-\x20\x7f-\xa0\u2028\u2029]*", re.IGNORECASE)
+_PATH = re.compile(r"/(?![/\\])[^\s\"'<>\\^`{|}\x00-\x20\x7f-\xa0\u2028\u2029]*")
+MOST_URL = 2048
+_NARROW = "\u202f"
+_BLANK = "\u00a0"
+
+
+def money(value: float, currency: str, locale: str) -> str:
+    """An amount as the language writes it: `1 234,50 €` or `€1,234.50`; without decimals when there are none."""
+    whole = abs(value - round(value)) < 0.005
+    digits = f"{value:,.0f}" if whole else f"{value:,.2f}"
+    code = currency.upper() if _CODE.fullmatch(currency) else ""
+    sign = _SIGNS.get(code, code)
+    if locale == "ru":
+        digits = digits.replace(",", _NARROW).replace(".", ",")
+        return f"{digits}{_BLANK}{sign}" if sign else digits
+    if not sign:
+        return digits
+    return f"{digits}{_BLANK}{sign}" if sign.isalpha() else f"{sign}{digits}"
+
+
+def number(value: float, locale: str) -> str:
+    """A count without needless decimals."""
+    text = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}".rstrip("0")
+    return text.replace(",", _NARROW).replace(".", ",") if locale == "ru" else text
+
+
+def plural(count: float, *forms: str) -> str:
+    """The form that goes with a count: two forms as in English (one, other), three as in Russian (1, 2-4, 5-20)."""
+    n = abs(int(count))
+    if len(forms) == 2:
+        return forms[0] if count == 1 else forms[1]
+    if count != int(count):
+        return forms[1]
+    if n % 10 == 1 and n % 100 != 11:
+        return forms[0]
+    return forms[1] if 2 <= n % 10 <= 4 and not 12 <= n % 100 <= 14 else forms[2]
+
+
+def web(url: str, shop_url: str = "") -> str:
+    """The address of a page if it is http(s), or a path made whole with the shop's address; else ""."""
+    if not url or len(url) > MOST_URL:
+        return ""
+    if _HTTP.fullmatch(url):
+        return url if host(url) and "@" not in url.split("/", 3)[2] else ""
+    return shop_url + url if shop_url and _PATH.fullmatch(url) else ""
+
+
+def host(url: str) -> str:
+    """Name of the host of an address, or "" when there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def known_host(url: str) -> str:
+    """The same, or "" when it is none that a customer would know: numbers, this machine."""
+    name = host(url)
+    return "" if name == "localhost" or ":" in name or name.replace(".", "").isdigit() else name
+
+
+def line(item: Line, currency: str, locale: str, shop_url: str) -> dict[str, Any]:
+    """A product as templates see it: ready texts, safe addresses."""
+    return {
+        "product_id": item.product_id,
+        "name": item.name or item.product_id,
+        "category": item.category,
+        "brand": item.brand,
+        "price": money(item.price, currency, locale) if item.price > 0 else "",
+        "quantity": number(item.quantity, locale),
+        "several": item.quantity != 1,
+        "url": web(item.url, shop_url) or shop_url,
+        "image": web(item.image_url, shop_url),
+    }
+
+
+def plain(value: Any) -> Any:
+    """The same values without control characters and line breaks, for parts that nothing escapes."""
+    if isinstance(value, str):
+        return _CONTROL.sub(" ", value.replace("\r", " ").replace("\n", " "))
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+FILTERS: dict[str, Callable[..., Any]] = {"plural": plural, "upper": lambda text: str(text).upper()[:1000]}
+"""What templates may call besides a few of Jinja's own filters."""

@@ -1,0 +1,72 @@
+"""The fast second guard against saying something twice: one key a message in Redis (docs/adr/0001-aioredis-lives-in-redis-py.md).
+
+The ledger is the truth. The guard is for the day on which the ledger itself is wrong (restored from an old copy, read by an
+old program): asked after INFLIGHT is written and right before the message goes out. It never delays and never decides alone:
+when Redis is away, or was wiped, the ledger goes on without it.
+"""
+
+import logging
+from collections.abc import Callable
+
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+KEEP = 30 * 86_400
+"""Seconds that a spoken message is known: as long as the ledger knows it."""
+PATIENCE = 0.25
+"""Seconds that Redis has for an answer."""
+HOLIDAY = 5.0
+"""Seconds without asking after Redis did not answer."""
+CONNECTIONS = 32
+
+
+class Guard:
+    """One `SET ... NX GET` a message. `on_failure` is called for every question that Redis did not answer."""
+
+    def __init__(self, url: str, prefix: str, monotonic: Callable[[], float], on_failure: Callable[[], None]) -> None:
+        self._prefix = f"{prefix}boomerang:spoken:"
+        self._monotonic = monotonic
+        self._on_failure = on_failure
+        self._away_until = 0.0
+        pool = aioredis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+        self._redis = aioredis.Redis(connection_pool=pool)
+        self._pool = pool
+
+    async def first(self, message_id: str, attempt: int) -> bool:
+        """Whether nobody has spoken this attempt at the message. True when Redis cannot say.
+
+        An earlier attempt that is known to have failed does not count: the ledger's attempt number is then larger.
+        """
+        if self._monotonic() < self._away_until:
+            self._on_failure()
+            return True
+        key = self._prefix + message_id
+        try:
+            before = await self._redis.set(key, attempt, nx=True, get=True, ex=KEEP)
+            if before is None:
+                return True
+            if int(before) >= attempt:
+                return False
+            await self._redis.set(key, attempt, ex=KEEP)
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            self._away_until = self._monotonic() + HOLIDAY
+            self._on_failure()
+            log.warning("Redis does not answer (%s): sending by the ledger alone", type(error).__name__)
+        return True
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+        await self._pool.disconnect()

@@ -1,0 +1,151 @@
+"""The ledger: what has been said, is being said and will not be said. Pure: rows and the one table of their transitions.
+
+Keys of rows: `m:<message id>` a message, `c:<trigger id>` a cancellation that its message must still meet, `a:<channel>:<digest>`
+an address. Times are epoch seconds of the ledger's clock, except `next_at`, which is the wall clock.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from channels.address import digest
+
+DAY = 86_400.0
+KEEP_SETTLED = 30 * DAY
+"""How long a settled message is known, and with it its duplicates are recognised."""
+KEEP_CANCELLED = 2 * DAY
+"""How long a cancellation waits for a trigger that comes after it."""
+KEEP_ADDRESS = 60 * DAY
+"""How long the last send to an address is known; a suppression is kept for good."""
+MOST_STAGES = 8
+"""Stages of a cascade that have messages."""
+
+
+class State(StrEnum):
+    """Where a message stands."""
+
+    CLAIMED = "claimed"
+    INFLIGHT = "inflight"
+    SENT = "sent"
+    FAILED = "failed"
+    AMBIGUOUS = "ambiguous"
+    SKIPPED = "skipped"
+
+
+class Move(StrEnum):
+    """What can happen to a message."""
+
+    SPEAK = "speak"
+    ACCEPT = "accept"
+    POSTPONE = "postpone"
+    FAIL = "fail"
+    REFUSE = "refuse"
+    LOSE = "lose"
+    REPEAT = "repeat"
+
+
+TRANSITIONS: dict[tuple[State, Move], State] = {
+    (State.CLAIMED, Move.SPEAK): State.INFLIGHT,  # written before the irreversible moment
+    (State.CLAIMED, Move.POSTPONE): State.CLAIMED,  # refused for now, before that moment
+    (State.CLAIMED, Move.FAIL): State.FAILED,  # refused for good, before that moment
+    (State.CLAIMED, Move.REFUSE): State.SKIPPED,  # held back by one of our gates
+    (State.INFLIGHT, Move.ACCEPT): State.SENT,
+    (State.INFLIGHT, Move.POSTPONE): State.CLAIMED,  # the provider said "not now": it does not have it
+    (State.INFLIGHT, Move.FAIL): State.FAILED,  # the provider said "never": it does not have it
+    (State.INFLIGHT, Move.LOSE): State.AMBIGUOUS,  # nobody said anything
+    (State.AMBIGUOUS, Move.REPEAT): State.CLAIMED,  # transactional messages only
+    (State.AMBIGUOUS, Move.ACCEPT): State.SENT,  # a receipt proved that it arrived
+}
+"""All of them; anything else is a mistake in the program."""
+
+UNSETTLED = frozenset({State.CLAIMED, State.INFLIGHT})
+
+
+class IllegalMove(AssertionError):  # noqa: N818 - says what happened
+    """A transition that is not in the table."""
+
+
+class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
+    """One message. `payload` is the trigger's JSON while the message is unsettled, and dropped afterwards.
+
+    `attempt` counts the attempts that are known to have failed. `deadline` is when the row next needs attention: while
+    unsettled the message's expiry, afterwards the time at which the row is forgotten.
+    """
+
+    state: State
+    channel: str
+    stage: int
+    customer: str
+    scenario: str
+    payload: bytes
+    deadline: float
+    updated_at: float
+    attempt: int = 0
+    next_at: float = 0.0
+    reason: str = ""
+    marketing: bool = True
+    wake: float = 0.0
+
+    def move(self, move: Move, at: float, reason: str = "") -> None:
+        """Make one transition, or raise IllegalMove and change nothing."""
+        state = TRANSITIONS.get((self.state, move))
+        if state is None:
+            raise IllegalMove(f"{self.state} cannot {move}")
+        self.state = state
+        self.updated_at = at
+        self.reason = reason
+
+    def settle(self, at: float) -> None:
+        """Drop what was needed for sending; the row is forgotten later."""
+        self.payload = b""
+        self.next_at = 0.0
+        self.deadline = at + KEEP_SETTLED
+
+
+class Cancelled(msgspec.Struct, array_like=True, gc=False, tag="c"):
+    """A trigger that must not be sent, if it ever comes or comes back from a failed attempt."""
+
+    reason: str
+    at: float
+    deadline: float
+    wake: float = 0.0
+
+
+class Standing(msgspec.Struct, array_like=True, gc=False, tag="a"):
+    """What we know of an address in one channel: the last marketing send (`fired_at` of its trigger), and whether it is suppressed.
+
+    `suppressed` is "" or a `Reason`; `everything` tells whether transactional messages are held back too (a mailbox that does
+    not exist), or marketing only (an unsubscribe or a complaint).
+    """
+
+    last_marketing: float = 0.0
+    suppressed: str = ""
+    suppressed_at: float = 0.0
+    everything: bool = False
+    deadline: float = 0.0
+    wake: float = 0.0
+
+
+Row = Message | Cancelled | Standing
+
+
+def message_key(message_id: str) -> str:
+    """Key of a message's row."""
+    return "m:" + message_id
+
+
+def cancel_key(trigger_id: str) -> str:
+    """Key of a cancellation's row."""
+    return "c:" + trigger_id
+
+
+def address_key(channel: str, address: str) -> str:
+    """Key of an address's row: no address in clear stands in the ledger beyond the payload of unsettled messages."""
+    return f"a:{channel}:{digest(address)}"
+
+
+def deadline_of(row: Row) -> float | None:
+    """When the row next needs attention (None: never), from which the timer index is rebuilt."""
+    if isinstance(row, Message) and row.state in UNSETTLED:
+        return None
+    return row.deadline or None

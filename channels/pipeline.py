@@ -1,0 +1,180 @@
+"""From a claimed message to a verdict: small stages with one signature, walked in order until one of them decides.
+
+A stage returns None ("go on") or a `Verdict`: the ledger's next move and its reason. Only `Speak` reaches a provider, and only
+`after_attempt` decides whether there is another attempt.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+
+from app.model.reasons import Reason
+from app.model.trigger import Trigger
+from channels import retry
+from channels.channel import (
+    Ambiguous,
+    Answer,
+    Channel,
+    Down,
+    Misconfigured,
+    Rejected,
+    Rendered,
+    Retry,
+    Sent,
+)
+from channels.ledger import Move
+from channels.policy import Facts, refusal
+from channels.render import RenderError, Templates
+
+MOST_DETAIL = 200
+
+
+class Verdict(NamedTuple):
+    """What becomes of a message. `move` of None: nothing was handed over and the whole channel has to wait (`after` seconds).
+
+    `next_at` is epoch seconds (POSTPONE only); `suppress`: the address is dead.
+    """
+
+    move: Move | None
+    reason: str
+    detail: str = ""
+    next_at: float = 0.0
+    suppress: bool = False
+    provider_id: str = ""
+    after: float | None = None
+
+
+class Withheld(Exception):  # noqa: N818 - not an error: the ledger decided otherwise
+    """The irreversible moment was not granted. `verdict` of None: the message is not ours any more, leave it."""
+
+    def __init__(self, verdict: Verdict | None) -> None:
+        super().__init__("withheld")
+        self.verdict = verdict
+
+
+class Job(msgspec.Struct):
+    """One attempt at one message, filled in by the stages. `spoken`: the irreversible moment was granted."""
+
+    message_id: str
+    trigger: Trigger
+    template: str
+    channel: Channel
+    address: str
+    attempt: int
+    grant: Callable[["Job"], Awaitable[None]]
+    facts: Callable[["Job"], Facts]
+    rendered: Rendered | None = None
+    spoken: bool = False
+
+
+UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
+"""(message id, trigger, channel, address) -> the link that ends marketing messages to the address."""
+
+Stage = Callable[[Job], Awaitable[Verdict | None]]
+
+
+async def gates(job: Job) -> Verdict | None:
+    """Hold the message back if there is a reason to by now (channels/policy.py)."""
+    reason = refusal(job.facts(job))
+    return None if reason is None else Verdict(Move.REFUSE, reason)
+
+
+async def address(job: Job) -> Verdict | None:
+    """Hold back what has no usable address."""
+    problem = job.channel.usable(job.address)
+    return Verdict(Move.REFUSE, Reason.BAD_ADDRESS, problem[:MOST_DETAIL]) if problem else None
+
+
+class Render:
+    """Make the texts, with the unsubscribe link of a marketing message."""
+
+    def __init__(self, templates: Templates, unsubscribe_url: UnsubscribeUrl, now: Callable[[], float]) -> None:
+        self._templates = templates
+        self._unsubscribe_url = unsubscribe_url
+        self._now = now
+
+    async def __call__(self, job: Job) -> Verdict | None:
+        """Park a message whose template fails; nobody else waits for it."""
+        trigger = job.trigger
+        link = (
+            self._unsubscribe_url(job.message_id, trigger, job.channel.name, job.address) if trigger.marketing else ""
+        )
+        try:
+            texts = self._templates.render(job.template, trigger, link)
+        except RenderError as error:
+            return Verdict(Move.FAIL, Reason.RENDER_FAILED, str(error)[:MOST_DETAIL])
+        job.rendered = Rendered(
+            job.message_id,
+            trigger.trigger_id,
+            trigger.scenario,
+            job.address,
+            trigger.content.name,
+            texts.subject,
+            texts.text,
+            texts.html,
+            link,
+            self._now(),
+        )
+        return None
+
+
+class Speak:
+    """Hand the message over and translate the answer. `observe(channel, seconds)` gets the duration of each attempt."""
+
+    def __init__(
+        self, now: Callable[[], float], monotonic: Callable[[], float], observe: Callable[[str, float], None]
+    ) -> None:
+        self._now = now
+        self._monotonic = monotonic
+        self._observe = observe
+
+    async def __call__(self, job: Job) -> Verdict | None:
+        """Always a verdict. Raises Withheld(None) when the message is not ours any more."""
+        assert job.rendered is not None, "rendered by the stage before"
+        started = self._monotonic()
+        try:
+            answer = await job.channel.send(job.rendered, lambda: job.grant(job))
+        except Withheld as withheld:
+            if withheld.verdict is None:
+                raise
+            return withheld.verdict
+        except Exception as error:  # a channel's bug must not stop the others
+            what = f"{type(error).__name__}: {error}"
+            answer = Ambiguous(what) if job.spoken else Retry(None, what)
+        self._observe(job.channel.name, self._monotonic() - started)
+        return after_attempt(answer, job, self._now())
+
+
+def after_attempt(answer: Answer, job: Job, now: float) -> Verdict:
+    """The verdict that follows from a provider's answer; the one place that knows of further attempts. `now` is the wall clock."""
+    detail = "" if isinstance(answer, Sent) else answer.reason[:MOST_DETAIL]
+    match answer:
+        case Sent():
+            return Verdict(Move.ACCEPT, Reason.SENT, provider_id=answer.provider_id[:MOST_DETAIL])
+        case Rejected():
+            return Verdict(Move.FAIL, Reason.REJECTED, detail, suppress=answer.suppress)
+        case Ambiguous():
+            return Verdict(Move.LOSE, Reason.AMBIGUOUS, detail)
+        case Down() | Misconfigured() if not job.spoken:
+            reason = Reason.MISCONFIGURED if isinstance(answer, Misconfigured) else Reason.RETRY
+            return Verdict(None, reason, detail, after=getattr(answer, "after", None))
+        case _:
+            after = answer.after if isinstance(answer, Retry | Down) else None
+            return _another(job, now, after, detail)
+
+
+def _another(job: Job, now: float, after: float | None, detail: str) -> Verdict:
+    next_at = now + retry.wait(job.message_id, job.attempt, after)
+    if retry.exhausted(job.attempt, next_at, job.trigger.expires_at + (now - job.facts(job).now)):
+        return Verdict(Move.FAIL, Reason.RETRIES_EXHAUSTED, detail)
+    return Verdict(Move.POSTPONE, Reason.RETRY, detail, next_at=next_at)
+
+
+async def run(stages: tuple[Stage, ...], job: Job) -> Verdict:
+    """Walk the stages; the last one always decides."""
+    for stage in stages:
+        verdict = await stage(job)
+        if verdict is not None:
+            return verdict
+    raise AssertionError("the last stage decides")

@@ -1,0 +1,81 @@
+"""The gates: why a message is not sent after all. Pure; asked again at the moment of sending, in this order.
+
+Each gate looks at the same facts and answers with a named reason or None. The first reason counts.
+"""
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from app.model.reasons import Reason
+from app.model.trigger import Stage, Trigger
+from channels.ledger import Cancelled, Standing
+
+
+class Facts(NamedTuple):
+    """What is known at the moment of the question. `now` is epoch seconds."""
+
+    trigger: Trigger
+    channel: str
+    now: float
+    cancelled: Cancelled | None
+    standing: Standing | None
+
+
+Gate = Callable[[Facts], str | None]
+
+
+def cancelled(facts: Facts) -> str | None:
+    """The goal was reached or the consent was withdrawn in the meantime: the cancellation says which."""
+    return facts.cancelled.reason if facts.cancelled else None
+
+
+def expired(facts: Facts) -> str | None:
+    """Too late to be of use."""
+    return Reason.EXPIRED if facts.now > facts.trigger.expires_at else None
+
+
+def suppressed(facts: Facts) -> str | None:
+    """The address bounced, complained or unsubscribed. A consent given after an unsubscribe or a complaint lifts it."""
+    standing = facts.standing
+    if standing is None or not standing.suppressed:
+        return None
+    if standing.everything:
+        return standing.suppressed
+    if not facts.trigger.marketing or facts.trigger.consent_at.get(facts.channel, 0.0) > standing.suppressed_at:
+        return None
+    return standing.suppressed
+
+
+def capped(facts: Facts) -> str | None:
+    """Another marketing message went to the address within the cap.
+
+    Both moments are those at which the triggers fired, so that a replay decides the same whatever the relay's speed was.
+    """
+    trigger, standing = facts.trigger, facts.standing
+    if standing is None or not standing.last_marketing or not trigger.marketing or trigger.cap <= 0:
+        return None
+    return Reason.CAP if trigger.fired_at - standing.last_marketing < trigger.cap else None
+
+
+GATES: tuple[Gate, ...] = (cancelled, expired, suppressed, capped)
+
+
+def refusal(facts: Facts) -> str | None:
+    """The first reason not to send, or None."""
+    for gate in GATES:
+        reason = gate(facts)
+        if reason is not None:
+            return reason
+    return None
+
+
+def first_stage(trigger: Trigger, channels: Collection[str]) -> tuple[int, Stage] | Reason:
+    """The first stage of the cascade that can be spoken: its channel is on and the customer has an address there."""
+    reason = Reason.CHANNEL_DISABLED
+    for number, stage in enumerate(trigger.cascade):
+        if stage.channel not in channels:
+            continue
+        if trigger.addresses.get(stage.channel):
+            return number, stage
+        reason = Reason.NO_ADDRESS
+    return reason
