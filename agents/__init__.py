@@ -1,0 +1,1 @@
+"""What we decide: the pure core, the scenario language, and the agents that run them."""

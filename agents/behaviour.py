@@ -1,0 +1,275 @@
+"""The single writer of customer state: records in, steps out. Synchronous and without I/O; the shell is `app/engine`.
+
+One call handles a bundle of one partition. A record that cannot be used becomes a dead letter in the same step, so that
+nobody else notices.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from agents.decide import Decider
+from agents.decision import Decision
+from agents.receipts import on_receipt
+from app.codec import decode_event, decode_link, decode_receipt, encode_json
+from app.model.event import CLOCK, EMAIL, Event
+from app.model.journal import DeadLetter, JournalLine
+from app.model.link import Claim, Forward, Link, Move
+from app.model.reasons import BadInput, Reason
+from app.model.receipt import Receipt
+from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
+from tables import shelf
+from tables.activity import seen_again
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf
+from tables.step import Batch, Record, Step
+
+ROW_TYPE = Row
+MOST_HOPS = 3
+MOST_SHELVES = 5_000
+"""Categories that a partition keeps a shelf for."""
+DEAD_LETTER_BYTES = 65_536
+LOG_EVERY = 1.0
+"""Seconds between two tracebacks of records that could not be handled: a flood of them must not fill the disk."""
+
+_log = logging.getLogger(__name__)
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Customer).decode
+
+
+class Behaviour:
+    """Applies records to the rows of a step and writes down what was decided."""
+
+    def __init__(self, decider: Decider, *, stream_time: bool, partitions: int) -> None:
+        self._decider = decider
+        self._stream_time = stream_time
+        self._partitions = partitions
+        self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
+            CLICKSTREAM.name: self._on_event,
+            RECEIPTS.name: self._on_receipt,
+            LINKS.name: self._on_link,
+        }
+        self._shelves: Counter[int] = Counter()
+        self._logged_at = 0.0
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """(scenario, reason) since the shell last took them for the metrics."""
+        self.dead: Counter[str] = Counter()
+        """Dead letters by reason, likewise."""
+
+    def wake_of(self, row: Row) -> float | None:
+        """The earliest deadline of a row."""
+        return self._decider.wake_of(row) if type(row) is Customer else None
+
+    def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
+        """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""
+        handler = self._handlers[batch.topic]
+        for record in batch.records:
+            try:
+                handler(step, record, batch)
+            except (msgspec.MsgspecError, ValueError) as error:
+                self._bury(step, record, batch, BadInput.BAD_RECORD, str(error), now)
+            except Exception as error:
+                # One record must not stop a partition for ever: it is kept aside with its reason, loudly.
+                if abs(now - self._logged_at) >= LOG_EVERY:
+                    self._logged_at = now
+                    _log.exception("%s[%d]@%d could not be handled", batch.topic, batch.partition, record.offset)
+                self._bury(step, record, batch, BadInput.HANDLER_FAILED, repr(error), now)
+
+    def on_timer(self, step: Step, due: float, key: str, now: float) -> None:
+        """A timer of `key` came up at `due`. In stream time the clock stands at `due`."""
+        row = step.rows.get(key)
+        if type(row) is not Customer:
+            return
+        at = due if self._stream_time else now
+        decision = self._decider.on_due(key, row, at, lambda category: step.rows.get(SHELF_PREFIX + category), due)
+        if decision.reasons or decision.fired:
+            step.touch(key)
+        if decision.wake_at is not None:
+            step.wake(key, decision.wake_at)
+        self._publish(step, key, decision)
+
+    # -- clickstream ---------------------------------------------------------------------------------------------
+
+    def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
+        event = decode_event(record.value or b"")
+        at = event.timestamp.timestamp()
+        if self._stream_time and at > step.clock:
+            self._advance(step, at)
+        if event.type == CLOCK:
+            return
+        if not record.key:
+            raise ValueError("the record has no key")
+        key = record.key.decode()
+        if key.startswith(SHELF_PREFIX[0]):
+            raise ValueError("a customer's key cannot begin with NUL")
+        if not event.messageId:
+            event.messageId = f"{batch.partition}-{record.offset}"
+        packed = step.packed
+        mere = packed is not None and self._decider.is_mere_activity(event)
+        if mere and packed is not None and packed.patch(key, lambda row: seen_again(row, at)):
+            step.touch(key)
+            return
+        self._apply(step, key, event, at, record.value or b"", 0)
+
+    def _apply(self, step: Step, key: str, event: Event, at: float, raw: bytes, hops: int) -> None:
+        row = step.rows.get(key)
+        if row is None:
+            row = step.rows[key] = Customer()
+        elif type(row) is Pointer:
+            self._forward(step, key, row.owner, raw, CLICKSTREAM.name, event.messageId, hops)
+            return
+        decision = self._decider.on_event(key, row, event, at)
+        step.touch(key)
+        if decision.wake_at is not None:
+            step.wake(key, decision.wake_at)
+        if decision.ordered_as and not hops:
+            self._link(
+                step, decision.ordered_as, Forward(key, decision.ordered_as, raw, CLICKSTREAM.name, event.messageId, 1)
+            )
+        if event.event == "Product Viewed" and not event.historical:
+            self._shelve(step, key, event, at)
+        if decision.reasons or decision.claims or decision.cancelled:
+            self._publish(step, key, decision)
+
+    def _advance(self, step: Step, at: float) -> None:
+        """Stream time: move the partition's clock, firing what comes due on the way, before the event is applied."""
+        step.clock = at
+        if step.may_be_due(at):
+            for due, key in step.due(at):
+                self.on_timer(step, due, key, due)
+
+    def _shelve(self, step: Step, viewer: str, event: Event, at: float) -> None:
+        properties = event.properties
+        if properties is None or not properties.category or not properties.product_id:
+            return
+        key = SHELF_PREFIX + properties.category[:200]
+        row = step.rows.get(key)
+        if row is None:
+            row = Shelf(items=[])
+            if not shelf.put(row, properties, viewer, at) or not self._has_room(step):
+                return
+            step.put(key, row)
+        elif shelf.put(row, properties, viewer, at):
+            step.touch(key)
+
+    def _has_room(self, step: Step) -> bool:
+        """Whether one more shelf may be kept; counts the shelves of a partition when it is first asked."""
+        known = self._shelves.get(step.partition)
+        if known is None:
+            known = sum(key.startswith(SHELF_PREFIX) for key in step.rows)
+        self._shelves[step.partition] = min(known + 1, MOST_SHELVES)
+        return known < MOST_SHELVES
+
+    # -- receipts ------------------------------------------------------------------------------------------------
+
+    def _on_receipt(self, step: Step, record: Record, _batch: Batch) -> None:
+        receipt = decode_receipt(record.value or b"")
+        row = step.rows.get(receipt.customer)
+        if type(row) is Pointer:
+            self._forward(step, receipt.customer, row.owner, record.value or b"", RECEIPTS.name, receipt.message_id, 0)
+        elif type(row) is Customer:
+            self._settle(step, receipt.customer, row, receipt)
+
+    def _settle(self, step: Step, key: str, row: Customer, receipt: Receipt) -> None:
+        receipt.customer = key
+        lines, withdrawn = on_receipt(row, receipt)
+        decision = Decision(row, reasons=lines)
+        if withdrawn:
+            self._decider.consent_changed(decision, key, receipt.message_id, receipt.at)
+        step.touch(key)
+        self._publish(step, key, decision)
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def _on_link(self, step: Step, record: Record, _batch: Batch) -> None:
+        link: Link = decode_link(record.value or b"")
+        if isinstance(link, Claim):
+            self._on_claim(step, link)
+        elif isinstance(link, Move):
+            self._on_move(step, link)
+        else:
+            self._on_forward(step, link)
+
+    def _on_claim(self, step: Step, claim: Claim) -> None:
+        row = step.rows.get(claim.alias)
+        if type(row) is Pointer:
+            if row.owner != claim.owner:
+                detail: dict[str, str | float | int] = {"alias": claim.alias, "owner": row.owner}
+                line = JournalLine(claim.at, claim.owner, Reason.LINK_REFUSED, event_id=claim.event_id, detail=detail)
+                self._journal(step, line)
+            return
+        if type(row) is Customer:
+            step.wake(claim.alias, None)
+            self._link(step, claim.owner, Move(claim.alias, claim.owner, _pack(row), claim.at))
+            detail = {"owner": claim.owner}
+            self._journal(
+                step, JournalLine(claim.at, claim.alias, Reason.MOVED_AWAY, event_id=claim.event_id, detail=detail)
+            )
+        step.put(claim.alias, Pointer(claim.owner))
+
+    def _on_move(self, step: Step, move: Move) -> None:
+        row = step.rows.get(move.owner)
+        if type(row) is Pointer:
+            self._link(step, row.owner, Move(move.alias, row.owner, move.state, move.at))
+            return
+        if row is None:
+            row = step.rows[move.owner] = Customer()
+        decision = self._decider.merge(move.owner, row, move.alias, _unpack(move.state), move.at)
+        step.touch(move.owner)
+        if decision.wake_at is not None:
+            step.wake(move.owner, decision.wake_at)
+        self._publish(step, move.owner, decision)
+
+    def _on_forward(self, step: Step, link: Forward) -> None:
+        row = step.rows.get(link.owner)
+        if link.topic == CLICKSTREAM.name:
+            event = decode_event(link.record)
+            event.messageId = event.messageId or link.event_id
+            if link.owner.startswith(EMAIL) and (type(row) is not Pointer or row.owner == link.alias):
+                return  # an order made with an address that is the buyer's own
+            self._apply(step, link.owner, event, event.timestamp.timestamp(), link.record, link.hops)
+        elif type(row) is Pointer:
+            self._forward(step, link.owner, row.owner, link.record, link.topic, link.event_id, link.hops)
+        elif type(row) is Customer:
+            self._settle(step, link.owner, row, decode_receipt(link.record))
+
+    def _forward(self, step: Step, alias: str, owner: str, raw: bytes, topic: str, event_id: str, hops: int) -> None:
+        """A late record for a key whose state has moved goes after it."""
+        if hops >= MOST_HOPS:
+            raise ValueError(f"forwarded {hops} times")
+        self._link(step, owner, Forward(alias, owner, raw, topic, event_id, hops + 1))
+
+    def _link(self, step: Step, to: str, link: Link) -> None:
+        step.send(LINKS.name, to, encode_json(link), partition_of(to, self._partitions))
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    def _publish(self, step: Step, key: str, decision: Decision) -> None:
+        for trigger in decision.fired:
+            step.send(OUTBOX.name, key, encode_json(trigger))
+        for cancel in decision.cancelled:
+            step.send(OUTBOX.name, key, encode_json(cancel))
+        for claim in decision.claims:
+            self._link(step, claim.alias, claim)
+        for line in decision.reasons:
+            self._journal(step, line)
+
+    def _journal(self, step: Step, line: JournalLine) -> None:
+        self.counts[line.scenario, line.reason] += 1
+        step.send(JOURNAL.name, line.customer, encode_json(line))
+
+    def _bury(self, step: Step, record: Record, batch: Batch, reason: BadInput, detail: str, now: float) -> None:
+        self.dead[reason] += 1
+        letter = DeadLetter(
+            reason,
+            now,
+            batch.topic,
+            batch.partition,
+            record.offset,
+            (record.key or b"")[:1024],
+            (record.value or b"")[:DEAD_LETTER_BYTES],
+            detail[:500],
+            "engine",
+        )
+        step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}-{record.offset}", encode_json(letter))

@@ -1,0 +1,217 @@
+"""What is decided about one customer: an event, a receipt or a moment in, a Decision out. Pure; `now` is an argument.
+
+State is changed in place and is the truth; `wake_at` says when the customer wants to be looked at again.
+"""
+
+from collections.abc import Iterable
+from copy import copy
+
+from agents.decision import Decision
+from agents.due import decide_due
+from agents.scenarios.evaluate import ShelfOf, due_at
+from agents.scenarios.index import ScenarioIndex
+from agents.scenarios.language import Scenario
+from app.model.event import ANONYMOUS, EMAIL, PHONE, Event
+from app.model.journal import JournalLine
+from app.model.link import Claim
+from app.model.reasons import Reason
+from app.model.trigger import Cancel
+from tables import identity
+from tables.apply import HANDLERS, apply, is_activity
+from tables.customer import ALIASES, Armed, Customer, Open, Profile
+from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
+
+_LINKING = ("identify", "alias")
+_ENDED = {ORDERED: Reason.ENDED_BY_ORDER, CART_EMPTIED: Reason.ENDED_BY_EMPTIED_CART}
+
+
+class Decider:
+    """The scenarios, indexed by the signals that start and end them."""
+
+    def __init__(self, scenarios: Iterable[Scenario], *, locale: str = "en") -> None:
+        """`locale` is the language of messages to customers whose own is not known."""
+        self._index = ScenarioIndex(scenarios)
+        self._locale = locale
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def on_event(self, key: str, customer: Customer, event: Event, at: float) -> Decision:
+        """Apply one event of customer `key` that happened at `at`. What it means depends on event time alone."""
+        linking = event.type in _LINKING
+        before = copy(customer.profile) if linking else None
+        signals = apply(customer, event, at)
+        decision = Decision(customer)
+        if signals or event.event in self._index.named:
+            names = (*signals, event.event) if event.event in self._index.named and not event.historical else signals
+            for name in names:
+                if name in self._index.ending:
+                    self._end(decision, key, name, event.messageId, at)
+            armed = False
+            for name in () if event.historical else names:
+                if name in self._index.starting:
+                    armed |= self._start(decision, key, name, event.messageId, at)
+            self._note(decision, key, signals, event, at)
+            if ORDERED in signals and customer.profile is not None and customer.profile.email:
+                decision.ordered_as = EMAIL + customer.profile.email.lower()
+            if armed:  # what was armed before can only have been postponed, and its timer finds that out by itself
+                decision.wake_at = self.wake_of(customer)
+        if event.historical and event.event in HANDLERS:
+            decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
+        if linking:
+            self._claim(decision, key, event, at, before)
+        return decision
+
+    def is_mere_activity(self, event: Event) -> bool:
+        """Whether the event says no more than that the customer is there."""
+        name = event.event
+        plain = name not in HANDLERS and name not in self._index.named
+        return (
+            plain
+            and event.traits is None
+            and not event.historical
+            and is_activity(event)
+            and event.type not in _LINKING
+        )
+
+    def _start(self, decision: Decision, key: str, name: str, event_id: str, at: float) -> bool:
+        """Arm what `name` starts, or move what is armed. Whether anything is newly armed."""
+        customer, newly = decision.customer, False
+        if customer.orders is not None and customer.orders.last_at >= at:
+            return False  # late: what it began has been bought already
+        for scenario in self._index.starting[name]:
+            instance = customer.instance(scenario.id)
+            if instance is None:
+                newly = True
+                instance = Armed(scenario.id, scenario.version, event_id, at)
+                customer.armed = [*(customer.armed or ()), instance]
+                reason = Reason.ARMED
+            elif (at, event_id) > (instance.at, instance.anchor):
+                instance.at, instance.anchor = at, event_id
+                reason = Reason.MOVED
+            else:
+                continue
+            if reason is Reason.ARMED or not scenario.leaving:
+                due = due_at(scenario, instance, customer)
+                decision.reasons.append(
+                    JournalLine(at, key, reason, scenario.id, event_id=event_id, due=due, detail={"signal": name})
+                )
+        return newly
+
+    def _end(self, decision: Decision, key: str, name: str, event_id: str, at: float) -> None:
+        """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
+        customer, reason = decision.customer, _ENDED.get(name, Reason.ENDED_BY_EVENT)
+        ended = {scenario.id for scenario in self._index.ending[name]}
+        for instance in customer.armed or ():
+            if instance.scenario in ended and instance.at <= at:
+                decision.reasons.append(
+                    JournalLine(at, key, reason, instance.scenario, event_id=event_id, detail={"signal": name})
+                )
+        customer.armed = [item for item in customer.armed or () if item.scenario not in ended or item.at > at] or None
+        cancel = Reason.GOAL_REACHED if name == ORDERED else reason
+        found = [
+            item
+            for item in customer.open or ()
+            if item.scenario in ended and (item.anchor_at <= at or self._too_soon(item, name, at))
+        ]
+        self._cancel(decision, key, found, cancel, event_id, at)
+
+    def _too_soon(self, item: Open, name: str, at: float) -> bool:
+        """Whether a late order would have held the trigger back, had it been known when it fired."""
+        scenario = self._index.by_id.get(item.scenario)
+        return name == ORDERED and scenario is not None and item.at - at < scenario.order_within
+
+    def _cancel(
+        self, decision: Decision, key: str, found: list[Open], reason: Reason, event_id: str, at: float
+    ) -> None:
+        for item in found:
+            if not item.cancelled:
+                item.cancelled = True
+                decision.cancelled.append(Cancel(item.trigger_id, key, reason, at, event_id))
+                decision.reasons.append(
+                    JournalLine(at, key, reason, item.scenario, item.trigger_id, event_id, item.channel)
+                )
+
+    def _note(self, decision: Decision, key: str, signals: tuple[str, ...], event: Event, at: float) -> None:
+        if CART_BOUNDED in signals:
+            decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, event_id=event.messageId))
+        if CONSENT_CHANGED in signals:
+            self.consent_changed(decision, key, event.messageId, at)
+
+    def consent_changed(self, decision: Decision, key: str, event_id: str, at: float) -> None:
+        """Journal the consents as they are now, and call back what they no longer allow."""
+        customer = decision.customer
+        consents = customer.consent or {}
+        words: dict[str, str | float | int] = {
+            name: "granted" if item.granted else "refused" for name, item in consents.items()
+        }
+        decision.reasons.append(JournalLine(at, key, Reason.CONSENT_CHANGED, event_id=event_id, detail=words))
+        refused = {name for name, item in consents.items() if not item.granted}
+        self._cancel(
+            decision,
+            key,
+            [item for item in customer.open or () if item.marketing and item.channel in refused],
+            Reason.CONSENT_WITHDRAWN,
+            event_id,
+            at,
+        )
+
+    # -- identity ------------------------------------------------------------------------------------------------
+
+    def _claim(self, decision: Decision, key: str, event: Event, at: float, before: Profile | None) -> None:
+        """Ask the partitions of other keys of this customer to move their state here. Only users own keys."""
+        if not event.userId or key != event.userId:
+            return
+        customer, now = decision.customer, decision.customer.profile
+        for name in dict.fromkeys((event.anonymousId, event.previousId)):
+            alias = f"{ANONYMOUS}{name}"
+            if name and alias not in (customer.aliases or ()):
+                customer.aliases = [*(customer.aliases or ()), alias][-ALIASES:]
+                decision.claims.append(Claim(alias, key, at, event.messageId))
+        if now is not None and now.email and (before is None or before.email != now.email):
+            decision.claims.append(Claim(EMAIL + now.email.lower(), key, at, event.messageId))
+        if now is not None and now.phone and (before is None or before.phone != now.phone):
+            decision.claims.append(Claim(PHONE + now.phone, key, at, event.messageId))
+
+    def merge(self, key: str, customer: Customer, alias: str, state: Customer, at: float) -> Decision:
+        """Join the state of `alias`, which has moved here, into `customer`."""
+        decision = Decision(customer)
+        ended = identity.merge(customer, state)
+        decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
+        decision.reasons += [
+            JournalLine(at, key, Reason.ENDED_BY_MERGE, name, detail={"alias": alias}) for name in ended
+        ]
+        orders = customer.orders
+        if orders is not None:
+            self._cancel(
+                decision,
+                key,
+                [
+                    item
+                    for item in customer.open or ()
+                    if item.anchor_at <= orders.last_at or self._too_soon(item, ORDERED, orders.last_at)
+                ],
+                Reason.GOAL_REACHED,
+                "",
+                at,
+            )
+        refused = {name for name, item in (customer.consent or {}).items() if not item.granted}
+        self._cancel(
+            decision,
+            key,
+            [item for item in customer.open or () if item.marketing and item.channel in refused],
+            Reason.CONSENT_WITHDRAWN,
+            "",
+            at,
+        )
+        decision.wake_at = self.wake_of(customer)
+        return decision
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def wake_of(self, customer: Customer) -> float | None:
+        """The customer's earliest deadline, epoch seconds, or None."""
+        return self._index.wake_of(customer)
+
+    def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
+        """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
+        return decide_due(self._index, self._locale, key, customer, now, shelf, until)

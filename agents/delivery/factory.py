@@ -1,0 +1,56 @@
+"""The sender as the settings want it."""
+
+from email.utils import parseaddr
+
+from agents.delivery.service import Delivery
+from app.clock import Clock
+from app.errors import SettingsError
+from app.metrics import GUARD_UNAVAILABLE
+from app.model.trigger import Trigger
+from app.settings import Settings
+from app.tokens import Unsubscribe, load_secret, unsubscribe_token
+from channels.channel import Channel
+from channels.guard import Guard
+from channels.registry import CHANNELS, Options
+from channels.render import Templates
+
+
+def make_delivery(settings: Settings, clock: Clock) -> Delivery:
+    """The sender of these settings. Raises SettingsError (one line that says what to mend)."""
+    secret = load_secret(settings)
+
+    def unsubscribe_url(message_id: str, trigger: Trigger, channel: str, address: str) -> str:
+        what = Unsubscribe(trigger.customer, channel, address, message_id)
+        return f"{settings.public_base}/u/{unsubscribe_token(secret, what, trigger.fired_at)}"
+
+    shop_name, _ = parseaddr(settings.mail_from)
+    templates = Templates(shop_url=settings.shop_url, locale=settings.locale, shop_name=shop_name)
+    problems = templates.load()
+    if problems:
+        raise SettingsError(problems[0])
+    guard = (
+        Guard(settings.redis, settings.topic_prefix, clock.monotonic, GUARD_UNAVAILABLE.inc) if settings.redis else None
+    )
+    return Delivery(
+        channels=_channels(settings, clock),
+        templates=templates,
+        unsubscribe_url=unsubscribe_url,
+        clock=clock,
+        live=settings.time == "live",
+        grace=settings.grace,
+        guard=guard,
+    )
+
+
+def _channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    options = Options(
+        smtp=settings.smtp or f"smtp+plain://127.0.0.1:{settings.inbox_port}",
+        smtp_connections=settings.smtp_connections,
+        smtp_timeout=settings.smtp_timeout,
+        mail_from=settings.mail_from,
+        monotonic=clock.monotonic,
+    )
+    try:
+        return {name: make(options) for name, make in CHANNELS.items()}
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

@@ -1,0 +1,190 @@
+"""How a message is granted its moment and how its end is written: row, address, receipt and journal line in one step. Pure."""
+
+import re
+from typing import Any, NamedTuple
+
+from app.codec import decode_outgoing, encode_json
+from app.model.journal import JournalLine
+from app.model.reasons import Reason
+from app.model.receipt import Outcome, Receipt
+from app.model.trigger import Trigger
+from app.topics import JOURNAL, RECEIPTS
+from channels import ledger, retry
+from channels.ledger import Message, Move, Standing, State, address_key, cancel_key
+from channels.pipeline import Job, Verdict
+from channels.policy import Facts, refusal
+from tables.step import Step
+
+_OUTCOMES = {
+    Move.ACCEPT: Outcome.SENT,
+    Move.FAIL: Outcome.FAILED,
+    Move.REFUSE: Outcome.SKIPPED,
+    Move.LOSE: Outcome.AMBIGUOUS,
+}
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+
+
+class Rules(NamedTuple):
+    """How the sender runs: on the wall clock or in stream time, and the channels that are on."""
+
+    live: bool
+    channels: frozenset[str]
+
+    def moment(self, trigger: Trigger, now: float) -> float:
+        """The ledger's time for a message: in stream time everything is said at the moment it was decided."""
+        return now if self.live else trigger.fired_at
+
+
+class Note(NamedTuple):
+    """Something that the shell counts or acts upon.
+
+    `kind` is the state of a message that is settled now, or one of claimed, postponed, repeated, duplicate, dead.
+    """
+
+    kind: str
+    key: str
+    channel: str = ""
+    reason: str = ""
+
+
+def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> None:
+    """Suppress an address: for marketing only, or for everything. What is known already is not weakened."""
+    standing = step.rows.get(key) or Standing()
+    if standing.suppressed and standing.suppressed_at >= at and standing.everything >= everything:
+        return
+    standing.suppressed, standing.suppressed_at = reason, max(at, standing.suppressed_at)
+    standing.everything = standing.everything or everything
+    standing.deadline = 0.0
+    step.put(key, standing)
+    step.wake(key, None)
+
+
+def facts(rows: Any, trigger: Trigger, channel: str, at: float) -> Facts:
+    """What the ledger says about a message at `at`."""
+    address = trigger.addresses.get(channel, "")
+    return Facts(
+        trigger, channel, at, rows.get(cancel_key(trigger.trigger_id)), rows.get(address_key(channel, address))
+    )
+
+
+def grant(step: Step, key: str, trigger: Trigger, attempt: int, now: float, rules: Rules) -> Verdict | bool:
+    """Allow the irreversible moment: the gates once more, then INFLIGHT. False: the message is not ours to send any more."""
+    row = step.rows.get(key)
+    if row is None or row.state is not State.CLAIMED or row.attempt != attempt:
+        return False
+    at = rules.moment(trigger, now)
+    reason = refusal(facts(step.rows, trigger, row.channel, at))
+    if reason is not None:
+        return Verdict(Move.REFUSE, reason)
+    row.move(Move.SPEAK, at)
+    step.touch(key)
+    return True
+
+
+def end(step: Step, key: str, job: Job, verdict: Verdict, now: float, rules: Rules) -> Note | None:
+    """Write the end of our own attempt. None: the partition was somebody else's in between, who has gone on from there.
+
+    Our verdict must not end the attempt of another: what that one has said would be said again.
+    """
+    row = step.rows.get(key)
+    if row is None or row.attempt != job.attempt or (row.state is State.INFLIGHT) != job.spoken:
+        return None
+    return settle(step, key, job.trigger, verdict, now, rules)
+
+
+def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float, rules: Rules) -> Note | None:
+    """Write what became of a message: row, address, receipt, journal. None: somebody else has settled it before."""
+    row, move = step.rows.get(key), verdict.move
+    if row is None or move is None or (row.state, move) not in ledger.TRANSITIONS:
+        return None
+    at = rules.moment(trigger, now)
+    detail = _detail(key, row, verdict)
+    row.move(move, at, verdict.reason)
+    step.touch(key)
+    address = trigger.addresses.get(row.channel, "")
+    if trigger.marketing and move in (Move.ACCEPT, Move.LOSE):
+        _remember_send(step, address_key(row.channel, address), trigger, at)
+    if verdict.suppress:
+        suppress(step, address_key(row.channel, address), Reason.SUPPRESSED, True, at)
+    journal(step, at, row, trigger.trigger_id, verdict.reason, detail, trigger.due)
+    if move is Move.POSTPONE:
+        row.attempt, row.next_at = row.attempt + 1, verdict.next_at
+        return Note("postponed", key, row.channel, verdict.reason)
+    _send_receipt(step, key, row, trigger, verdict, at, address)
+    if move is Move.LOSE and _repeated(row, verdict):
+        row.move(Move.REPEAT, at, verdict.reason)
+        row.next_at = now + retry.wait(key, row.attempt)
+        row.attempt += 1
+        return Note("repeated", key, row.channel, verdict.reason)
+    row.settle(at)
+    step.wake(key, row.deadline)
+    return Note(row.state.value, key, row.channel, verdict.reason)
+
+
+def _repeated(row: Message, verdict: Verdict) -> bool:
+    """Rather twice than never is true for transactional messages only, and not when somebody is known to have spoken."""
+    return not row.marketing and verdict.reason != Reason.DUPLICATE and row.attempt + 1 < retry.ATTEMPTS
+
+
+def _detail(key: str, row: Message, verdict: Verdict) -> dict[str, str | float | int]:
+    detail: dict[str, str | float | int] = {"message_id": key[2:], "attempt": row.attempt + 1}
+    for name, text in (("detail", verdict.detail), ("provider_id", verdict.provider_id)):
+        if text:
+            detail[name] = _ADDRESS.sub("<address>", text)[:200]
+    if verdict.next_at:
+        detail["next_at"] = verdict.next_at
+    return detail
+
+
+def _remember_send(step: Step, key: str, trigger: Trigger, at: float) -> None:
+    standing = step.rows.get(key) or Standing()
+    standing.last_marketing = max(standing.last_marketing, trigger.fired_at)
+    standing.deadline = 0.0 if standing.suppressed else at + max(ledger.KEEP_ADDRESS, trigger.cap)
+    step.put(key, standing)
+    step.wake(key, standing.deadline or None)
+
+
+def _send_receipt(
+    step: Step, key: str, row: Message, trigger: Trigger, verdict: Verdict, at: float, address: str
+) -> None:
+    assert verdict.move is not None, "settled by a move"
+    outcome = Outcome.BOUNCED if verdict.suppress else _OUTCOMES[verdict.move]
+    step.send(
+        RECEIPTS.name,
+        row.customer,
+        encode_json(
+            Receipt(
+                outcome,
+                row.customer,
+                row.channel,
+                at,
+                key[2:],
+                trigger.trigger_id,
+                row.scenario,
+                verdict.reason,
+                _ADDRESS.sub("<address>", verdict.detail)[:200],
+                address if verdict.suppress else "",
+                row.marketing,
+            )
+        ),
+    )
+
+
+def journal(
+    step: Step,
+    at: float,
+    row: Message,
+    trigger_id: str,
+    reason: str,
+    detail: dict[str, str | float | int],
+    due: float = 0.0,
+) -> None:
+    """Write a line about a message."""
+    line = JournalLine(at, row.customer, reason, row.scenario, trigger_id, channel=row.channel, due=due, detail=detail)
+    step.send(JOURNAL.name, row.customer, encode_json(line))
+
+
+def trigger_of(row: Message) -> Trigger | None:
+    """The trigger of an unsettled message."""
+    item = decode_outgoing(row.payload) if row.payload else None
+    return item if isinstance(item, Trigger) else None

@@ -1,0 +1,153 @@
+"""One message from its lane to its end: the stages, the grant of the irreversible moment, and the writing of what became of it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Protocol
+
+from agents.delivery.desk import Desk, PartitionLost
+from agents.delivery.lane import Item, Lane
+from agents.delivery.settle import Note, Rules, end, facts, grant, trigger_of
+from app import metrics
+from app.clock import Clock
+from app.model.reasons import Reason
+from app.model.trigger import Trigger
+from channels import pipeline
+from channels.channel import Channel
+from channels.ledger import Message, Move, State, address_key
+from channels.pipeline import Job, Verdict, Withheld
+from channels.policy import Facts
+
+REOPENING = 30.0
+"""Seconds that the end of a spoken message waits for its partition to come back from a rebalance."""
+
+
+class Guarding(Protocol):
+    """What the sender needs of the second guard (channels/guard.py)."""
+
+    async def first(self, message_id: str, attempt: int) -> bool:
+        """Whether nobody has spoken this attempt."""
+        ...
+
+    async def stop(self) -> None:
+        """Close."""
+        ...
+
+
+class Speaker:
+    """Speaks. `desks` and `queue` are the sender's; `noted` is told what a step did."""
+
+    def __init__(
+        self,
+        *,
+        channels: Mapping[str, Channel],
+        stages: tuple[pipeline.Stage, ...],
+        clock: Clock,
+        rules: Rules,
+        grace: float,
+        guard: Guarding | None,
+        desks: Mapping[int, Desk],
+        noted: Callable[[Desk, list[Note]], None],
+        queue: Callable[[Item], None],
+    ) -> None:
+        self._channels, self._stages, self._clock, self._rules, self._grace = channels, stages, clock, rules, grace
+        self._guard, self._desks, self._noted, self._queue = guard, desks, noted, queue
+        self._slots = {name: asyncio.Semaphore(channel.workers) for name, channel in channels.items()}
+        """Messages that may be granted and not yet answered: what a crash could lose. Their ends are written outside of it."""
+        self.opened = asyncio.Event()
+        """Set when a partition becomes ours."""
+        self.granted: dict[Item, int] = {}
+        """Messages that we have been allowed to speak and whose end is not written -> the attempt."""
+        self.stopping = False
+        """No irreversible moment is granted any more."""
+
+    async def one(self, lane: Lane, item: Item) -> bool:
+        """Whether the message may have to be queued again."""
+        desk = self._desks.get(item.partition)
+        row = desk.rows.get(item.key) if desk is not None and desk.speaks else None
+        if desk is None or row is None or row.state is not State.CLAIMED:
+            return False
+        trigger = trigger_of(row)
+        if trigger is None or row.next_at > self._clock.now():
+            return trigger is not None
+        address = address_key(row.channel, trigger.addresses.get(row.channel, ""))
+        if address in desk.busy:
+            desk.busy[address].append(item.key)
+            return False
+        desk.busy[address] = []
+        try:
+            return await self._deliver(lane, item, row, trigger)
+        finally:
+            self.granted.pop(item, None)
+            for key in desk.busy.pop(address):
+                self._queue(Item(item.partition, key))
+
+    async def _deliver(self, lane: Lane, item: Item, row: Message, trigger: Trigger) -> bool:
+        job = Job(
+            item.key[2:],
+            trigger,
+            trigger.cascade[row.stage].template,
+            self._channels[row.channel],
+            trigger.addresses.get(row.channel, ""),
+            row.attempt,
+            grant=lambda job: self._grant(item, job),
+            facts=lambda job: self._facts(item, job),
+        )
+        async with self._slots[lane.channel]:
+            if self.stopping or lane.held:
+                return True
+            try:
+                verdict = await pipeline.run(self._stages, job)
+            except Withheld:
+                return True
+        if verdict.move is None:
+            lane.hold(f"{verdict.reason}: {verdict.detail}", verdict.after)
+            return True
+        if verdict.move in (Move.ACCEPT, Move.POSTPONE) or verdict.reason == Reason.REJECTED:
+            lane.resume()
+        if verdict.move is Move.ACCEPT and self._rules.live:
+            late = self._clock.now() - trigger.due - self._grace
+            metrics.HANDOVER_SECONDS.labels(lane.channel).observe(max(late, 0.0))
+        await self._settle(item, verdict, job)
+        return True
+
+    def _facts(self, item: Item, job: Job) -> Facts:
+        desk = self._desks.get(item.partition)
+        at = self._rules.moment(job.trigger, self._clock.now())
+        return facts({} if desk is None else desk.rows, job.trigger, job.channel.name, at)
+
+    async def _grant(self, item: Item, job: Job) -> None:
+        desk = self._desks.get(item.partition)
+        if desk is None or self.stopping:
+            raise Withheld(None)
+        now = self._clock.now()
+        try:
+            granted = await desk.commit(lambda step: grant(step, item.key, job.trigger, job.attempt, now, self._rules))
+        except PartitionLost:
+            raise Withheld(None) from None
+        if granted is not True:
+            raise Withheld(granted or None)
+        job.spoken = True
+        self.granted[item] = job.attempt
+        if self._guard is not None and not await self._guard.first(job.message_id, job.attempt):
+            raise Withheld(
+                Verdict(Move.LOSE, Reason.DUPLICATE, "the guard knows this message as spoken, the ledger did not")
+            )
+
+    async def _settle(self, item: Item, verdict: Verdict, job: Job) -> None:
+        """Write the end. A spoken message waits for its partition: a rebalance may bring it back in a moment."""
+        deadline = self._clock.monotonic() + REOPENING
+        while True:
+            desk = self._desks.get(item.partition)
+            if desk is not None:
+                now = self._clock.now()
+                with suppress(PartitionLost):
+                    note = await desk.commit(lambda step: end(step, item.key, job, verdict, now, self._rules))  # noqa: B023
+                    self._noted(desk, [note] if note else [])
+                    return
+            if self._clock.monotonic() > deadline:
+                raise PartitionLost
+            self.opened.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self.opened.wait()

@@ -1,0 +1,190 @@
+"""What the sender writes down, as steps over the ledger. Pure: a step, the facts, `now`; returns notes of what happened.
+
+Each function runs inside one atomic step, so a row, its receipt and its journal line are written together or not at all.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from agents.delivery.settle import Note, Rules, journal, settle, suppress, trigger_of
+from app.codec import decode_outgoing, decode_receipt, encode_json
+from app.model.journal import DeadLetter
+from app.model.reasons import BadInput, Reason
+from app.model.receipt import Outcome, Receipt
+from app.model.trigger import Cancel, Trigger, message_id
+from app.topics import DEAD_LETTERS, OUTBOX
+from channels import ledger
+from channels.ledger import UNSETTLED, Cancelled, Message, Move, State, address_key, cancel_key, message_key
+from channels.pipeline import Verdict
+from channels.policy import Facts, first_stage, refusal
+from tables.step import Batch, Step
+
+_ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED})
+_SUPPRESSING = {
+    Outcome.BOUNCED: (Reason.SUPPRESSED, True),
+    Outcome.COMPLAINED: (Reason.SUPPRESSED, False),
+    Outcome.UNSUBSCRIBED: (Reason.UNSUBSCRIBED, False),
+}
+MOST_PURGED = 1000
+"""Rows forgotten with one bundle in stream time."""
+
+
+def on_bundle(step: Step, batch: Batch, now: float, rules: Rules, room: int) -> list[Note]:
+    """Apply a bundle of `outbox` or `receipts`. `room`: how many further marketing messages may wait."""
+    notes: list[Note] = []
+    decode = decode_outgoing if batch.topic == OUTBOX.name else decode_receipt
+    for record in batch.records:
+        try:
+            item: Any = decode(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            notes.append(_dead(step, batch, record, now, str(error)))
+            continue
+        match item:
+            case Trigger():
+                step.clock = max(step.clock, item.fired_at)
+                notes.append(_claim(step, item, record.value or b"", now, rules, room))
+                room -= notes[-1].kind == "claimed"
+            case Cancel():
+                step.clock = max(step.clock, item.at)
+                notes += _cancel(step, item, now, rules)
+            case Receipt():
+                _receipt(step, item, now if rules.live else item.at)
+    if not rules.live:
+        for due, key in list(step.due(step.clock, MOST_PURGED)):
+            on_timer(step, due, key, step.clock)
+    return notes
+
+
+def _dead(step: Step, batch: Batch, record: Any, now: float, text: str) -> Note:
+    letter = DeadLetter(
+        BadInput.BAD_RECORD,
+        now,
+        batch.topic,
+        batch.partition,
+        record.offset,
+        (record.key or b"")[:1024],
+        (record.value or b"")[: 64 << 10],
+        text[:200],
+        "delivery",
+    )
+    step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}", encode_json(letter))
+    return Note("dead", "", reason=BadInput.BAD_RECORD)
+
+
+def _known(step: Step, trigger: str) -> Iterable[tuple[str, Message]]:
+    for number in range(ledger.MOST_STAGES):
+        key = message_key(message_id(trigger, number))
+        row = step.rows.get(key)
+        if row is not None:
+            yield key, row
+
+
+def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rules, room: int) -> Note:
+    """Take a trigger over: a claimed message, or at once a skipped one."""
+    for key, row in _known(step, trigger.trigger_id):
+        return Note("duplicate", key, row.channel, Reason.DUPLICATE)
+    at = rules.moment(trigger, now)
+    chosen = first_stage(trigger, rules.channels)
+    number, stage = chosen if isinstance(chosen, tuple) else (0, trigger.cascade[0] if trigger.cascade else None)
+    key = message_key(message_id(trigger.trigger_id, number))
+    row = Message(
+        State.CLAIMED,
+        stage.channel if stage else "",
+        number,
+        trigger.customer,
+        trigger.scenario,
+        payload,
+        trigger.expires_at,
+        at,
+        marketing=trigger.marketing,
+    )
+    step.put(key, row)
+    cancelled = step.rows.get(cancel_key(trigger.trigger_id))
+    reason: str | None = chosen if isinstance(chosen, Reason) else None
+    reason = reason or refusal(Facts(trigger, row.channel, at, cancelled, None))
+    if reason is None and room <= 0 and trigger.marketing:
+        reason = Reason.OVERLOADED
+    if reason is not None:
+        return settle(step, key, trigger, Verdict(Move.REFUSE, reason), now, rules) or Note(State.SKIPPED.value, key)
+    return Note("claimed", key, row.channel)
+
+
+def _cancel(step: Step, cancel: Cancel, now: float, rules: Rules) -> list[Note]:
+    """Skip what is still claimed; what is being said, or has not come yet, must still meet the cancellation."""
+    at = now if rules.live else cancel.at
+    keep, notes = True, []
+    for key, row in _known(step, cancel.trigger_id):
+        if row.state is State.CLAIMED:
+            keep = False
+            trigger = trigger_of(row)
+            if trigger is not None:
+                note = settle(step, key, trigger, Verdict(Move.REFUSE, cancel.reason), now, rules)
+                notes += [note] if note else []
+        elif row.state not in UNSETTLED:
+            keep = False
+            journal(
+                step,
+                at,
+                row,
+                cancel.trigger_id,
+                Reason.TOO_LATE_TO_CANCEL,
+                {"state": row.state.value, "wanted": cancel.reason[:200]},
+            )
+    if keep:
+        key = cancel_key(cancel.trigger_id)
+        mark = Cancelled(cancel.reason, at, at + ledger.KEEP_CANCELLED)
+        step.put(key, mark)
+        step.wake(key, mark.deadline)
+    return notes
+
+
+def _receipt(step: Step, receipt: Receipt, at: float) -> None:
+    """Note what a receipt says about an address, or about a message of which nobody knew whether it arrived."""
+    if receipt.outcome in _SUPPRESSING and receipt.address:
+        reason, everything = _SUPPRESSING[receipt.outcome]
+        suppress(step, address_key(receipt.channel, receipt.address), reason, everything, receipt.at)
+    row = step.rows.get(message_key(receipt.message_id)) if receipt.message_id else None
+    if isinstance(row, Message) and row.state is State.AMBIGUOUS and receipt.outcome in _ARRIVED:
+        row.move(Move.ACCEPT, at, Reason.RECEIPT)
+        step.touch(message_key(receipt.message_id))
+
+
+def lost_in_flight(step: Step, keys: Iterable[str], now: float, rules: Rules) -> list[Note]:
+    """After a restart: messages that were being said when the sender stopped. Nobody knows whether they were heard."""
+    notes = []
+    for key in keys:
+        row = step.rows.get(key)
+        trigger = trigger_of(row) if row is not None and row.state is State.INFLIGHT else None
+        if trigger is not None:
+            verdict = Verdict(Move.LOSE, Reason.AMBIGUOUS, "the sender stopped while it was speaking")
+            note = settle(step, key, trigger, verdict, now, rules)
+            notes += [note] if note else []
+    return notes
+
+
+def expire(step: Step, keys: Iterable[str], now: float, rules: Rules) -> list[Note]:
+    """Skip claimed messages that have expired while their channel was away."""
+    notes = []
+    for key in keys:
+        row = step.rows.get(key)
+        if row is None or row.state is not State.CLAIMED or row.deadline > now:
+            continue
+        trigger = trigger_of(row)
+        note = trigger and settle(step, key, trigger, Verdict(Move.REFUSE, Reason.EXPIRED), now, rules)
+        notes += [note] if note else []
+    return notes
+
+
+def on_timer(step: Step, due: float, key: str, now: float) -> None:
+    """Forget a row whose time has come; one that got a later deadline comes up again."""
+    del now
+    row = step.rows.get(key)
+    deadline = None if row is None else ledger.deadline_of(row)
+    if row is None or deadline is None:
+        return
+    if deadline <= due:
+        step.delete(key)
+    else:
+        step.wake(key, deadline)

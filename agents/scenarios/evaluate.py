@@ -1,0 +1,152 @@
+"""What scenarios mean for one customer. The one place that evaluates them; no scenario is known here by name. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from agents.scenarios.language import Scenario, Show
+from app.model.event import Line
+from app.model.reasons import Reason
+from app.model.trigger import Content
+from tables import profile
+from tables.cart import value
+from tables.customer import Armed, CartLine, Customer, Open, Shelf, View
+from tables.shelf import cheapest
+
+ShelfOf = Callable[[str], Shelf | None]
+"""Gives the shelf of a category, as this partition knows it."""
+
+
+class Refusal(NamedTuple):
+    """Why a scenario that came due does not fire, with the values behind it."""
+
+    reason: Reason
+    detail: dict[str, str | float | int]
+
+
+def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
+    """When the absence becomes true, epoch seconds. Postponing is a matter of `last_seen` alone for `leaving`."""
+    start = max(customer.last_seen, instance.at) if scenario.leaving else instance.at
+    return start + scenario.wait
+
+
+def refusal(scenario: Scenario, customer: Customer, due: float, now: float, family: Sequence[str]) -> Refusal | None:
+    """The first gate that holds the scenario back at `now`, or None. `family` names its scenarios' ids."""
+    if now - due > scenario.max_lateness:
+        return Refusal(Reason.TOO_LATE, {"late": now - due, "allowed": scenario.max_lateness})
+    if not scenario.recheck:
+        now = due  # `outage: fire` decides as if it had been on time
+    orders = customer.orders
+    if orders is not None and now - orders.last_at < scenario.order_within:
+        return Refusal(Reason.RECENT_ORDER, {"last_order": orders.last_at, "window": scenario.order_within})
+    last = (customer.fired or {}).get(scenario.id)
+    if last is not None and now - last < scenario.reentry:
+        return Refusal(Reason.REENTRY, {"last_fired": last, "window": scenario.reentry})
+    for name, at in (customer.fired or {}).items():
+        if name in family and at >= customer.last_seen:
+            return Refusal(Reason.ONE_PER_SILENCE, {"by": name, "at": at})
+    return _unreachable(scenario, customer) or _capped(scenario, customer, now)
+
+
+def _unreachable(scenario: Scenario, customer: Customer) -> Refusal | None:
+    channel = scenario.channel
+    if not profile.address(customer, channel):
+        return Refusal(Reason.NO_ADDRESS, {"channel": channel})
+    consent = (customer.consent or {}).get(channel)
+    if scenario.marketing and (consent is None or not consent.granted):
+        since = {} if consent is None else {"refused_at": consent.at}
+        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since})
+    reason = (customer.suppressed or {}).get(channel)
+    return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
+
+
+def _capped(scenario: Scenario, customer: Customer, now: float) -> Refusal | None:
+    if not scenario.marketing or not scenario.cap:
+        return None
+    for sent in (*(customer.sends or ()), *(customer.open or ())):
+        counts = sent.marketing and sent.channel == scenario.channel and not (isinstance(sent, Open) and sent.cancelled)
+        if counts and now - sent.at < scenario.cap:
+            return Refusal(Reason.CAP, {"channel": scenario.channel, "last_sent": sent.at, "window": scenario.cap})
+    return None
+
+
+def content(scenario: Scenario, customer: Customer, now: float, shelf: ShelfOf) -> Content | None:
+    """What the message shows as of `now`; None when nothing is left to show."""
+    show, since = scenario.show, customer.last_seen - scenario.within
+    out = Content()
+    if customer.profile is not None:
+        out.name = customer.profile.first_name or customer.profile.name
+    if not _FILL[show.items](out, show, customer, since):
+        return None
+    if show.similar:
+        out.similar = _similar(show, customer, out.category, now, shelf)
+    return out
+
+
+def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> bool:
+    cart = customer.cart
+    if cart is None:
+        return False
+    newest = sorted(cart.lines, key=lambda line: line.at)[-show.most :]
+    out.items = [_of_cart(line) for line in cart.lines if line in newest]
+    out.value, out.currency = value(cart), cart.currency
+    out.category = next((line.category for line in reversed(cart.lines) if line.category), "")
+    return True
+
+
+def _fill_views(out: Content, show: Show, customer: Customer, since: float) -> bool:
+    left = _left_behind(customer, since)
+    out.items = [_of_view(view) for view in reversed(left[-show.most :])]
+    out.category = next((view.category for view in reversed(left) if view.category), "")
+    return bool(left)
+
+
+def _fill_category(out: Content, show: Show, customer: Customer, since: float) -> bool:
+    seen = [item for item in customer.categories or () if item.at >= since and not _bought_since(customer, item.at)]
+    if not seen:
+        return False
+    out.category = seen[-1].category
+    of_it = [view for view in _left_behind(customer, since) if view.category == out.category]
+    out.items = [_of_view(view) for view in reversed(of_it[-show.most :])]
+    return bool(of_it)
+
+
+def _fill_search(out: Content, show: Show, customer: Customer, since: float) -> bool:
+    seen = [
+        search for search in customer.searches or () if search.at >= since and not _bought_since(customer, search.at)
+    ]
+    if not seen:
+        return False
+    last = seen[-1]
+    out.query, out.results = last.query, last.results
+    after = [view for view in _left_behind(customer, since) if view.at >= last.at]
+    out.items = [_of_view(view) for view in reversed(after[-show.most :])]
+    out.category = next((view.category for view in reversed(after) if view.category), "")
+    return True
+
+
+_FILL = {"cart": _fill_cart, "views": _fill_views, "category": _fill_category, "search": _fill_search}
+
+
+def _similar(show: Show, customer: Customer, category: str, now: float, shelf: ShelfOf) -> list[Line]:
+    found = shelf(category) if category else None
+    if found is None:
+        return []
+    known = {view.product_id for view in customer.views or ()}
+    known.update(line.product_id for line in (customer.cart.lines if customer.cart is not None else ()))
+    return cheapest(found, "", known, now, show.similar)
+
+
+def _left_behind(customer: Customer, since: float) -> list[View]:
+    return [view for view in customer.views or () if not view.taken and view.at >= since]
+
+
+def _bought_since(customer: Customer, at: float) -> bool:
+    return customer.orders is not None and customer.orders.last_at >= at
+
+
+def _of_cart(line: CartLine) -> Line:
+    return Line(line.product_id, line.name, line.price, line.quantity, line.category, "", line.url, line.image_url)
+
+
+def _of_view(view: View) -> Line:
+    return Line(view.product_id, view.name, view.price, 1.0, view.category, "", view.url, view.image_url)

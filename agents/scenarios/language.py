@@ -1,0 +1,115 @@
+"""The scenario language, as typed structs. Pure.
+
+A scenario says: when something happened and something else did not follow for a while, and nothing speaks against it, send
+this content over this cascade. `docs/scenarios.md` explains each field; a test keeps it complete.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+UNITS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
+LONGEST = 400 * DAY
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; the text says where and what to do."""
+
+
+def duration(text: str) -> float:
+    """`90s`, `60m`, `3h` or `2d` in seconds. Raises ScenarioError for anything else, or for more than 400 days."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ScenarioError(f"{text!r} is not a duration: write a number and s, m, h or d, such as 60m")
+    seconds = float(match[1]) * UNITS[match[2]]
+    if seconds > LONGEST:
+        raise ScenarioError(f"{text!r} is longer than 400 days")
+    return seconds
+
+
+class Absence(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
+    """`of` happened and none of `without` followed for `for`, counted from the event or from leaving the site."""
+
+    of: tuple[str, ...]
+    wait: str
+    without: tuple[str, ...] = ("ordered",)
+    after: Literal["event", "leaving"] = "event"
+
+
+class Unless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What holds a scenario back when it comes due."""
+
+    order_within: str = "24h"
+
+
+class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the message is about. A scenario whose `items` are gone when it comes due does not fire."""
+
+    items: Literal["cart", "views", "category", "search"]
+    most: int = 10
+    similar: int = 0
+    within: str = "24h"
+    """Only what happened in this time before the customer was last seen; a cart is shown whole."""
+
+
+class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One stage of the cascade, as written in the file."""
+
+    channel: str
+    template: str
+    wait: str = "0s"
+
+
+class OutageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`skip_after: 6h`: drop what an outage has delayed by more than that."""
+
+    skip_after: str
+
+
+class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One file of `app/scenarios/`, durations as text."""
+
+    id: str
+    version: int
+    title: str
+    family: str
+    priority: int
+    absence: Absence
+    show: Show
+    cascade: tuple[StageFile, ...]
+    unless: Unless = Unless()
+    reentry: str = "24h"
+    cap: str = "16h"
+    marketing: bool = True
+    outage: Literal["fire", "recheck"] | OutageFile = "recheck"
+    max_lateness: str = "24h"
+    send_within: str = "6h"
+
+
+class Scenario(msgspec.Struct, frozen=True, gc=False):
+    """A compiled scenario: durations in seconds (waits already divided by the time scale)."""
+
+    id: str
+    version: int
+    family: str
+    priority: int
+    of: frozenset[str]
+    without: frozenset[str]
+    wait: float
+    leaving: bool
+    show: Show
+    channel: str
+    cascade: tuple[StageFile, ...]
+    order_within: float
+    reentry: float
+    cap: float
+    marketing: bool
+    recheck: bool
+    max_lateness: float
+    send_within: float
+    within: float
+    title: str = ""

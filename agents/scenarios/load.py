@@ -1,0 +1,130 @@
+"""Reads scenario files: YAML -> typed structs -> compiled scenarios. The edge of the language: the only reader of YAML."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from agents.scenarios.language import Scenario, ScenarioError, ScenarioFile, duration
+from tables.apply import HANDLERS
+from tables.signals import SIGNALS
+
+MOST_FILES = 1_000
+MOST_BYTES = 64 * 1024
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def load_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> list[Scenario]:
+    """All scenarios of a folder, by id. Raises ScenarioError naming the file, the line or field, and what to do."""
+    paths = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []
+    if not paths:
+        raise ScenarioError(f"{folder}: no scenario files (*.yaml) here; set BOOMERANG_SCENARIOS to their folder")
+    if len(paths) > MOST_FILES:
+        raise ScenarioError(f"{folder}: more than {MOST_FILES} scenario files")
+    found: dict[str, tuple[Path, Scenario]] = {}
+    for path in paths:
+        scenario = load_file(path, time_scale=time_scale, channels=channels)
+        if scenario.id in found:
+            raise ScenarioError(f"{path.name}: the id {scenario.id!r} is taken by {found[scenario.id][0].name}")
+        found[scenario.id] = (path, scenario)
+    return [scenario for _, scenario in found.values()]
+
+
+def load_file(path: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Scenario:
+    """One scenario. Raises ScenarioError."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ScenarioError(f"{path.name}: larger than {MOST_BYTES // 1024} KiB")
+    try:
+        return parse(path.read_text(encoding="utf-8"), time_scale=time_scale, channels=channels)
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path.name}: not UTF-8") from None
+    except ScenarioError as error:
+        raise ScenarioError(f"{path.name}: {error}") from None
+
+
+def parse(text: str, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Scenario:
+    """A scenario from its YAML text. Raises ScenarioError without the file's name."""
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 0
+        raise ScenarioError(f"line {line}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"not YAML: {error}") from None
+    try:
+        file = msgspec.convert(document, ScenarioFile)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(f"{_at_line(text, str(error))}{error}") from None
+    return _compile(file, time_scale, channels)
+
+
+def _at_line(text: str, error: str) -> str:
+    """The line of the field that an error of msgspec names, if it can be found."""
+    words = error.rsplit("`", 2)
+    field = words[1].rsplit(".", 1)[-1].split("[")[0] if len(words) == 3 else ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if field and line.strip().removeprefix("- ").startswith(field + ":"):
+            return f"line {number}: "
+    return ""
+
+
+def _compile(file: ScenarioFile, time_scale: float, channels: Collection[str] | None) -> Scenario:
+    _check(file, channels)
+    skip_after = LONGEST_OUTAGE if isinstance(file.outage, str) else duration(file.outage.skip_after)
+    return Scenario(
+        id=file.id,
+        version=file.version,
+        title=file.title,
+        family=file.family,
+        priority=file.priority,
+        of=frozenset(file.absence.of),
+        without=frozenset(file.absence.without),
+        wait=duration(file.absence.wait) / time_scale,
+        leaving=file.absence.after == "leaving",
+        show=file.show,
+        channel=file.cascade[0].channel,
+        cascade=file.cascade,
+        order_within=duration(file.unless.order_within) / time_scale,
+        reentry=duration(file.reentry) / time_scale,
+        cap=duration(file.cap) / time_scale,
+        marketing=file.marketing,
+        recheck=file.outage != "fire",
+        max_lateness=min(duration(file.max_lateness), skip_after),
+        send_within=duration(file.send_within),
+        within=duration(file.show.within) / time_scale,
+    )
+
+
+LONGEST_OUTAGE = 400 * 86_400.0
+
+
+def _check(file: ScenarioFile, channels: Collection[str] | None) -> None:
+    def need(condition: bool, text: str) -> None:
+        if not condition:
+            raise ScenarioError(text)
+
+    need(
+        bool(file.id) and set(file.id) <= NAME_CHARACTERS and len(file.id) <= 64,
+        f"id: {file.id!r} must be 1 to 64 of a-z, 0-9 and _",
+    )
+    need(1 <= file.version < 1_000_000, "version: must be at least 1")
+    need(0 <= file.priority <= 1_000, "priority: must be between 0 and 1000")
+    need(bool(file.absence.of), "absence.of: name at least one signal or event")
+    for name in (*file.absence.of, *file.absence.without):
+        need(
+            name in SIGNALS or name[:1].isupper(),
+            f"absence: {name!r} is neither a signal ({', '.join(sorted(SIGNALS))}) nor the name of an event "
+            f"(such as {next(iter(HANDLERS))!r})",
+        )
+    need(not set(file.absence.of) & set(file.absence.without), "absence: the same name stands in `of` and in `without`")
+    need(0 <= file.show.most <= 20 and 0 <= file.show.similar <= 8, "show: most is 0 to 20, similar 0 to 8")
+    need(1 <= len(file.cascade) <= 8, "cascade: between 1 and 8 stages")
+    for stage in file.cascade:
+        need(
+            channels is None or stage.channel in channels,
+            f"cascade: there is no channel {stage.channel!r}; there are: {', '.join(sorted(channels or ()))}",
+        )
+        duration(stage.wait)
+    need(duration(file.absence.wait) > 0, "absence.for: must be longer than 0")
