@@ -1,0 +1,1 @@
+"""What runs, and with what words: models, settings, the engine's wiring, the web edge and the command line."""

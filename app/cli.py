@@ -1,0 +1,85 @@
+"""`boomerang`: one command, its subcommands each in a module of `app/commands`.
+
+A command module has `HELP`, `add_arguments(parser)` and `run(args) -> int`. Modules are imported only when they are called,
+so that `boomerang --help` is quick. Exit status: 0 fine, 1 failed, 2 wrong use; one line on stderr says what to do.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from app.errors import CommandError, UsageError
+
+COMMANDS = {
+    "up": "run everything on this machine: embedded Kafka and Valkey, collector, worker, delivery, console",
+    "demo": "run everything and a demo shop with simulated shoppers",
+    "collector": "run the collector (public HTTP, port 8000)",
+    "worker": "run the engine's worker (port 6066)",
+    "delivery": "run the delivery agent (port 6067)",
+    "console": "run the console (internal HTTP, port 8001)",
+    "replay": "feed a file of events through the collector, or through the core alone",
+    "check": "check settings and scenarios",
+    "explain": "tell what was decided about a customer, and why",
+    "dead-letters": "list or replay dead letters",
+    "settings": "list all settings with their defaults and meaning",
+    "topics": "list the topics, or create the missing ones",
+    "install-embedded": "fetch the embedded Kafka and Valkey once, verified",
+}
+
+
+DESCRIPTION = (
+    "Notices what a shop's customers did not do next, and brings them back with one message. "
+    "Begin with `boomerang demo`."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = Parser(prog="boomerang", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=_version())
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=text, description=text)
+        if name == chosen:
+            import_module(_module(name)).add_arguments(subparser)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"boomerang {version('boomerang')}"
+
+
+def _module(command: str) -> str:
+    return "app.commands." + command.replace("-", "_")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    args = _parser(chosen if chosen in COMMANDS else None).parse_args(argv)
+    try:
+        status: int = import_module(_module(args.command)).run(args)
+    except UsageError as error:
+        print(f"boomerang {args.command}: {error}", file=sys.stderr)
+        return 2
+    except CommandError as error:
+        print(f"boomerang {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Encoders and decoders, made once. JSON on topics (readable with any tool), msgpack in changelogs (small)."""
+
+import msgspec
+
+from app.model.event import Event
+from app.model.journal import DeadLetter, JournalLine
+from app.model.link import Link
+from app.model.receipt import Receipt
+from app.model.trigger import Outgoing
+
+encode_json = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(Event).decode
+decode_receipt = msgspec.json.Decoder(Receipt).decode
+decode_link = msgspec.json.Decoder(Link).decode
+decode_outgoing = msgspec.json.Decoder(Outgoing).decode
+decode_journal = msgspec.json.Decoder(JournalLine).decode
+decode_dead_letter = msgspec.json.Decoder(DeadLetter).decode

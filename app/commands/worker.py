@@ -1,0 +1,23 @@
+"""`boomerang worker`: the engine's worker."""
+
+import argparse
+
+from app.errors import CommandError
+from app.settings import load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No options: everything is a setting."""
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT (status 0) or a failure (status 1)."""
+    from agents.scenarios.language import ScenarioError
+    from app.engine.run import run as run_app
+    from app.engine.topology import engine_app
+
+    settings = load()
+    try:
+        return run_app(settings, settings.worker_port, lambda: engine_app(settings))
+    except ScenarioError as error:
+        raise CommandError(str(error)) from None

@@ -1,0 +1,1 @@
+"""What runs on Faust: the transport, the apps and how they are run."""

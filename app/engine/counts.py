@@ -1,0 +1,56 @@
+"""From what the pure core has counted to metrics, and the alarm about a flood of bad records."""
+
+from collections import Counter, deque
+from typing import Any
+
+from app import metrics
+from app.model.reasons import Reason
+
+WINDOW = 60
+"""Looks (about seconds) over which a flood is judged."""
+FLOOD_SHARE = 0.01
+FLOOD_IN_A_ROW = 1000
+
+
+class Flood:
+    """Whether too many records are bad: over 1 % in the last minute, or a thousand between two looks with no good one. Pure."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[int, int]] = deque(maxlen=WINDOW)
+        self._row = 0
+
+    def look(self, records: int, bad: int) -> bool:
+        """`records` and `bad` ones among them since the last look."""
+        self._looks.append((records, bad))
+        self._row = self._row + bad if bad >= records else 0
+        total, total_bad = (sum(column) for column in zip(*self._looks, strict=True))
+        return self._row >= FLOOD_IN_A_ROW or (total_bad >= 10 and total_bad > FLOOD_SHARE * total)
+
+
+class DecisionCounts:
+    """Takes the counters of the behaviour agent and clears them."""
+
+    def __init__(self, decisions: Counter[tuple[str, str]], dead: Counter[str]) -> None:
+        """`decisions` by (scenario, reason), `dead` letters by reason."""
+        self._decisions, self._dead = decisions, dead
+        self._flood = Flood()
+        self._applied = 0.0
+
+    def take(self) -> None:
+        """Move the counts into the metrics."""
+        for (scenario, reason), count in self._decisions.items():
+            metrics.DECISIONS.labels(scenario, reason).inc(count)
+            if reason == Reason.FIRED:
+                metrics.TRIGGERS.labels(scenario).inc(count)
+        bad = self._dead.total()
+        for reason, count in self._dead.items():
+            metrics.DEAD_LETTERS.labels(reason).inc(count)
+        self._decisions.clear()
+        self._dead.clear()
+        applied = sum(sample.value for sample in _samples() if sample.name.endswith("_total"))
+        metrics.FLOOD.set(self._flood.look(int(applied - self._applied), bad))
+        self._applied = applied
+
+
+def _samples() -> list[Any]:
+    return [sample for metric in metrics.EVENTS_APPLIED.collect() for sample in metric.samples]

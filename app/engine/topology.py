@@ -1,0 +1,113 @@
+"""Which topics feed which agents, and which tables they write: the two apps on one page.
+
+    engine      clickstream, receipts, links -> behaviour -> customers | outbox, links, journal, dead-letters
+    delivery    outbox, receipts             -> delivery  -> ledger    | receipts, journal
+                journal                      -> journal   -> SQL
+
+Agents and tables have explicit names: a name is part of the group's and the changelog's identity, a module's path is not.
+"""
+
+from typing import Any
+
+from agents.behaviour import ROW_TYPE, Behaviour
+from agents.decide import Decider
+from agents.delivery.factory import make_delivery
+from agents.delivery.service import Delivery
+from agents.journal import JournalSink
+from agents.scenarios.load import load_folder
+from app.clock import SYSTEM, Clock
+from app.engine.base import EngineApp
+from app.engine.counts import DecisionCounts
+from app.engine.forget import Forgetter
+from app.engine.wiring import agent, table
+from app.journal_store import JournalStore
+from app.settings import Settings
+from app.topics import CLICKSTREAM, JOURNAL, LINKS, OUTBOX, RECEIPTS
+from tables.store import FencedTable
+from tables.writer import Fault
+
+ENGINE = "boomerang-engine"
+DELIVERY = "boomerang-delivery"
+
+
+def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
+    """The worker: decides over customers. Raises ScenarioError."""
+    scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
+    live = settings.time == "live"
+    behaviour = Behaviour(
+        Decider(scenarios, locale=settings.locale), stream_time=not live, partitions=settings.partitions
+    )
+    app = EngineApp(ENGINE, settings)
+    customers = table(
+        app,
+        clock,
+        name="customers",
+        row_type=ROW_TYPE,
+        packed=True,
+        inputs=(CLICKSTREAM.name, RECEIPTS.name, LINKS.name),
+        wake_of=behaviour.wake_of,
+        on_timer=behaviour.on_timer,
+        live=live,
+        grace=settings.grace,
+        triggers_to=OUTBOX.name,
+        fault=fault,
+    )
+    agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
+    if live:
+        app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
+    app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead).take)
+    return app
+
+
+class Speaking:
+    """The sender's service, tied to its table."""
+
+    def __init__(self, delivery: Delivery, ledger: FencedTable) -> None:
+        self._delivery, self._ledger = delivery, ledger
+
+    async def start(self) -> None:
+        """Begin to speak."""
+        await self._delivery.start(self._ledger)
+
+    async def stop(self) -> None:
+        """Finish what is being said."""
+        await self._delivery.stop()
+
+
+def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
+    """The sender, and the journal's sink beside it. Raises SettingsError."""
+    delivery = make_delivery(settings, clock)
+    app = EngineApp(DELIVERY, settings)
+    ledger = table(
+        app,
+        clock,
+        name="ledger",
+        row_type=delivery.row_type,
+        inputs=(OUTBOX.name, RECEIPTS.name),
+        wake_of=delivery.wake_of,
+        on_timer=delivery.on_timer,
+        on_opened=delivery.on_opened,
+        on_closed=delivery.on_closed,
+        live=settings.time == "live",
+        fault=fault,
+    )
+    agent(app, "delivery", ledger, lambda step, bundle: delivery.on_bundle(step, bundle, clock.now()))
+    app.attached.append(Speaking(delivery, ledger))
+    sink = JournalSink(JournalStore(settings.sql_url), clock, settings.journal_days)
+    journal_agent(app, sink)
+    return app
+
+
+def journal_agent(app: EngineApp, sink: JournalSink) -> Any:
+    """Attach the agent that stores the journal's lines; a bundle is acknowledged when they are durable."""
+
+    async def store(stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                await sink.on_bundle(event.value.records, event.value.partition)
+            except Exception as error:  # Faust would go on with the next bundle
+                await app.crash(error)
+                raise
+            event.ack()
+
+    return app.agent(app.source(JOURNAL.name), name="journal")(store)

@@ -1,0 +1,315 @@
+"""The journal in SQL: every decision with its reason, for people. SQLite beside the embedded servers, PostgreSQL by setting.
+
+A line is stored once however often it is delivered: its digest covers the record's place and its bytes. (The place alone
+would not do: a broker that was set up anew starts at offset 0 again, while this database lives on.)
+
+All methods block; callers on an event loop use `asyncio.to_thread`. SQLAlchemy Core is used by this file only.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
+
+from app.errors import JournalDownError, LineRefusedError
+from app.model.event import ANONYMOUS, RESERVED_PREFIXES
+from app.model.journal import JournalLine, StoredLine
+from app.model.reasons import Reason
+
+MAX_LINES = 10_000
+"""Most lines that one query returns."""
+SENT_WITHIN = 60.0
+"""Seconds between a message at the relay and its line at the most, for `customer_of`."""
+MAX_KEYS = 32
+"""Most linked customer keys that one story joins."""
+PRUNE_BATCH = 2_000
+INSERT_BATCH = 2_000
+TEXT_LIMIT = 1_000
+"""Longest text stored in one column, in characters."""
+
+_metadata = sa.MetaData()
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+_lines = sa.Table(
+    "journal",
+    _metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("digest", sa.LargeBinary(16), nullable=False, unique=True),
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("scenario", sa.Text, nullable=False),
+    sa.Column("trigger_id", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("due", sa.Float(53), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index("journal_customer", "customer", "at"),
+    sa.Index("journal_at", "at", "reason"),
+    sqlite_autoincrement=True,
+)
+_links = sa.Table(
+    "journal_links",
+    _metadata,
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Index("journal_links_owner", "owner"),
+)
+
+
+class Place(NamedTuple):
+    """Where a line came from, and the line. `raw` is the record's value; `n` tells lines of one record apart."""
+
+    partition: int
+    offset: int
+    raw: bytes
+    line: JournalLine
+    n: int = 0
+
+
+class JournalStore:
+    """The tables and every query on them. Raises JournalDownError where the database fails."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare for the database at an SQLAlchemy URL; it is connected to, and what is missing created, when first used.
+
+        So a process whose work is not the journal starts without it. Raises JournalDownError for an unusable URL.
+        """
+        self._engine = _engine(url)
+        self._upsert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        self._where = sa.engine.make_url(url).render_as_string(hide_password=True)
+        self._created = False
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    def insert(self, places: Sequence[Place]) -> None:
+        """Store lines in one transaction; those already stored are passed over.
+
+        Raises LineRefusedError when a line holds what the database cannot take: then none of them is stored.
+        """
+        if places:
+            self._call(lambda connection: self._insert(connection, places))
+
+    def for_customer(
+        self, customer: str, scenario: str | None = None, until: float | None = None, limit: int = 500, before: int = 0
+    ) -> list[StoredLine]:
+        """The newest `limit` lines about a customer and the keys linked to it, oldest first.
+
+        `until` is epoch seconds, inclusive; `before` is the number of a line: only lines ahead of it are returned. A bare
+        id of which nothing is known is looked up as an anonymous visitor's too.
+        """
+        customer = _text(customer)
+
+        def query(connection: sa.Connection) -> list[StoredLine]:
+            keys = self._keys(connection, customer)
+            found = self._story(connection, keys, scenario, until, limit, before)
+            if not found and not customer.startswith(RESERVED_PREFIXES):
+                keys = self._keys(connection, ANONYMOUS + customer)
+                found = self._story(connection, keys, scenario, until, limit, before)
+            return found
+
+        result: list[StoredLine] = self._call(query)
+        return result
+
+    def keys_of(self, customer: str) -> list[str]:
+        """The customer's key and every key linked to it, the asked one first."""
+        result: list[str] = self._call(lambda connection: self._keys(connection, _text(customer)))
+        return result
+
+    def customer_of(self, trigger_id: str, sent_at: float) -> str:
+        """Whom a message of about `sent_at` (epoch seconds) was sent to, or "" while that is not known."""
+        query = sa.select(_lines.c.customer).where(
+            _lines.c.at.between(sent_at - SENT_WITHIN, sent_at + SENT_WITHIN),
+            _lines.c.reason == Reason.SENT,
+            _lines.c.trigger_id == _text(trigger_id),
+        )
+        found = self._call(lambda connection: connection.execute(query.limit(1)).scalar())
+        return str(found or "")
+
+    def recent(self, limit: int = 100, after_id: int = 0) -> list[StoredLine]:
+        """The newest `limit` lines with a number above `after_id`, in the order of storing."""
+        query = sa.select(_lines).where(_lines.c.id > after_id).order_by(_lines.c.id.desc()).limit(_bounded(limit))
+        rows = self._call(lambda connection: connection.execute(query).all())
+        return [_line(row) for row in reversed(rows)]
+
+    def counts(self, since: float) -> dict[str, int]:
+        """Number of lines by reason since `since` (epoch seconds)."""
+        query = sa.select(_lines.c.reason, sa.func.count()).where(_lines.c.at >= since).group_by(_lines.c.reason)
+        rows = self._call(lambda connection: connection.execute(query).all())
+        return {row[0]: row[1] for row in rows}
+
+    def prune(self, before: float, batches: int = 50) -> int:
+        """Delete lines older than `before` (epoch seconds) in small transactions, at most `batches` of them.
+
+        Returns how many were deleted; a multiple of PRUNE_BATCH means that there may be more.
+        """
+        old = sa.select(_lines.c.id).where(_lines.c.at < before).order_by(_lines.c.at).limit(PRUNE_BATCH)
+        deleted = 0
+        for _ in range(batches):
+            count: int = self._call(lambda connection: connection.execute(_delete(old)).rowcount)
+            deleted += count
+            if count < PRUNE_BATCH:
+                self._call(lambda connection: connection.execute(sa.delete(_links).where(_links.c.at < before)))
+                break
+        return deleted
+
+    def _create(self, connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql":  # two processes starting at once must not both create
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7305808869228110701)"))
+        for table in _metadata.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+    def _insert(self, connection: sa.Connection, places: Sequence[Place]) -> None:
+        statement = self._upsert(_lines).on_conflict_do_nothing(index_elements=["digest"])
+        for at in range(0, len(places), INSERT_BATCH):
+            connection.execute(statement, [_row(place) for place in places[at : at + INSERT_BATCH]])
+        links = [row for place in places if (row := _link(place.line)) is not None]
+        if links:
+            connection.execute(self._upsert(_links).on_conflict_do_nothing(), links)
+
+    def _keys(self, connection: sa.Connection, customer: str) -> list[str]:
+        """Breadth first over links, in both directions: a visitor's story goes on under the user's key, and began before."""
+        keys = [customer]
+        front = [customer]
+        while front and len(keys) < MAX_KEYS:
+            near = (
+                sa.select(_links.c.alias, _links.c.owner)
+                .where(_links.c.alias.in_(front) | _links.c.owner.in_(front))
+                .limit(MAX_KEYS * 2)
+            )
+            front = [key for key in _distinct(connection.execute(near)) if key not in keys]
+            keys += front
+        return keys[:MAX_KEYS]
+
+    def _story(
+        self,
+        connection: sa.Connection,
+        keys: list[str],
+        scenario: str | None,
+        until: float | None,
+        limit: int,
+        before: int,
+    ) -> list[StoredLine]:
+        order = sa.tuple_(_lines.c.at, _lines.c.id)
+        query = sa.select(_lines).where(_lines.c.customer.in_(keys))
+        if scenario:
+            query = query.where(_lines.c.scenario == scenario)
+        if until is not None:
+            query = query.where(_lines.c.at <= until)
+        if before:
+            pivot = connection.execute(sa.select(_lines.c.at).where(_lines.c.id == before)).scalar()
+            if pivot is None:
+                return []
+            query = query.where(order < sa.tuple_(sa.literal(pivot), sa.literal(before)))
+        query = query.order_by(_lines.c.at.desc(), _lines.c.id.desc()).limit(_bounded(limit))
+        return [_line(row) for row in reversed(connection.execute(query).all())]
+
+    def _call(self, work: Any) -> Any:
+        try:
+            if not self._created:
+                with self._engine.begin() as connection:
+                    self._create(connection)
+                self._created = True
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (DataError, IntegrityError) as error:
+            raise LineRefusedError(f"the journal's database {self._where} refuses a line: {_cause(error)}") from error
+        except (SQLAlchemyError, OSError) as error:
+            if isinstance(error, StatementError) and isinstance(error.orig, ValueError | TypeError | OverflowError):
+                raise LineRefusedError(f"a journal line cannot be stored: {_cause(error)}") from error
+            raise JournalDownError(
+                f"the journal's database {self._where} fails: {_cause(error)}; see BOOMERANG_SQL"
+            ) from error
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.engine.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        if parsed.get_backend_name() == "postgresql":
+            return sa.create_engine(parsed, pool_size=2, max_overflow=2, pool_pre_ping=True, pool_recycle=1800)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise JournalDownError(f"BOOMERANG_SQL cannot be used: {str(error).splitlines()[0]}") from error
+    raise JournalDownError("BOOMERANG_SQL must begin with sqlite:/// or postgresql://")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 10.0})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; Kafka has the lines for a week
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA cache_size=-2048")  # KiB: a small process
+        cursor.close()
+
+    return engine
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+
+
+def _delete(ids: sa.Select[Any]) -> sa.Delete:
+    return sa.delete(_lines).where(_lines.c.id.in_(ids.scalar_subquery()))
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, MAX_LINES))
+
+
+def _text(text: str) -> str:
+    return text[:TEXT_LIMIT].replace("\x00", "\ufffd")  # PostgreSQL has no NUL in texts
+
+
+def _row(place: Place) -> dict[str, Any]:
+    line = place.line
+    where = f"{place.partition}\x1f{place.offset}\x1f{place.n}\x1f".encode()
+    return {
+        "digest": blake2b(where + place.raw, digest_size=16).digest(),
+        "at": line.at,
+        "customer": _text(line.customer),
+        "reason": _text(line.reason),
+        "scenario": _text(line.scenario),
+        "trigger_id": _text(line.trigger_id),
+        "event_id": _text(line.event_id),
+        "channel": _text(line.channel),
+        "due": line.due,
+        "detail": json.dumps(line.detail, ensure_ascii=True, separators=(",", ":")) if line.detail else "",
+    }
+
+
+def _link(line: JournalLine) -> dict[str, Any] | None:
+    alias, owner = line.detail.get("alias", ""), line.detail.get("owner", "")
+    if line.reason != Reason.LINKED or not alias or not owner or alias == owner:
+        return None
+    return {"alias": _text(str(alias)), "owner": _text(str(owner)), "at": line.at}
+
+
+def _line(row: Any) -> StoredLine:
+    detail = json.loads(row.detail) if row.detail else {}
+    line = JournalLine(
+        row.at, row.customer, row.reason, row.scenario, row.trigger_id, row.event_id, row.channel, row.due, detail
+    )
+    return StoredLine(row.id, line)
+
+
+def _distinct(rows: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in (row.alias, row.owner)))

@@ -1,0 +1,105 @@
+"""Behavioural events as they stand on the `clickstream` topic.
+
+The record's value is Segment-shaped JSON with canonical (E-commerce v2) names; the collector has already corrected
+the clock, coerced numbers and ids, and removed what the write key may not set. The record's key is the customer key.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+ANONYMOUS = "anon:"
+EMAIL = "email:"
+PHONE = "phone:"
+DIALOG = "dialog:"
+RESERVED_PREFIXES = (ANONYMOUS, EMAIL, PHONE, DIALOG)
+"""A `userId` must not begin with one of these: they name other kinds of customer key."""
+
+CLOCK = "clock"
+"""`type` of a record that only moves a partition's clock (stream time); never accepted over HTTP."""
+
+
+class Line(msgspec.Struct, gc=False, omit_defaults=True):
+    """One product of a cart, an order or a list. `price` is for one piece, in the event's currency."""
+
+    product_id: str = ""
+    name: str = ""
+    price: float = 0.0
+    quantity: float = 1.0
+    category: str = ""
+    brand: str = ""
+    url: str = ""
+    image_url: str = ""
+
+
+class Properties(msgspec.Struct, gc=False, omit_defaults=True):
+    """What the core reads of an event's properties; other properties stay in the record and are skipped here."""
+
+    product_id: str = ""
+    name: str = ""
+    price: float = 0.0
+    quantity: float | None = None
+    category: str = ""
+    brand: str = ""
+    url: str = ""
+    image_url: str = ""
+    cart_id: str = ""
+    order_id: str = ""
+    currency: str = ""
+    total: float = 0.0
+    query: str = ""
+    results: int | None = None
+    products: list[Line] | None = None
+
+
+class Consent(msgspec.Struct, gc=False, omit_defaults=True):
+    """Consent to one channel. `at` is epoch seconds; `source` and `wording` are the proof."""
+
+    granted: bool
+    at: float = 0.0
+    source: str = ""
+    wording: str = ""
+
+
+class Traits(msgspec.Struct, gc=False, omit_defaults=True):
+    """Profile of a customer. `email`, `phone` and `consent` arrive only with a server write key."""
+
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    first_name: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    city: str | None = None
+    consent: dict[str, Consent] | None = None
+
+
+class Event(msgspec.Struct, gc=False, omit_defaults=True):
+    """One event. `timestamp` is the corrected event time; `event` is the canonical name of a `track`."""
+
+    type: str
+    timestamp: datetime
+    event: str = ""
+    messageId: str = ""
+    userId: str | None = None
+    anonymousId: str | None = None
+    previousId: str | None = None
+    properties: Properties | None = None
+    traits: Traits | None = None
+    source: str = "browser"
+    """Kind of the write key: `browser` or `server`."""
+    historical: bool = False
+    """Of more than 24 hours ago when it arrived, or imported: updates orders and profile, arms nothing."""
+    receivedAt: datetime | None = None
+
+
+def customer_key(user_id: str | None, anonymous_id: str | None) -> str:
+    """Key of the customer that an event belongs to: the user, else the anonymous visitor.
+
+    Raises ValueError when there is neither.
+    """
+    if user_id:
+        return user_id
+    if anonymous_id:
+        return ANONYMOUS + anonymous_id
+    raise ValueError("neither userId nor anonymousId")

@@ -1,0 +1,41 @@
+"""Moves of customer state between partitions: records of the `links` topic, keyed by the customer they are for.
+
+identify(user U, anonymous A) on U's partition  ->  Claim(to A's key: "you belong to U")
+Claim on A's partition  ->  A's state is packed, a forwarding pointer stays  ->  Move(to U)
+Move on U's partition   ->  merged into U's state, live timers included
+late event for A        ->  Forward(to U)
+"""
+
+import msgspec
+
+
+class Claim(msgspec.Struct, gc=False, omit_defaults=True, tag="claim", tag_field="kind"):
+    """`alias` belongs to `owner`."""
+
+    alias: str
+    owner: str
+    at: float
+    event_id: str = ""
+
+
+class Move(msgspec.Struct, gc=False, omit_defaults=True, tag="move", tag_field="kind"):
+    """`state` is the msgpack of the alias's customer state."""
+
+    alias: str
+    owner: str
+    state: bytes
+    at: float
+
+
+class Forward(msgspec.Struct, gc=False, omit_defaults=True, tag="forward", tag_field="kind"):
+    """`record` is the value of a record of `topic` that came for `alias` after its state had moved."""
+
+    alias: str
+    owner: str
+    record: bytes
+    topic: str = "clickstream"
+    event_id: str = ""
+    hops: int = 1
+
+
+Link = Claim | Move | Forward

@@ -1,0 +1,77 @@
+"""Named reasons: why something was armed, held, refused, cancelled, sent or not. A closed vocabulary.
+
+Each member's value is what the journal, the metrics' `reason` label and the docs show.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a decision was taken. Grouped by who takes it."""
+
+    # the core, while events are applied
+    ARMED = "armed"
+    MOVED = "moved"
+    ENDED_BY_ORDER = "ended_by_order"
+    ENDED_BY_EMPTIED_CART = "ended_by_emptied_cart"
+    ENDED_BY_EVENT = "ended_by_event"
+    ENDED_BY_MERGE = "ended_by_merge"
+    HISTORICAL = "historical"
+    LINKED = "linked"
+    LINK_REFUSED = "link_refused_two_users"
+    MOVED_AWAY = "state_moved"
+    FORWARDED = "forwarded"
+    CONSENT_CHANGED = "consent_changed"
+    STATE_BOUNDED = "state_bounded"
+    # the core, when a timer comes due
+    FIRED = "fired"
+    OUTRANKED = "outranked"
+    ONE_PER_SILENCE = "one_per_silence"
+    RECENT_ORDER = "recent_order"
+    CAP = "frequency_cap"
+    NO_CONSENT = "no_consent"
+    NO_ADDRESS = "no_address"
+    SUPPRESSED = "suppressed"
+    REENTRY = "reentry"
+    CONDITION = "condition_not_met"
+    TOO_LATE = "too_late"
+    SCENARIO_GONE = "scenario_gone"
+    # the sender
+    GOAL_REACHED = "goal_reached"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    EXPIRED = "expired"
+    SENT = "sent"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    MISCONFIGURED = "misconfigured"
+    RENDER_FAILED = "render_failed"
+    AMBIGUOUS = "ambiguous"
+    DUPLICATE = "duplicate"
+    CHANNEL_DISABLED = "channel_disabled"
+    BAD_ADDRESS = "bad_address"
+    UNSUBSCRIBED = "unsubscribed"
+    RECEIPT = "receipt"
+    OVERLOADED = "sender_overloaded"
+    TOO_LATE_TO_CANCEL = "too_late_to_cancel"
+
+
+class BadInput(StrEnum):
+    """Why a record or an event is a dead letter, or an event was refused by the collector."""
+
+    NOT_JSON = "not_json"
+    NOT_UTF8 = "not_utf8"
+    WRONG_TYPE = "wrong_type"
+    MISSING_ID = "missing_id"
+    BAD_ID = "bad_id"
+    MISSING_EVENT = "missing_event"
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_TIMESTAMP = "bad_timestamp"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_MANY_LINES = "too_many_lines"
+    NEGATIVE_PRICE = "negative_price"
+    NOT_FINITE = "not_finite"
+    DUPLICATE_KEYS = "duplicate_keys"
+    BAD_RECORD = "bad_record"
+    HANDLER_FAILED = "handler_failed"

@@ -1,0 +1,79 @@
+"""What goes to the `outbox` topic: triggers, and the cancellations of triggers that are not yet handed over."""
+
+from hashlib import blake2b
+
+import msgspec
+
+from app.model.event import Line
+
+
+class Stage(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
+    """One stage of a cascade: speak over `channel` with `template`, then wait `wait` seconds for a reaction."""
+
+    channel: str
+    template: str
+    wait: float = 0.0
+
+
+class Content(msgspec.Struct, gc=False, omit_defaults=True):
+    """What a template may show. Lists are bounded by the core."""
+
+    name: str = ""
+    items: list[Line] = []
+    similar: list[Line] = []
+    category: str = ""
+    query: str = ""
+    results: int | None = None
+    value: float = 0.0
+    currency: str = ""
+
+
+class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):
+    """A scenario fired for a customer. Times are epoch seconds.
+
+    `due` is when the absence became true (grace not included), `fired_at` the clock when it was decided, `expires_at` the
+    moment after which it must not be sent any more. `cap` is the channel's frequency window in seconds (0: no cap).
+    """
+
+    trigger_id: str
+    scenario: str
+    version: int
+    customer: str
+    anchor: str
+    due: float
+    fired_at: float
+    expires_at: float
+    cascade: list[Stage]
+    addresses: dict[str, str]
+    content: Content
+    step: int = 0
+    locale: str = ""
+    timezone: str = ""
+    marketing: bool = True
+    cap: float = 0.0
+    consent_at: dict[str, float] = {}
+    """Channel -> when the consent that this stands on was given: lifts an older unsubscribe. Missing: nothing is lifted."""
+
+
+class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_field="kind"):
+    """Do not send `trigger_id` any more, if it has not been handed over yet. `reason` is a `Reason`."""
+
+    trigger_id: str
+    customer: str
+    reason: str
+    at: float
+    event_id: str = ""
+
+
+Outgoing = Trigger | Cancel
+
+
+def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:
+    """The trigger's identity: the same decision always gets the same id. 32 hexadecimal digits."""
+    words = "\x1f".join((scenario, str(version), customer, anchor, str(step)))
+    return blake2b(words.encode(), digest_size=16).hexdigest()
+
+
+def message_id(trigger: str, stage: int) -> str:
+    """Identity of the message of one stage; also the ledger's key and the local part of the e-mail's Message-ID."""
+    return f"{trigger}.{stage}"

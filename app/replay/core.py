@@ -1,0 +1,124 @@
+"""The core alone over recorded events: no Kafka, no network, stream time. The same Behaviour as in the worker."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from agents.behaviour import Behaviour
+from agents.decide import Decider
+from app.codec import decode_dead_letter, decode_journal, decode_outgoing, encode_json
+from app.model.event import CLOCK
+from app.model.journal import DeadLetter
+from app.model.receipt import Outcome, Receipt
+from app.model.trigger import Trigger, message_id
+from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
+from tables.customer import Row
+from tables.memory import MemoryTable
+from tables.packed import PackedRows
+from tables.step import Output
+
+MOST_DEAD = 100
+FLUSH_SECONDS = 7 * 86_400.0
+"""How far the flush at the end moves every partition's clock beyond the last event."""
+
+
+def packed_rows() -> PackedRows:
+    """Rows as the worker keeps them."""
+    return PackedRows(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Row).decode)
+
+
+class MemoryRecord(NamedTuple):
+    """A record that never was in Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    timestamp: int
+
+
+class MemoryBatch(NamedTuple):
+    """Records of one partition of one topic."""
+
+    topic: str
+    partition: int
+    records: Sequence[MemoryRecord]
+
+
+class CoreReplay:
+    """Runs events through the core. Every trigger counts as sent at once, as a quick delivery would have it."""
+
+    def __init__(self, decider: Decider, partitions: int, on_trigger: Callable[[Trigger], None]) -> None:
+        self._behaviour = Behaviour(decider, stream_time=True, partitions=partitions)
+        self._partitions = partitions
+        self._on_trigger = on_trigger
+        self._table = MemoryTable(self._publish, packed_rows)
+        self._queue: deque[tuple[str, int, str, bytes]] = deque()
+        self._offsets: Counter[tuple[str, int]] = Counter()
+        self.reasons: Counter[tuple[str, str]] = Counter()
+        """(scenario, reason) of every journal line."""
+        self.dead: list[DeadLetter] = []
+        """Records that could not be used; the first few."""
+        self.last_at = 0.0
+
+    @property
+    def table(self) -> MemoryTable:
+        """The state."""
+        return self._table
+
+    def feed(self, key: str, value: bytes, at: float) -> None:
+        """One canonical event of `key`, as JSON, that happened at `at`."""
+        self.last_at = max(self.last_at, at)
+        self._queue.append((CLICKSTREAM.name, partition_of(key, self._partitions), key, value))
+        self._drain()
+
+    def flush(self) -> None:
+        """Move every partition's clock on, so that everything armed comes due."""
+        for number in range(self._partitions):
+            self._queue.append((CLICKSTREAM.name, number, "", clock_record(self.last_at + FLUSH_SECONDS)))
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._queue:
+            topic, number, key, value = self._queue.popleft()
+            offset = self._offsets[topic, number]
+            self._offsets[topic, number] += 1
+            record = MemoryRecord(key.encode() or None, value, offset, 0)
+            batch = MemoryBatch(topic, number, (record,))
+            self._table.run(number, lambda step, batch=batch: self._behaviour.on_bundle(step, batch, 0.0))  # type: ignore[misc]
+
+    def _publish(self, number: int, output: Output) -> None:
+        partition = number if output.partition is None else output.partition
+        if output.topic == LINKS.name:
+            self._queue.append((LINKS.name, partition, output.key, output.value))
+        elif output.topic == JOURNAL.name:
+            line = decode_journal(output.value)
+            self.reasons[line.scenario, line.reason] += 1
+        elif output.topic == DEAD_LETTERS.name:
+            if len(self.dead) < MOST_DEAD:
+                self.dead.append(decode_dead_letter(output.value))
+        elif output.topic == OUTBOX.name:
+            outgoing = decode_outgoing(output.value)
+            if isinstance(outgoing, Trigger):
+                self._on_trigger(outgoing)
+                self._queue.append((RECEIPTS.name, partition, output.key, encode_json(_sent(outgoing))))
+
+
+def clock_record(at: float) -> bytes:
+    """The value of a record that moves a partition's clock to `at` (epoch seconds)."""
+    from app.clock import moment
+
+    return encode_json({"type": CLOCK, "timestamp": moment(at)})
+
+
+def _sent(trigger: Trigger) -> Receipt:
+    return Receipt(
+        Outcome.SENT,
+        trigger.customer,
+        trigger.cascade[0].channel,
+        trigger.fired_at,
+        message_id(trigger.trigger_id, 0),
+        trigger.trigger_id,
+        trigger.scenario,
+    )

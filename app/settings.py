@@ -1,0 +1,193 @@
+"""All settings: the only reader of the environment.
+
+Each is an environment variable `BOOMERANG_<NAME>`; `boomerang settings` prints this table. Nothing else reads `os.environ`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.errors import SettingsError
+
+PREFIX = "BOOMERANG_"
+
+
+def setting(default: Any, text: str, *, secret: bool = False) -> Any:
+    """One setting: its default and its meaning. A secret's value is never printed."""
+    return field(default=default, metadata={"text": text, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Values of all settings. An empty `kafka` or `redis` means: run the embedded one (`boomerang up`)."""
+
+    kafka: str = setting("", "Kafka as kafka://host:port[,host:port]; empty: embedded")
+    kafka_security: str = setting("", "empty, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_username: str = setting("", "SASL user name (SCRAM-SHA-512)")
+    kafka_password: str = setting("", "SASL password", secret=True)
+    kafka_cafile: str = setting("", "file with the CA certificates of the broker")
+    topic_prefix: str = setting("", "put before each topic's name, group id and transactional id")
+    partitions: int = setting(4, "partitions of every topic; set before the first start")
+    replication: int = setting(1, "replication factor of topics that we create")
+    redis: str = setting("", "Redis or Valkey as redis://host:port/db; empty: embedded")
+    smtp: str = setting(
+        "",
+        "relay as smtp://[user:password@]host:port (STARTTLS), smtps://... (TLS) or "
+        "smtp+plain://... (no TLS, loopback only); empty: the dev inbox",
+        secret=True,
+    )
+    smtp_connections: int = setting(8, "connections to the relay (1 to 32)")
+    smtp_timeout: float = setting(20.0, "seconds to wait for the relay")
+    mail_from: str = setting("Boomerang <shop@shop.example>", "From of e-mails")
+    data: Path = setting(Path("var"), "folder of the embedded servers, the dev inbox and SQLite files")
+    cache: Path = setting(Path("~/.cache/boomerang"), "folder of the fetched Kafka, shared by all data folders")
+    sql: str = setting("", "SQLAlchemy URL of the journal; empty: SQLite in the data folder", secret=True)
+    anonymous_days: int = setting(90, "days that a visitor without a name is remembered after the last visit")
+    journal_days: int = setting(90, "days that the journal keeps a line")
+    write_keys: str = setting(
+        "browser:demo-browser,server:demo-server",
+        "comma-separated KIND:KEY; browser keys may only append behaviour",
+        secret=True,
+    )
+    secret: str = setting("", "signs links and tokens; empty: made once and kept in the data folder", secret=True)
+    public_url: str = setting("", "how customers reach the collector; empty: http://127.0.0.1:<collector port>")
+    shop_url: str = setting("http://127.0.0.1:8002", "the shop's own address, for links in mails")
+    cors_origins: str = setting(
+        "http://127.0.0.1:8002,http://localhost:8002", "comma-separated origins that may send events from a browser"
+    )
+    link_hosts: str = setting(
+        "", "comma-separated further hosts (a picture server) that products told by a browser may point to in mails"
+    )
+    trusted_proxies: str = setting("", "comma-separated addresses whose X-Forwarded-For is believed")
+    rate_per_key: int = setting(20_000, "requests per second allowed to one write key")
+    rate_per_address: int = setting(
+        200, "requests (of up to 20 events) per second allowed to one client address and browser key"
+    )
+    collector_host: str = setting("127.0.0.1", "address that the collector listens on")
+    collector_port: int = setting(8000, "port of the collector")
+    collector_metrics_port: int = setting(8003, "loopback port of the collector's metrics")
+    console_host: str = setting("127.0.0.1", "address that the console listens on")
+    console_port: int = setting(8001, "port of the console")
+    shop_port: int = setting(8002, "port of the demo shop")
+    worker_host: str = setting("127.0.0.1", "address that the web of worker and delivery agent listens on")
+    worker_port: int = setting(6066, "port of the worker's web (metrics, health)")
+    delivery_port: int = setting(6067, "port of the delivery agent's web (metrics, health)")
+    inbox_port: int = setting(8025, "SMTP port of the dev inbox")
+    instance: str = setting("", "name of this worker; a stable one gives static membership")
+    scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
+    time: str = setting("live", "live (wall clock) or stream (largest event time of the partition)")
+    time_scale: float = setting(1.0, "scenario waits are divided by it; demos and tests only")
+    grace: float = setting(2.0, "seconds of wall clock between due and firing")
+    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    locale: str = setting("en", "language of messages where the customer's is unknown: en or ru")
+    respect_dnt: bool = setting(False, "the tracker stays silent for visitors with Do-Not-Track or GPC")
+
+    @property
+    def write_keys_by_key(self) -> dict[str, str]:
+        """Write key -> kind (`browser` or `server`)."""
+        return {key: kind for kind, key in (item.split(":", 1) for item in split(self.write_keys))}
+
+    @property
+    def public_base(self) -> str:
+        """Public base URL of the collector, without a trailing slash."""
+        return (self.public_url or f"http://127.0.0.1:{self.collector_port}").rstrip("/")
+
+    @property
+    def sql_url(self) -> str:
+        """SQLAlchemy URL of the journal's database."""
+        return self.sql or f"sqlite:///{self.data.absolute() / 'journal.sqlite'}"
+
+
+def split(text: str) -> list[str]:
+    """The items of a comma-separated setting."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "yes or no"}
+
+
+def _convert(name: str, kind: Any, text: str) -> Any:
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
+                text.strip().lower()
+            ]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise SettingsError(f"{PREFIX}{name.upper()}={text!r} is not {KINDS.get(kind, kind.__name__)}") from None
+
+
+def _verify(settings: Settings) -> None:
+    def need(condition: bool, text: str) -> None:
+        if not condition:
+            raise SettingsError(text)
+
+    need(1 <= settings.partitions <= 512, "BOOMERANG_PARTITIONS must be between 1 and 512")
+    need(settings.time in ("live", "stream"), "BOOMERANG_TIME must be live or stream")
+    need(1 <= settings.anonymous_days <= 3650, "BOOMERANG_ANONYMOUS_DAYS must be between 1 and 3650")
+    need(0 < settings.time_scale <= 1_000_000, "BOOMERANG_TIME_SCALE must be above 0")
+    need(0 <= settings.grace <= 3600, "BOOMERANG_GRACE must be between 0 and 3600")
+    need(1 <= settings.smtp_connections <= 32, "BOOMERANG_SMTP_CONNECTIONS must be between 1 and 32")
+    need(
+        settings.kafka_security in ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        "BOOMERANG_KAFKA_SECURITY must be empty, SSL, SASL_PLAINTEXT or SASL_SSL",
+    )
+    need(settings.locale in ("en", "ru"), "BOOMERANG_LOCALE must be en or ru")
+    for item in split(settings.write_keys):
+        need(
+            item.split(":", 1)[0] in ("browser", "server") and len(item.split(":", 1)) == 2 and item[-1] != ":",
+            "BOOMERANG_WRITE_KEYS must look like browser:KEY,server:KEY",
+        )
+    for name, schemes in (
+        ("kafka", ("kafka",)),
+        ("redis", ("redis", "rediss", "unix")),
+        ("smtp", ("smtp", "smtps", "smtp+plain")),
+    ):
+        value = getattr(settings, name)
+        need(
+            not value or urlsplit(value).scheme in schemes,
+            f"{PREFIX}{name.upper()} must begin with {' or '.join(s + '://' for s in schemes)}",
+        )
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment; `overrides` win. Raises SettingsError for an unknown or unusable one."""
+    environ = os.environ if environ is None else environ
+    known = {f.name: f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable[len(PREFIX) :].lower()
+        if name in known:
+            values[name] = _convert(
+                name, type(known[name].default) if name not in ("data", "scenarios", "cache") else Path, text
+            )
+        elif variable not in NOT_SETTINGS:
+            raise SettingsError(f"{variable} is not a setting; `boomerang settings` lists them")
+    settings = Settings(**{**values, **overrides})
+    _verify(settings)
+    return settings
+
+
+NOT_SETTINGS = {"BOOMERANG_REQUIRE_ALL"}
+"""Variables of the test suite that share the prefix."""
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make `load` return these settings: how the supervisor tells its children."""
+    out = {}
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        if value != item.default:
+            out[PREFIX + item.name.upper()] = str(int(value) if isinstance(value, bool) else value)
+    return out
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The whole environment of a child process: ours, with these settings in place of those that we were started with."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**inherited, **environment(settings)}

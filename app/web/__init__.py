@@ -1,0 +1,1 @@
+"""The public and internal HTTP sides: collector, tracker, console."""

@@ -1,0 +1,102 @@
+"""The collector's process: wires settings, Kafka, Redis and the ASGI application, and serves it."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+
+import uvicorn
+import uvloop
+
+from app.clock import SYSTEM, Clock
+from app.engine.kafka_client import client_options
+from app.errors import CommandError
+from app.settings import Settings
+from app.web.collector import server
+from app.web.collector.asgi import Collector
+from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
+from app.web.collector.intake import Intake
+from app.web.collector.sink import KafkaSink
+
+logger = logging.getLogger(__name__)
+
+
+class Seldom(logging.Filter):
+    """Lets one message of aiokafka's of a kind through every `pause` seconds: it tells ten times a second of a lost broker."""
+
+    def __init__(self, clock: Clock, pause: float = 10.0) -> None:
+        super().__init__()
+        self._clock = clock
+        self._pause = pause
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it has been silent about this for long enough."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        now = self._clock.monotonic()
+        kind = str(record.msg)
+        if now - self._said.get(kind, float("-inf")) < self._pause:
+            return False
+        if len(self._said) > 200:
+            self._said.clear()
+        self._said[kind] = now
+        return True
+
+
+def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: float = 8.0) -> Collector:
+    """The ASGI application on real Kafka and Redis. To be made inside a running loop. Raises SettingsError."""
+    ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
+    sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout)
+    return Collector(settings, clock, Intake(sink, ids))
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CommandError when a port is taken."""
+    client_options(settings)
+    for host, port in (
+        (settings.collector_host, settings.collector_port),
+        ("127.0.0.1", settings.collector_metrics_port),
+    ):
+        _need_port(host, port)
+    _collect_garbage_rarely()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom(SYSTEM))
+    uvloop.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the public listener and the metrics until the process is told to end; what was taken is delivered first."""
+    main = uvicorn.Server(
+        server.public_config(collector_app(settings), settings.collector_host, settings.collector_port)
+    )
+    beside = server.QuietServer(server.metrics_config(settings.collector_metrics_port))
+    aside = [asyncio.ensure_future(beside.serve()), asyncio.ensure_future(server.cut_off_the_slow(main))]
+    logger.info("collector on http://%s:%d", settings.collector_host, settings.collector_port)
+    try:
+        await main.serve()
+    finally:
+        beside.should_exit = True
+        aside[1].cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*aside, return_exceptions=True)
+
+
+def _collect_garbage_rarely() -> None:
+    """Requests leave no cycles behind; at its default pace the collector of garbage takes a fifth of the CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _need_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"cannot listen on {host}:{port}: {error.strerror}; set BOOMERANG_COLLECTOR_PORT"
+            ) from None

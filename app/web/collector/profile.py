@@ -1,0 +1,96 @@
+"""Traits of a customer: what a write key may set, and in which shape the core wants it. Pure.
+
+A browser key is public: it may never set an address or a consent. Those fields are removed and counted. A server key
+may set `email`, `phone` and `consent = {channel: true | false | {granted, source, wording}}`.
+"""
+
+import re
+from typing import Any
+
+from app.model.reasons import BadInput
+from app.web.collector import fields
+from app.web.collector.refusal import Refused
+
+PROTECTED = ("email", "phone", "consent")
+CONSENTS_LIMIT = 16
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_LINK = re.compile(r"//|\bwww\.|\.[a-z]{2,}/", re.IGNORECASE)
+_TEXTS = ("name", "first_name", "locale", "timezone", "city")
+
+
+def strip_protected(traits: dict[str, Any]) -> int:
+    """Remove in place what a browser key may not set; returns how many fields went."""
+    stripped = 0
+    for name in PROTECTED:
+        if name in traits:
+            del traits[name]
+            stripped += 1
+    return stripped
+
+
+def profile(traits: dict[str, Any], context: dict[str, Any], at: float) -> dict[str, Any]:
+    """Typed traits; missing locale and time zone come from the context. `at` (epoch seconds) dates a consent.
+
+    Raises Refused: `wrong_type`, or `bad_id` for an address that is none (CR and LF in it included).
+    """
+    out = {name: value for name, value in traits.items() if value is not None}
+    if "firstName" in out:
+        out.setdefault("first_name", out.pop("firstName"))
+    address = out.get("address")
+    if type(address) is dict and type(address.get("city")) is str:
+        out.setdefault("city", address["city"])
+    for name in ("locale", "timezone"):
+        if name not in out and type(context.get(name)) is str:
+            out[name] = context[name]
+    for name in _TEXTS:
+        if name in out:
+            try:
+                out[name] = fields.text(out[name], 256)
+            except ValueError:
+                raise Refused(BadInput.WRONG_TYPE, f"traits.{name}") from None
+    for name in (
+        "name",
+        "first_name",
+    ):  # a "name" that is an advertisement would go out in a mail to somebody else's address
+        if name in out and _LINK.search(out[name]):
+            del out[name]
+    _addresses(out)
+    if "consent" in out:
+        out["consent"] = _consents(out["consent"], at)
+    return out
+
+
+def _addresses(out: dict[str, Any]) -> None:
+    for name, convert in (("email", fields.email), ("phone", fields.phone)):
+        if out.get(name) == "":
+            del out[name]
+        elif name in out:
+            try:
+                out[name] = convert(out[name])
+            except TypeError:
+                raise Refused(BadInput.WRONG_TYPE, f"traits.{name}") from None
+            except ValueError:
+                raise Refused(BadInput.BAD_ID, f"traits.{name}") from None
+
+
+def _consents(raw: Any, at: float) -> dict[str, Any]:
+    if type(raw) is not dict or len(raw) > CONSENTS_LIMIT:
+        raise Refused(BadInput.WRONG_TYPE, "traits.consent")
+    return {channel: _consent(channel, value, at) for channel, value in raw.items()}
+
+
+def _consent(channel: str, value: Any, at: float) -> dict[str, Any]:
+    if not _CHANNEL.fullmatch(channel):
+        raise Refused(BadInput.WRONG_TYPE, "traits.consent")
+    if type(value) is bool:
+        return {"granted": value, "at": at}
+    if type(value) is not dict or type(value.get("granted")) is not bool:
+        raise Refused(BadInput.WRONG_TYPE, "traits.consent")
+    out: dict[str, Any] = {"granted": value["granted"], "at": at}
+    for name in ("source", "wording"):
+        if value.get(name) is not None:
+            try:
+                out[name] = fields.text(value[name])
+            except ValueError:
+                raise Refused(BadInput.WRONG_TYPE, "traits.consent") from None
+    return out

@@ -1,0 +1,292 @@
+"""The way into Kafka: records wait in lanes (topic, partition), one batch of each lane is on its way at a time.
+
+A record counts as accepted only when Kafka has acknowledged its batch (acks=all, idempotent producer). Whoever waits for it
+holds a `Ticket`. What cannot be acknowledged in time fails its tickets (503, the client retries); a batch that is already
+on its way is not recalled: it may still arrive, and the retry is then recognised by its id. Everything is bounded: the
+bytes that wait, the size of a batch, the time of a wait.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from app.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+BATCH_BYTES = 512 * 1024
+SWEEP_SECONDS = 0.25
+RECONNECT_SECONDS = 1.0
+RETIRE_SECONDS = 2.0
+
+
+class Ticket:
+    """What one request waits for. `done` resolves to True when all its records are acknowledged, to False when one cannot be."""
+
+    __slots__ = ("done", "duplicates", "open")
+
+    def __init__(self, records: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.open = records
+        self.duplicates = 0
+        self.done: asyncio.Future[bool] = loop.create_future()
+        if not records:
+            self.done.set_result(True)
+
+    def settle(self) -> None:
+        """One record is acknowledged, or known from before."""
+        self.open -= 1
+        if not self.open and not self.done.done():
+            self.done.set_result(True)
+
+    def fail(self) -> None:
+        """One record cannot be acknowledged now."""
+        if not self.done.done():
+            self.done.set_result(False)
+
+
+class Record:
+    """One record on its way. `id` recognises a repeated one (empty: never looked at); `tickets` wait for it."""
+
+    __slots__ = ("id", "key", "partition", "tickets", "topic", "value")
+
+    def __init__(self, topic: str, partition: int, key: bytes, value: bytes, id_: bytes = b"") -> None:
+        self.topic = topic
+        self.partition = partition
+        self.key = key
+        self.value = value
+        self.id = id_
+        self.tickets: list[Ticket] = []
+
+    def settle(self) -> None:
+        """Tell all who wait that it is acknowledged."""
+        for ticket in self.tickets:
+            ticket.settle()
+
+    def fail(self) -> None:
+        """Tell all who wait that it is not, and forget them."""
+        for ticket in self.tickets:
+            ticket.fail()
+        self.tickets = []
+
+
+class Sink(Protocol):
+    """Where records go. `outcome(records, acknowledged)` is called once for each record that `put` took."""
+
+    outcome: Callable[[list[Record], bool], None]
+
+    @property
+    def ready(self) -> bool:
+        """Whether records have a good chance of being acknowledged."""
+        ...
+
+    def put(self, records: list[Record]) -> None:
+        """Take records; returns at once."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        ...
+
+    async def close(self, within: float) -> None:
+        """Deliver what is left, for at most `within` seconds."""
+        ...
+
+
+class _Lane:
+    """`queue` waits, `flight` is on its way since `since` (`sent` is its acknowledgement), `stuck`: for too long."""
+
+    __slots__ = ("flight", "queue", "sent", "since", "stuck", "task")
+
+    def __init__(self) -> None:
+        self.queue: list[Record] = []
+        self.flight: list[Record] = []
+        self.since = 0.0
+        self.stuck = False
+        self.task: asyncio.Task[None] | None = None
+        self.sent: asyncio.Future[Any] | None = None
+
+
+class KafkaSink:
+    """The sink that writes to Kafka. `ack_timeout` is the longest wait of a request, in seconds."""
+
+    def __init__(self, options: dict[str, Any], clock: Clock, *, ack_timeout: float = 8.0) -> None:
+        self.outcome: Callable[[list[Record], bool], None] = lambda _records, _acknowledged: None
+        self._options = options
+        self._clock = clock
+        self._ack_timeout = ack_timeout
+        self._producer: AIOKafkaProducer | None = None
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    @property
+    def ready(self) -> bool:
+        """Connected, and no lane waits for an acknowledgement beyond its time."""
+        return self._producer is not None and not any(lane.stuck for lane in self._lanes.values())
+
+    async def start(self) -> None:
+        """Connect in the background, again and again until it works."""
+        self._spawn(self._connect())
+        self._spawn(self._sweep())
+
+    def put(self, records: list[Record]) -> None:
+        """Line records up; those that have no chance now fail at once."""
+        refused = []
+        for record in records:
+            lane = self._lanes.get((record.topic, record.partition))
+            if lane is None:
+                lane = self._lanes[record.topic, record.partition] = _Lane()
+            if lane.stuck or self._producer is None:
+                refused.append(record)
+                continue
+            lane.queue.append(record)
+            if lane.task is None:
+                lane.task = self._spawn(self._drain(record.topic, record.partition, lane))
+        if refused:
+            self._finish(refused, acknowledged=False)
+
+    async def close(self, within: float) -> None:
+        """Deliver what waits, then part from the broker; after `within` seconds what is left fails. Nobody waits for a stuck lane."""
+        self._closing = True
+        draining = [lane.task for lane in self._lanes.values() if lane.task is not None and not lane.stuck]
+        if draining:
+            await asyncio.wait(draining, timeout=within)
+        producer, self._producer = self._producer, None
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        busy = any(lane.flight for lane in self._lanes.values())
+        for lane in self._lanes.values():
+            self._finish(lane.flight + lane.queue, acknowledged=False)
+            lane.flight, lane.queue = [], []
+        if producer is not None:
+            await _retire(producer, idle=not busy)
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _connect(self) -> None:
+        while not self._closing:
+            producer = AIOKafkaProducer(
+                **self._options,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=BATCH_BYTES,
+                request_timeout_ms=10_000,
+                retry_backoff_ms=250,
+            )
+            try:
+                await producer.start()
+            except asyncio.CancelledError:
+                await _retire(producer, idle=True)
+                raise
+            except Exception as error:  # whatever it is, only trying again helps
+                logger.warning("Kafka cannot be reached, trying again: %s", type(error).__name__)
+                await _retire(producer, idle=True)
+                await asyncio.sleep(RECONNECT_SECONDS)
+            else:
+                self._producer = producer
+                logger.info("connected to Kafka")
+                return
+
+    async def _drain(self, topic: str, partition: int, lane: _Lane) -> None:
+        """Send what waits in a lane, batch after batch; whatever arrives meanwhile shares the next batch."""
+        try:
+            while lane.queue:
+                producer = self._producer
+                if producer is None:
+                    self._refuse(lane)
+                    return
+                batch = self._fill(producer, lane)
+                await self._deliver(producer, batch, topic, partition, lane)
+        finally:
+            lane.task = None
+
+    def _fill(self, producer: AIOKafkaProducer, lane: _Lane) -> Any:
+        batch = producer.create_batch()
+        append = batch.append
+        taken = 0
+        stamp = int(self._clock.now() * 1000)
+        for record in lane.queue:
+            if append(timestamp=stamp, key=record.key, value=record.value) is None:
+                break
+            taken += 1
+        batch.close()
+        lane.flight, lane.queue = lane.queue[:taken], lane.queue[taken:]
+        lane.since = self._clock.monotonic()
+        return batch
+
+    async def _deliver(self, producer: AIOKafkaProducer, batch: Any, topic: str, partition: int, lane: _Lane) -> None:
+        acknowledged = False
+        try:
+            lane.sent = await producer.send_batch(batch, topic, partition=partition)
+            await lane.sent
+            acknowledged = True
+        except asyncio.CancelledError:
+            if self._producer is producer or self._closing:
+                raise
+            logger.warning("a batch of %s was given up together with its producer", topic)
+        except (UnknownTopicOrPartitionError, AssertionError):
+            logger.warning("topic %s has no partition %d; `boomerang topics` tells what is missing", topic, partition)
+        except Exception as error:  # a batch lost its sequence number: this producer cannot go on
+            logger.warning("Kafka refused a batch of %s: %s", topic, type(error).__name__)
+            self._replace(producer)
+        flight, lane.flight, lane.stuck, lane.sent = lane.flight, [], False, None
+        self._finish(flight, acknowledged=acknowledged)
+
+    def _finish(self, records: list[Record], *, acknowledged: bool) -> None:
+        self.outcome(records, acknowledged)
+        for record in records:
+            if acknowledged:
+                record.settle()
+            else:
+                record.fail()
+
+    def _refuse(self, lane: _Lane) -> None:
+        waiting, lane.queue = lane.queue, []
+        self._finish(waiting, acknowledged=False)
+
+    def _replace(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer and not self._closing:
+            self._producer = None
+            for lane in self._lanes.values():
+                if lane.sent is not None:
+                    lane.sent.cancel()
+            self._spawn(_retire(producer, idle=False))
+            self._spawn(self._connect())
+
+    async def _sweep(self) -> None:
+        """Let nobody wait beyond the time: the batch stays on its way, the requests are told."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            oldest = self._clock.monotonic() - self._ack_timeout
+            for lane in self._lanes.values():
+                if lane.flight and lane.since < oldest:
+                    lane.stuck = True
+                    for record in lane.flight:
+                        record.fail()
+                    self._refuse(lane)
+
+
+async def _retire(producer: AIOKafkaProducer, *, idle: bool) -> None:
+    """Part from a producer within bounds. One that still has batches would wait for its broker for ever: it is dropped."""
+    if idle:
+        await _quietly(producer.stop())
+    else:
+        await _quietly(producer._sender.close())  # noqa: SLF001 - `stop` would wait for the batches first
+        await _quietly(producer.client.close())
+        producer._closed = True  # noqa: SLF001
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await asyncio.wait_for(work, RETIRE_SECONDS)
+    except Exception as error:  # it is being thrown away
+        logger.warning("the producer did not stop in time: %s", type(error).__name__)

@@ -1,0 +1,1 @@
+"""The internal side: live feed, customers' timelines, inbox. Begin with `app.py`."""

@@ -1,0 +1,63 @@
+"""What the console's handlers share: the stores and the live feed. SQLAlchemy is loaded when the journal is first asked for."""
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from app.clock import Clock
+from app.inbox import InboxStore
+from app.model.journal import StoredLine
+from app.settings import Settings
+from app.web.console.live import Live
+
+if TYPE_CHECKING:
+    from app.journal_store import JournalStore
+
+
+class Console:
+    """One per process. `open_journal` and what uses it block; call them in a worker thread."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Opens the inbox's file, and nothing else yet."""
+        self.settings = settings
+        self.inbox = InboxStore(settings.data / "inbox.sqlite", clock)
+        self.live = Live(settings, clock, self.open_journal)
+        self._journal: JournalStore | None = None
+        self._lock = threading.Lock()
+
+    def open_journal(self) -> "JournalStore":
+        """The journal, opened at the first call. Raises JournalDownError."""
+        from app.journal_store import JournalStore
+
+        with self._lock:
+            if self._journal is None:
+                self._journal = JournalStore(self.settings.sql_url)
+            return self._journal
+
+    async def story(self, customer: str, scenario: str, limit: int, before: int) -> list[StoredLine]:
+        """Lines about a customer and the keys linked to it."""
+
+        def read() -> list[StoredLine]:
+            return self.open_journal().for_customer(customer, scenario or None, None, limit, before)
+
+        return await asyncio.to_thread(read)
+
+    def check(self) -> None:
+        """Raise JournalDownError when the journal has been opened and does not answer any more."""
+        if self._journal is not None:
+            self._journal.recent(1)
+
+    async def close(self) -> None:
+        """Close everything."""
+        await self.live.stop()
+        if self._journal is not None:
+            self._journal.close()
+        self.inbox.close()
+
+
+def console_of(request: Request) -> Console:
+    """The console that answers this request."""
+    console: Console = request.app.state.console
+    return console
