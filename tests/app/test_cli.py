@@ -1,0 +1,35 @@
+"""`boomerang` as a person at a terminal meets it."""
+
+import pytest
+
+from app.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["fly"], ["up", "--fly"], ["demo", "--shoppers", "many"], ["explain"], ["dead-letters"], ["replay"]]
+)
+def test_wrong_use_ends_with_status_2_and_one_line_that_points_to_the_help(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("boomerang")
+    assert "--help`" in err
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf"])
+def test_a_time_scale_that_scales_nothing_is_wrong_use(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", f"--time-scale={scale}"]) == 2
+    assert capsys.readouterr().err == "boomerang up: --time-scale must be above 0 and at most 1000000\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_tells_what_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: boomerang {command}" in capsys.readouterr().out

@@ -1,0 +1,40 @@
+"""How clients reach the broker."""
+
+import ssl
+
+import pytest
+
+from app.engine.kafka_client import bootstrap_servers, client_options
+from app.errors import SettingsError
+from app.settings import load
+
+
+def test_addresses_are_those_of_the_setting() -> None:
+    settings = load({}, kafka="kafka://a:1,b:2,c")
+    assert bootstrap_servers(settings) == ["a:1", "b:2", "c:9092"]
+    assert client_options(settings) == {"bootstrap_servers": ["a:1", "b:2", "c:9092"]}
+
+
+def test_without_kafka_the_error_says_what_to_do() -> None:
+    with pytest.raises(SettingsError, match="BOOMERANG_KAFKA"):
+        client_options(load({}))
+
+
+def test_tls_is_always_verified() -> None:
+    context = client_options(load({}, kafka="kafka://a:1", kafka_security="SSL"))["ssl_context"]
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_sasl_needs_a_name_and_a_password() -> None:
+    with pytest.raises(SettingsError, match="USERNAME"):
+        client_options(load({}, kafka="kafka://a:1", kafka_security="SASL_PLAINTEXT"))
+    settings = load({}, kafka="kafka://a:1", kafka_security="SASL_SSL", kafka_username="u", kafka_password="p")
+    options = client_options(settings)
+    assert (options["security_protocol"], options["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("u", "p")
+    assert options["ssl_context"].check_hostname
+
+
+def test_a_missing_ca_file_is_told() -> None:
+    with pytest.raises(SettingsError, match="KAFKA_CAFILE"):
+        client_options(load({}, kafka="kafka://a:1", kafka_security="SSL", kafka_cafile="/nowhere.pem"))

@@ -1,0 +1,98 @@
+"""What is not documented does not exist: settings, metrics, reasons, commands, topics, dependencies, scenario fields."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
+from app import metrics, topics
+from app.cli import COMMANDS
+from app.model.reasons import BadInput, Reason
+from app.settings import PREFIX, Settings
+from tables.signals import SIGNALS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def page(name):
+    return (ROOT / "docs" / name).read_text()
+
+
+@pytest.mark.parametrize("setting", [item.name for item in fields(Settings)])
+def test_every_setting_is_in_the_docs(setting):
+    assert f"`{PREFIX}{setting.upper()}`" in page("settings.md")
+
+
+def test_no_setting_is_documented_that_does_not_exist():
+    named = set(re.findall(rf"`{PREFIX}([A-Z_]+)`", page("settings.md")))
+    assert named - {item.name.upper() for item in fields(Settings)} - {"REQUIRE_ALL"} == set()
+
+
+def test_every_metric_is_in_the_docs_and_no_other():
+    known = set()
+    for metric in metrics.REGISTRY.collect():
+        known.add(metric.name + ("_total" if metric.type == "counter" else ""))
+    assert set(re.findall(r"`(boomerang_[a-z_]+)`", page("metrics.md"))) == known
+
+
+@pytest.mark.parametrize("reason", [*Reason, *BadInput])
+def test_every_reason_is_explained(reason):
+    assert f"`{reason.value}`" in page("reasons.md")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_docs(command):
+    assert f"`boomerang {command}" in page("commands.md")
+
+
+@pytest.mark.parametrize("topic", topics.ALL, ids=lambda topic: topic.name)
+def test_every_topic_is_on_the_map(topic):
+    assert f"`{topic.name}`" in page("architecture.md")
+
+
+@pytest.mark.parametrize("struct", [ScenarioFile, Absence, Show, Unless, StageFile])
+def test_every_field_of_the_language_is_explained(struct):
+    text = page("scenarios.md")
+    assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_every_signal_is_explained(signal):
+    assert f"`{signal}`" in page("scenarios.md")
+
+
+def test_every_dependency_has_its_reason():
+    text = page("dependencies.md")
+    wanted = []
+    for file in ("requirements.in", "requirements-dev.in"):
+        for line in (ROOT / file).read_text().splitlines():
+            if line and not line.startswith(("#", "-")):
+                wanted.append(re.split(r"[=\[<>~]", line)[0].strip())
+    assert [name for name in wanted if f"`{name}`" not in text] == []
+
+
+def test_locks_name_no_index():
+    for path in ROOT.glob("requirements*.lock"):
+        assert not re.search(r"https?://", path.read_text())
+
+
+def test_scenario_examples_in_the_docs_load():
+    from agents.scenarios.load import parse
+
+    examples = re.findall(r"```yaml\n(id: .*?)```", page("scenarios.md"), re.DOTALL)
+    assert examples
+    for example in examples:
+        parse(example)
+
+
+@pytest.mark.parametrize("name", ["settings.md", "metrics.md", "reasons.md", "commands.md"])
+def test_generated_pages_are_fresh(name):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert page(name) == module.PAGES[name](), "run `make docs`"

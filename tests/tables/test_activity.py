@@ -1,0 +1,37 @@
+"""Activity moved on in the packed row is the same as in the unpacked one."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.clock import moment
+from app.model.event import Event
+from tables.activity import seen_again
+from tables.apply import apply
+from tables.customer import Armed, Customer, Pointer, Row, Shelf, View
+
+NOW = 1_700_000_000.0
+encode, decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode
+TIMES = st.floats(NOW, NOW + 10_000, allow_nan=False)
+
+
+@given(TIMES, TIMES, TIMES, TIMES, st.booleans())
+def test_the_patched_row_is_the_applied_row(first, last, started, at, busy):
+    row = Customer(first_seen=first, last_seen=max(first, last), session_started=min(started, last))
+    if busy:
+        row.views, row.armed = [View("p1", first)], [Armed("abandoned_product", 1, "m1", first)]
+    packed = encode(row)
+    apply(row, Event("page", moment(at)), moment(at).timestamp())
+    assert decode(seen_again(packed, moment(at).timestamp())) == row
+    assert seen_again(packed, moment(at).timestamp()) == encode(row)
+
+
+def test_what_is_no_known_customer_has_to_be_unpacked():
+    for row in (Customer(), Pointer("u1"), Shelf()):
+        assert seen_again(encode(row), NOW) is None
+    assert seen_again(b"", NOW) is None
+
+
+def test_an_older_event_changes_nothing():
+    packed = encode(Customer(first_seen=NOW, last_seen=NOW + 5, session_started=NOW))
+    assert seen_again(packed, NOW + 1) is packed

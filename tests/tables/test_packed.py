@@ -1,0 +1,82 @@
+"""Rows at rest are bytes; a step sees structs, and only what it touched stays."""
+
+import msgspec
+import pytest
+
+from tables.packed import PackedRows
+from tables.step import Partition, Step
+
+
+class Row(msgspec.Struct, array_like=True):
+    count: int = 0
+
+
+@pytest.fixture
+def part():
+    return Partition(0, PackedRows(msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode))
+
+
+def keep(step):
+    for key in step.changed:
+        step.packed.pack(key)
+
+
+def test_what_a_step_touched_stays_and_what_it_only_changed_does_not(part):
+    step = Step(part)
+    step.put("a", Row(1))
+    step.put("b", Row(1))
+    keep(step)
+    step = Step(part)
+    step.rows["a"].count = 5
+    step.touch("a")
+    step.rows["b"].count = 5
+    keep(step)
+    step = Step(part)
+    assert (step.rows["a"].count, step.rows["b"].count) == (5, 1)
+
+
+def test_a_row_that_was_made_and_not_touched_is_forgotten(part):
+    step = Step(part)
+    step.rows["a"] = Row()
+    assert "a" in Step(part).packed.cells or len(part.rows) == 0
+    Step(part)
+    assert part.rows.get("a") is None
+    assert len(part.rows) == 0
+
+
+def test_one_step_sees_one_row(part):
+    step = Step(part)
+    step.put("a", Row())
+    assert step.rows["a"] is step.rows.get("a")
+
+
+def test_deleting_forgets_the_row_and_its_timer(part):
+    step = Step(part)
+    step.put("a", Row())
+    step.wake("a", 5.0)
+    keep(step)
+    step = Step(part)
+    step.delete("a")
+    assert step.packed.pack("a") is None
+    assert part.timers.next_due() is None
+    with pytest.raises(KeyError):
+        step.rows["a"]
+
+
+def test_timers_are_rebuilt_without_keeping_anything_unpacked(part):
+    step = Step(part)
+    for number in range(10):
+        step.put(str(number), Row(number))
+    keep(step)
+    part.packed.close()
+    part.rebuild_timers(lambda row: float(row.count) if row.count % 2 else None)
+    assert [due for due, _ in part.timers.pop_due(100.0)] == [1.0, 3.0, 5.0, 7.0, 9.0]
+    assert part.packed._opened == {}
+    assert [key for key, _ in part.packed.unpacked()] == list(part.rows)
+
+
+def test_asking_whether_a_row_is_there_does_not_unpack_it(part):
+    part.packed.put_packed("a", msgspec.msgpack.encode(Row(3)))
+    assert "a" in part.rows
+    assert part.packed._opened == {}
+    assert part.rows["a"] == Row(3)

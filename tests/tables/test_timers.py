@@ -1,0 +1,88 @@
+"""The timer index: soonest first, lazily postponed, rebuilt from rows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables.step import Partition
+
+
+class Row:
+    def __init__(self):
+        self.wake = 0.0
+        self.due = None
+
+
+def test_entries_come_up_soonest_first():
+    part = Partition(0)
+    for key, at in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
+        part.rows[key] = Row()
+        part.timers.wake(key, at)
+    assert list(part.timers.pop_due(2.0)) == [(1.0, "a"), (2.0, "b")]
+    assert part.timers.next_due() == 3.0
+
+
+def test_postponing_adds_no_entry():
+    part = Partition(0)
+    part.rows["a"] = Row()
+    for at in (1.0, 5.0, 9.0):
+        part.timers.wake("a", at)
+    assert len(part.timers) == 1
+    assert part.timers.next_due() == 1.0
+
+
+def test_an_earlier_deadline_comes_up_earlier_and_the_old_entry_is_skipped():
+    part = Partition(0)
+    part.rows["a"] = Row()
+    part.timers.wake("a", 5.0)
+    part.timers.wake("a", 2.0)
+    assert list(part.timers.pop_due(10.0)) == [(2.0, "a")]
+
+
+def test_a_cancelled_or_forgotten_row_does_not_come_up():
+    part = Partition(0)
+    for key in ("a", "b"):
+        part.rows[key] = Row()
+        part.timers.wake(key, 1.0)
+    part.timers.wake("a", None)
+    del part.rows["b"]
+    assert part.timers.next_due() is None
+    assert list(part.timers.pop_due(10.0)) == []
+
+
+def test_at_most_so_many_come_up_at_once():
+    part = Partition(0)
+    for number in range(10):
+        part.rows[str(number)] = Row()
+        part.timers.wake(str(number), float(number + 1))
+    assert len(list(part.timers.pop_due(100.0, 4))) == 4
+    assert part.timers.next_due() == 5.0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(1, 20)), max_size=60))
+def test_the_index_agrees_with_a_plain_dictionary(changes):
+    """A row wakes exactly at its true deadline, whatever was scheduled, postponed or cancelled before."""
+    part = Partition(0)
+    for key in "abcd":
+        part.rows[key] = Row()
+    for key, at in changes:
+        row = part.rows[key]
+        row.due = None if at is None else float(at)
+        part.timers.wake(key, row.due)
+    truth = sorted((row.due, key) for key, row in part.rows.items() if row.due is not None)
+    found = []
+    for due, key in part.timers.pop_due(100.0):
+        row = part.rows[key]
+        if row.due == due:
+            found.append((due, key))
+        elif row.due is not None:
+            part.timers.wake(key, row.due)
+    assert found == truth
+
+
+def test_rebuilding_forgets_what_was_there_before():
+    part = Partition(0)
+    part.rows["a"] = Row()
+    part.timers.wake("a", 1.0)
+    part.rows["a"].due = 7.0
+    part.rebuild_timers(lambda row: row.due)
+    assert list(part.timers.pop_due(10.0)) == [(7.0, "a")]
