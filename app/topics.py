@@ -21,16 +21,30 @@ class Topic(NamedTuple):
 
 
 CLICKSTREAM = Topic("clickstream", "customer", "events as JSON (app/model/event.py)", 7 * DAY_MS)
+CHAT = Topic("chat", "customer", "dialogs' events and the team's commands as JSON (app/model/chat.py)", 7 * DAY_MS)
 RECEIPTS = Topic("receipts", "customer", "what became of messages (app/model/receipt.py)", 7 * DAY_MS)
 LINKS = Topic("links", "customer", "moves of state between partitions (app/model/link.py)", 7 * DAY_MS, False, 17 << 20)
-OUTBOX = Topic("outbox", "customer", "triggers and cancellations (app/model/trigger.py)", 7 * DAY_MS, False, 17 << 20)
+OUTBOX = Topic(
+    "outbox", "customer", "triggers, cancellations, alerts' changes (app/model/trigger.py)", 7 * DAY_MS, False, 17 << 20
+)
 JOURNAL = Topic("journal", "customer", "decisions with reasons (app/model/journal.py)", 7 * DAY_MS, False, 17 << 20)
 DEAD_LETTERS = Topic("dead-letters", "origin", "bad input (app/model/journal.py)", 30 * DAY_MS)
+DIALOGS = Topic("dialogs", "dialog", "open dialogs as the board shows them (app/model/alert.py)", -1, True)
 CUSTOMERS_CHANGELOG = Topic("customers-changelog", "customer", "state of the behaviour agent", -1, True, 17 << 20)
 LEDGER_CHANGELOG = Topic("ledger-changelog", "message", "state of the delivery agent", -1, True, 17 << 20)
 
-ALL = (CLICKSTREAM, RECEIPTS, LINKS, OUTBOX, JOURNAL, DEAD_LETTERS, CUSTOMERS_CHANGELOG, LEDGER_CHANGELOG)
-"""`chat` joins when dialogs do."""
+ALL = (
+    CLICKSTREAM,
+    CHAT,
+    RECEIPTS,
+    LINKS,
+    OUTBOX,
+    JOURNAL,
+    DEAD_LETTERS,
+    DIALOGS,
+    CUSTOMERS_CHANGELOG,
+    LEDGER_CHANGELOG,
+)
 
 
 def _murmur2(data: bytes) -> int:

@@ -29,11 +29,11 @@ class Batch(Protocol):
 
 
 class Output(NamedTuple):
-    """A record to be published with the step. `partition` of None: the step's own number."""
+    """A record to be published with the step. `partition` of None: the step's own number; `value` of None: a tombstone."""
 
     topic: str
     key: str
-    value: bytes
+    value: bytes | None
     partition: int | None
 
 
@@ -109,7 +109,7 @@ class Step:
         """Take out the (due, key) entries that are due at or before `limit`, soonest first."""
         return self._part.timers.pop_due(limit, most)
 
-    def send(self, topic: str, key: str, value: bytes, partition: int | None = None) -> None:
+    def send(self, topic: str, key: str, value: bytes | None, partition: int | None = None) -> None:
         """Publish a record with this step."""
         self.outputs.append(Output(topic, key, value, partition))
 

@@ -12,7 +12,8 @@ ANONYMOUS = "anon:"
 EMAIL = "email:"
 PHONE = "phone:"
 DIALOG = "dialog:"
-RESERVED_PREFIXES = (ANONYMOUS, EMAIL, PHONE, DIALOG)
+ALERT = "alert:"
+RESERVED_PREFIXES = (ANONYMOUS, EMAIL, PHONE, DIALOG, ALERT)
 """A `userId` must not begin with one of these: they name other kinds of customer key."""
 
 CLOCK = "clock"

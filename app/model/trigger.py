@@ -1,9 +1,10 @@
-"""What goes to the `outbox` topic: triggers, and the cancellations of triggers that are not yet handed over."""
+"""What goes to the `outbox` topic: triggers, cancellations of triggers that are not yet handed over, and changes of alerts."""
 
 from hashlib import blake2b
 
 import msgspec
 
+from app.model.alert import Alert, AlertUpdate
 from app.model.event import Line
 
 
@@ -53,6 +54,8 @@ class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_f
     cap: float = 0.0
     consent_at: dict[str, float] = {}
     """Channel -> when the consent that this stands on was given: lifts an older unsubscribe. Missing: nothing is lifted."""
+    alert: Alert | None = None
+    """Set where the message is for the sales team. Such a trigger is never marketing; `addresses` are the team's."""
 
 
 class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_field="kind"):
@@ -65,7 +68,7 @@ class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_fie
     event_id: str = ""
 
 
-Outgoing = Trigger | Cancel
+Outgoing = Trigger | Cancel | AlertUpdate
 
 
 def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:

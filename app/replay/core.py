@@ -90,6 +90,8 @@ class CoreReplay:
 
     def _publish(self, number: int, output: Output) -> None:
         partition = number if output.partition is None else output.partition
+        if output.value is None:
+            return  # a tombstone: something has left the board
         if output.topic == LINKS.name:
             self._queue.append((LINKS.name, partition, output.key, output.value))
         elif output.topic == JOURNAL.name:

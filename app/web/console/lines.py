@@ -11,6 +11,7 @@ import msgspec
 
 from app.codec import decode_event, decode_journal, decode_outgoing
 from app.explain import Tone, mask, told
+from app.model.alert import AlertUpdate
 from app.model.event import CLOCK, Event, Line
 from app.model.reasons import Reason
 from app.model.trigger import Cancel, Trigger
@@ -95,6 +96,9 @@ def _outgoing(value: bytes) -> FeedLine | None:
     if isinstance(outgoing, Cancel):
         text = f"called back before sending: {outgoing.reason.replace('_', ' ')}"
         return _line("trigger", Tone.HELD, outgoing.at, outgoing.customer, "cancel", text, outgoing.trigger_id)
+    if isinstance(outgoing, AlertUpdate):
+        text = f"the alert is {outgoing.state}: {outgoing.reason.replace('_', ' ')}"
+        return _line("trigger", Tone.HELD, outgoing.at, outgoing.customer, "alert", text, outgoing.trigger_id)
     return _line(
         "trigger", Tone.FIRED, outgoing.fired_at, outgoing.customer, outgoing.scenario, _content(outgoing),
         outgoing.trigger_id,
