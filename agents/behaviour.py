@@ -56,6 +56,8 @@ class Behaviour:
         """(scenario, reason) since the shell last took them for the metrics."""
         self.dead: Counter[str] = Counter()
         """Dead letters by reason, likewise."""
+        self.receipts: Counter[tuple[str, str]] = Counter()
+        """(scenario, outcome) of receipts, likewise."""
 
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
@@ -173,6 +175,7 @@ class Behaviour:
 
     def _settle(self, step: Step, key: str, row: Customer, receipt: Receipt) -> None:
         receipt.customer = key
+        self.receipts[self._decider.known(receipt.scenario), receipt.outcome.value] += 1
         lines, withdrawn = on_receipt(row, receipt)
         decision = Decision(row, reasons=lines)
         if withdrawn:

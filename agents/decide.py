@@ -33,6 +33,10 @@ class Decider:
         self._index = ScenarioIndex(scenarios)
         self._locale = locale
 
+    def known(self, scenario: str) -> str:
+        """The scenario's id where it is one of ours, else `other`: what a counter may be named after."""
+        return scenario if scenario in self._index.by_id else "other"
+
     # -- events --------------------------------------------------------------------------------------------------
 
     def on_event(self, key: str, customer: Customer, event: Event, at: float) -> Decision:

@@ -94,11 +94,13 @@ class JournalSink:
             try:
                 await asyncio.to_thread(self._store.insert, places)
             except JournalDownError as error:
+                metrics.JOURNAL_DOWN.set(1)
                 pause = PAUSES[min(attempt, len(PAUSES) - 1)]
                 log.warning("%s; %d lines wait, next attempt in %.1f s", error, len(places), pause)
                 await self._sleep(pause)
                 attempt += 1
             else:
+                metrics.JOURNAL_DOWN.set(0)
                 metrics.JOURNAL_LINES.inc(len(places))
                 return
 

@@ -72,7 +72,12 @@ def verify_ports(settings: Settings, children: Iterable[Child]) -> None:
         wanted.append((child.name, f"{child.name}_port", reachable(child.host(settings)), child.port(settings)))
         if child.name == "collector":
             wanted.append(
-                ("collector's metrics", "collector_metrics_port", "127.0.0.1", settings.collector_metrics_port)
+                (
+                    "collector's metrics",
+                    "collector_metrics_port",
+                    reachable(settings.collector_metrics_host),
+                    settings.collector_metrics_port,
+                )
             )
         if child.name == "console" and not settings.smtp:
             wanted.append(("dev inbox", "inbox_port", "127.0.0.1", settings.inbox_port))

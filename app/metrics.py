@@ -3,15 +3,22 @@
 Labels are bounded: never a customer, an address, a URL or a message. `docs/metrics.md` is checked against this page.
 """
 
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENESS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
+SIZES = (256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 524_288.0)
+"""Bytes."""
+RECORDS = (1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 2000.0, 3000.0)
 LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 ALL: list[MetricWrapperBase] = []
@@ -37,9 +44,73 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
     return _listed(Histogram(f"boomerang_{name}", text, labels, buckets=buckets, registry=REGISTRY))
 
 
+class Tally:
+    """Counts for a counter, moved into it when metrics are asked for: a tenth of the cost. For what runs with each request.
+
+    For one thread, that of the event loop, on which metrics are rendered too.
+    """
+
+    __slots__ = ("_counter", "_counts")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        _TALLIES.append(self)
+
+    def add(self, *labels: str, count: int = 1) -> None:
+        """Count under these labels."""
+        self._counts[labels] += count
+
+    def move(self) -> None:
+        """Move what was counted."""
+        for labels, count in self._counts.items():
+            (self._counter.labels(*labels) if labels else self._counter).inc(count)
+        self._counts.clear()
+
+
+class Spread:
+    """Observations for a histogram without labels, moved likewise."""
+
+    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
+
+    def __init__(self, histogram: Histogram, buckets: tuple[float, ...]) -> None:
+        self._histogram, self._bounds = histogram, buckets
+        self._counts = [0] * (len(buckets) + 1)
+        self._sum = 0.0
+        _TALLIES.append(self)
+
+    def observe(self, value: float) -> None:
+        """Note a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def move(self) -> None:
+        """Move what was noted."""
+        for bucket, count in zip(self._histogram._buckets, self._counts, strict=True):  # noqa: SLF001 - no public way
+            bucket.inc(count)
+        self._histogram._sum.inc(self._sum)  # noqa: SLF001
+        self._counts = [0] * len(self._counts)
+        self._sum = 0.0
+
+
+_TALLIES: list[Tally | Spread] = []
+
+# every process
+BUILD = _gauge("build_info", "1, with the version as a label.", "version", "process", "member")
+READY = _gauge("ready", "1 while the process does its work, as /readyz says.")
+DISK_FREE = _gauge("disk_free_bytes", "Free space where the data folder is.")
+DISK_SIZE = _gauge("disk_size_bytes", "Size of the disk where the data folder is.")
+CREDENTIAL_EXPIRY = _gauge(
+    "credential_expiry_timestamp_seconds", "When a certificate or token that we depend on expires.", "credential"
+)
+REDIS_UP = _gauge("redis_up", "1 while Redis answers.", "use")
+REDIS_CONNECTIONS = _gauge("redis_connections", "Connections to Redis.", "use", "state")
+REDIS_MEMORY = _gauge("redis_memory_bytes", "Memory that Redis uses.")
+REDIS_MEMORY_LIMIT = _gauge("redis_memory_limit_bytes", "Memory that Redis may use; 0: no limit of its own.")
+
 # collector
-COLLECTOR_REQUESTS = _counter("collector_requests_total", "Requests to the collector.", "route", "status")
-COLLECTOR_EVENTS = _counter("collector_events_total", "Events by what became of them.", "outcome")
+COLLECTOR_REQUESTS = Tally(_counter("collector_requests_total", "Requests to the collector.", "route", "status"))
+COLLECTOR_EVENTS = Tally(_counter("collector_events_total", "Events by what became of them.", "outcome"))
 COLLECTOR_REJECTED = _counter("collector_rejected_events_total", "Events refused, by reason.", "reason")
 COLLECTOR_STRIPPED = _counter(
     "collector_stripped_fields_total", "Addresses, consents and links to other hosts removed from browser events."
@@ -47,9 +118,12 @@ COLLECTOR_STRIPPED = _counter(
 COLLECTOR_DEDUPE_UNAVAILABLE = _counter(
     "collector_dedupe_unavailable_total", "Look-ups and notes of event ids that Redis did not answer."
 )
-COLLECTOR_ACK = _histogram("collector_ack_seconds", "From the request to Kafka's acknowledgement.", LATENCY)
-COLLECTOR_EVENT_NAMES = _counter(
-    "collector_event_names_total", "Accepted events by name; other: not in the spec.", "event"
+COLLECTOR_ACK = Spread(
+    _histogram("collector_ack_seconds", "From the request to Kafka's acknowledgement.", LATENCY), LATENCY
+)
+COLLECTOR_BODY = Spread(_histogram("collector_body_bytes", "Unpacked bodies of requests with events.", SIZES), SIZES)
+COLLECTOR_EVENT_NAMES = Tally(
+    _counter("collector_event_names_total", "Accepted events by name; other: not in the spec.", "event")
 )
 
 # engine
@@ -57,20 +131,28 @@ EVENTS_APPLIED = _counter("engine_events_applied_total", "Records applied to sta
 EVENTS_SKIPPED = _counter("engine_events_skipped_total", "Records that the fence had already covered.", "topic")
 STEPS = _counter("engine_steps_total", "Atomic steps written.", "table")
 STEP_SECONDS = _histogram("engine_step_seconds", "From the start of a step to its commit.", LATENCY, "table")
+BUNDLE_RECORDS = _histogram("engine_bundle_records", "Records in a bundle.", RECORDS, "topic")
 BUNDLE_CPU = _counter("engine_decide_cpu_seconds_total", "CPU spent deciding.", "table")
 LAG_RECORDS = _gauge("engine_lag_records", "Records between this worker and the end of its partitions.", "topic")
 LAG_SECONDS = _gauge("engine_lag_seconds", "Age of the last record that was applied, while there are more.", "topic")
 STATE_ROWS = _gauge("engine_state_rows", "Rows held in memory.", "table")
+STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory.", "table")
+SCENARIO_INFO = _gauge("scenario_info", "1 for each scenario that this worker has loaded.", "scenario", "version")
 FORGOTTEN = _counter("engine_rows_forgotten_total", "Visitors without a name who stayed away too long.")
 TIMERS_PENDING = _gauge("engine_timers_pending", "Entries of the timer index.", "table")
 TIMERS_FIRED = _counter("engine_timers_fired_total", "Timers that came due and were looked at.", "table")
+TIMERS_CANCELLED = _counter(
+    "engine_timers_cancelled_total", "Armed scenarios that ended before they came due, by reason.", "reason"
+)
 LATENESS_SECONDS = _histogram("trigger_lateness_seconds", "From due + grace to the trigger's commit.", LATENESS)
 LAG_GATE_HOLDS = _counter("engine_lag_gate_holds_total", "Due timers that waited for the backlog to be read.")
 CLOCK_JUMPS = _counter("engine_clock_jumps_total", "Jumps of the wall clock that paused firing.")
 RECOVERY_SECONDS = _gauge("engine_recovery_seconds", "Duration of the last recovery.", "table")
 RECOVERED_ROWS = _counter("engine_recovered_records_total", "Changelog records read in recoveries.", "table")
+RECOVERY_REMAINING = _gauge("engine_recovery_remaining_records", "Changelog records that are yet to be restored.")
 REBALANCES = _counter("engine_rebalances_total", "Rebalances of the consumer group.", "table")
 DECISIONS = _counter("engine_decisions_total", "Decisions by reason.", "scenario", "reason")
+RECEIPTS = _counter("receipts_total", "Receipts of customers' messages, by what became of them.", "scenario", "outcome")
 TRIGGERS = _counter("triggers_total", "Triggers fired.", "scenario")
 DEAD_LETTERS = _counter("dead_letters_total", "Dead letters by reason.", "reason")
 FLOOD = _gauge("dead_letters_flood", "1 while more than 1 % or 1,000 in a row of the records are bad.")
@@ -83,12 +165,15 @@ AMBIGUOUS = _counter(
 )
 RETRIES = _counter("send_retries_total", "Attempts that will be repeated.", "channel")
 PROVIDER_SECONDS = _histogram("provider_seconds", "One attempt at the provider.", LATENCY, "channel")
+CLAIM_SECONDS = _histogram(
+    "claim_lateness_seconds", "From due + grace to the sender's claim of the message.", LATENESS, "channel"
+)
 HANDOVER_SECONDS = _histogram(
     "handover_lateness_seconds", "From due + grace to the provider's acceptance.", LATENESS, "channel"
 )
 OUTBOX_PENDING = _gauge("outbox_pending", "Messages taken from the outbox and not yet settled.")
 OUTBOX_OLDEST_SECONDS = _gauge("outbox_oldest_seconds", "Age of the oldest unsettled message.")
-POOL_CONNECTIONS = _gauge("smtp_connections", "Open connections to the relay.")
+POOL_CONNECTIONS = _gauge("smtp_connections", "Connections to the relay: busy, idle, and the limit.", "state")
 
 CHANNEL_DOWN = _gauge(
     "channel_down", "1 while nothing can be handed over on a channel: provider away, or misconfigured.", "channel"
@@ -97,10 +182,28 @@ GUARD_UNAVAILABLE = _counter("guard_unavailable_total", "Questions to the second
 
 # journal, console
 JOURNAL_LINES = _counter("journal_lines_total", "Journal lines stored.")
+JOURNAL_DOWN = _gauge("journal_down", "1 while the journal's database does not take lines; they wait in Kafka.")
 INBOX_MESSAGES = _counter("inbox_messages_total", "Messages that the dev inbox received.")
-BUILD = _gauge("build_info", "1, with the version as a label.", "version", "process")
+PROCESS = ProcessCollector(namespace="boomerang", registry=REGISTRY)
+"""CPU, memory, open files and the start of this process, by the library's own names."""
+
+_before: dict[str, Callable[[], None]] = {}
+
+
+def introduce(process: str, member: str = "") -> None:
+    """Say which process this is; `member` tells several of a kind on one host apart."""
+    BUILD.labels(version("boomerang"), process, member).set(1)
+
+
+def before_render(name: str, work: Callable[[], None]) -> None:
+    """Have `work` bring metrics up to date whenever they are asked for. It must be quick; a later one takes its name over."""
+    _before[name] = work
 
 
 def render() -> bytes:
     """The text exposition of all metrics of this process."""
+    for work in _before.values():
+        work()
+    for tally in _TALLIES:
+        tally.move()
     return generate_latest(REGISTRY)

@@ -68,7 +68,10 @@ class Settings:
     )
     collector_host: str = setting("127.0.0.1", "address that the collector listens on")
     collector_port: int = setting(8000, "port of the collector")
-    collector_metrics_port: int = setting(8003, "loopback port of the collector's metrics")
+    collector_metrics_host: str = setting(
+        "127.0.0.1", "address that the collector's metrics listen on; never a public one"
+    )
+    collector_metrics_port: int = setting(8003, "port of the collector's metrics")
     console_host: str = setting("127.0.0.1", "address that the console listens on")
     console_port: int = setting(8001, "port of the console")
     shop_port: int = setting(8002, "port of the demo shop")

@@ -45,6 +45,11 @@ class Email:
         """Connections that are open now."""
         return self._pool.open
 
+    @property
+    def pool(self) -> Pool:
+        """The connections, for those who count them."""
+        return self._pool
+
     async def start(self) -> None:
         """Nothing: connections are opened when there is something to say."""
 

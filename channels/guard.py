@@ -7,6 +7,7 @@ when Redis is away, or was wiped, the ledger goes on without it.
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -22,6 +23,16 @@ PATIENCE = 0.25
 HOLIDAY = 5.0
 """Seconds without asking after Redis did not answer."""
 CONNECTIONS = 32
+
+
+class Health(NamedTuple):
+    """Connections to Redis (busy, idle, at most) and its memory in bytes (used, limit; a limit of 0 is none)."""
+
+    busy: int
+    idle: int
+    most: int
+    memory: int
+    limit: int
 
 
 class Guard:
@@ -65,6 +76,15 @@ class Guard:
             self._on_failure()
             log.warning("Redis does not answer (%s): sending by the ledger alone", type(error).__name__)
         return True
+
+    async def look(self) -> Health | None:
+        """How Redis is; None where it does not answer. Asks within `PATIENCE`, whatever was said before."""
+        try:
+            told = await self._redis.info("memory")
+        except (RedisError, OSError, TimeoutError):
+            return None
+        busy, idle = len(self._pool._in_use_connections), len(self._pool._available_connections)  # noqa: SLF001
+        return Health(busy, idle, CONNECTIONS, int(told.get("used_memory", 0)), int(told.get("maxmemory", 0)))
 
     async def stop(self) -> None:
         """Close the connections."""

@@ -152,7 +152,14 @@ class Pool:
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
         self._trust = trust
-        self.open = 0
+        self.open, self.most = 0, most
+        self.certificate_expires = 0.0
+        """When the relay's certificate expires (epoch seconds), as of the last connection; 0.0: it has shown none."""
+
+    @property
+    def idle(self) -> int:
+        """Open connections that wait for a mail."""
+        return len(self._idle)
 
     async def acquire(self, *, fresh: bool = False) -> Connection:
         """A connection for one mail, a new one if it must be `fresh`. Raises RelayDown or RelayMisconfigured."""
@@ -214,6 +221,9 @@ class Pool:
             client.close()
             raise
         self.open += 1
+        shown = client.get_transport_info("peercert") or {}
+        if "notAfter" in shown:
+            self.certificate_expires = ssl.cert_time_to_seconds(shown["notAfter"])
         return Connection(client, self._timeout, self._monotonic)
 
 

@@ -60,6 +60,9 @@ def metrics_page() -> str:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - there is no public way
         rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    for family in metrics.PROCESS.collect():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        rows.append(f"| `{name}` | {family.type} |  | {family.documentation} |")
     head = (
         "# Metrics\n\nWorker: port 6066, delivery: 6067, console: 8001, collector: 8003 (internal), all at `/metrics`. "
         "Labels are bounded: never a customer, an address, a URL or a message.\n\n"

@@ -20,12 +20,14 @@ class Cell(msgspec.Struct, gc=False):
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "_opened", "cells")
+    __slots__ = ("_decode", "_encode", "_opened", "cells", "size")
 
     def __init__(self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
         self._encode, self._decode = encode, decode
         self._opened: dict[str, Any] = {}
         self.cells: dict[str, Cell] = {}
+        self.size = 0
+        """Bytes of all packed rows."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The row, unpacked for this step."""
@@ -53,7 +55,7 @@ class PackedRows(MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         """Forget a row. Raises KeyError."""
         self._opened.pop(key, None)
-        del self.cells[key]
+        self.size -= len(self.cells.pop(key).packed)
 
     def __iter__(self) -> Iterator[str]:
         """All keys."""
@@ -74,11 +76,16 @@ class PackedRows(MutableMapping[str, Any]):
             return None
         row = self._opened.get(key)
         if row is not None:
-            cell.packed = self._encode(row)
+            packed = self._encode(row)
+            self.size += len(packed) - len(cell.packed)
+            cell.packed = packed
         return cell.packed
 
     def patch(self, key: str, change: Callable[[bytes], bytes | None]) -> bool:
-        """Change a row's bytes without unpacking it. False: there is none, it is unpacked already, or `change` cannot."""
+        """Change a row's bytes without unpacking it. False: there is none, it is unpacked already, or `change` cannot.
+
+        `change` keeps their number: it runs for most events, so `size` is not counted anew here.
+        """
         cell = self.cells.get(key)
         if cell is None or key in self._opened:
             return False
@@ -93,7 +100,9 @@ class PackedRows(MutableMapping[str, Any]):
         cell = self.cells.get(key)
         if cell is None:
             self.cells[key] = Cell(packed)
+            self.size += len(packed)
         else:
+            self.size += len(packed) - len(cell.packed)
             cell.packed = packed
         self._opened.pop(key, None)
 

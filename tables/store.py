@@ -61,6 +61,7 @@ class FencedTable(OwnedPartitions):
         self.on_timer, self.live = on_timer, live
         self._running: dict[int, asyncio.Task[None]] = {}
         self._applied = _by_topic(metrics.EVENTS_APPLIED, self.inputs)
+        self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, self.inputs)
         self._skipped = _by_topic(metrics.EVENTS_SKIPPED, self.inputs)
         self._steps, self._step_seconds = metrics.STEPS.labels(self.name), metrics.STEP_SECONDS.labels(self.name)
         self._decide_seconds = metrics.BUNDLE_CPU.labels(self.name)
@@ -132,6 +133,7 @@ class FencedTable(OwnedPartitions):
             work(step, bundle)
             self._decide_seconds.inc(self.clock.monotonic() - started)
             self._applied[bundle.topic].inc(len(bundle.records))
+            self._bundle_records[bundle.topic].observe(len(bundle.records))
             part.seen[bundle.topic] = bundle.records[-1].timestamp / 1000.0
         part.applied[bundle.topic] = bundle.offset
         triggered = self._firing.fire_into(part, step)

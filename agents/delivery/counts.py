@@ -1,8 +1,11 @@
 """The sender's counters: what the notes of a step mean for the metrics."""
 
+from typing import Protocol, runtime_checkable
+
 from agents.delivery.settle import Note
 from app import metrics
 from app.model.reasons import Reason
+from channels.channel import Channel
 from channels.ledger import State
 
 SETTLED = frozenset({State.SENT.value, State.FAILED.value, State.SKIPPED.value, State.AMBIGUOUS.value})
@@ -10,9 +13,43 @@ SETTLED = frozenset({State.SENT.value, State.FAILED.value, State.SKIPPED.value, 
 _REASONS = frozenset(reason.value for reason in Reason)
 
 
+class PoolState(Protocol):
+    """Connections to a relay."""
+
+    open: int
+    most: int
+    certificate_expires: float
+    """When the relay's certificate expires, epoch seconds; 0.0: it has shown none."""
+
+    @property
+    def idle(self) -> int:
+        """Of the open ones: those that wait for a mail."""
+        ...
+
+
+@runtime_checkable
+class Pooled(Protocol):
+    """A channel that keeps connections."""
+
+    @property
+    def pool(self) -> PoolState:
+        """Its pool."""
+        ...
+
+
 def down(channel: str, is_down: bool) -> None:
     """Whether anything can be handed over on a channel."""
     metrics.CHANNEL_DOWN.labels(channel).set(is_down)
+
+
+def connections(channel: Channel) -> None:
+    """Show the pool of a channel that has one."""
+    if isinstance(channel, Pooled):
+        pool = channel.pool
+        for state, number in (("busy", pool.open - pool.idle), ("idle", pool.idle), ("limit", pool.most)):
+            metrics.POOL_CONNECTIONS.labels(state).set(number)
+        if pool.certificate_expires:
+            metrics.CREDENTIAL_EXPIRY.labels("smtp_relay").set(pool.certificate_expires)
 
 
 def count(note: Note, channels: frozenset[str]) -> None:

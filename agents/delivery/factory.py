@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 
 from agents.delivery.service import Delivery
+from app import metrics
 from app.clock import Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
@@ -39,7 +40,19 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
         live=settings.time == "live",
         grace=settings.grace,
         guard=guard,
+        probe=None if guard is None else lambda: _look(guard),
     )
+
+
+async def _look(guard: Guard) -> None:
+    """Show how Redis is."""
+    health = await guard.look()
+    metrics.REDIS_UP.labels("guard").set(health is not None)
+    if health is not None:
+        for state, count in (("busy", health.busy), ("idle", health.idle), ("limit", health.most)):
+            metrics.REDIS_CONNECTIONS.labels("guard", state).set(count)
+        metrics.REDIS_MEMORY.set(health.memory)
+        metrics.REDIS_MEMORY_LIMIT.set(health.limit)
 
 
 def _channels(settings: Settings, clock: Clock) -> dict[str, Channel]:

@@ -9,8 +9,9 @@ any more, and what is not written as INFLIGHT is not spoken.
 """
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -37,6 +38,8 @@ BEHIND = 5.0
 """Seconds: records older than this mean that we are behind, and cancellations may be waiting in the rest of the backlog."""
 HANDS = 4
 """Tasks for each message that may be spoken at the same time: while it is spoken, the ends of others are written."""
+PROBE_EVERY = 15
+"""Rounds of keeping house (seconds) between two looks at what we depend on."""
 LONGEST_STOP = 5.0
 """Seconds that a graceful stop waits for messages that are being said."""
 
@@ -57,11 +60,16 @@ class Delivery:
         grace: float = 0.0,
         guard: Guarding | None = None,
         most_waiting: int = MOST_WAITING,
+        probe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`grace` (seconds) only serves the measure of lateness. Nothing runs before `start`."""
+        """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
+
+        Nothing runs before `start`.
+        """
         self.rules = Rules(live, frozenset(channels))
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting = most_waiting
+        self._probe = probe
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
         self._desks: dict[int, Desk] = {}
         self._table: Ledger | None = None
@@ -236,16 +244,21 @@ class Delivery:
             if desk is None:
                 continue
             if note.kind == "claimed":
-                desk.unsettled[note.key] = self._clock.now()
+                now = desk.unsettled[note.key] = self._clock.now()
+                if self.rules.live:
+                    metrics.CLAIM_SECONDS.labels(note.channel).observe(max(now - note.due - self._grace, 0.0))
                 self._queue(Item(desk.number, note.key))
             elif note.kind in counts.SETTLED:
                 desk.unsettled.pop(note.key, None)
 
     async def _keep_house(self) -> None:
         """Every second: expire what could not be said in time, forget settled keys, show the gauges."""
+        seconds = itertools.count()
         while True:
             try:
                 await self._tidy()
+                if self._probe is not None and next(seconds) % PROBE_EVERY == 0:
+                    await self._probe()
             except Exception:
                 log.exception("keeping house")
             await asyncio.sleep(1.0)
@@ -258,7 +271,8 @@ class Delivery:
             (next(iter(desk.unsettled.values())) for desk in self._desks.values() if desk.unsettled), default=now
         )
         metrics.OUTBOX_OLDEST_SECONDS.set(max(now - oldest, 0.0) if self.rules.live else 0.0)
-        metrics.POOL_CONNECTIONS.set(sum(getattr(channel, "connections", 0) for channel in self._channels.values()))
+        for channel in self._channels.values():
+            counts.connections(channel)
         for lane in self._lanes.values():
             if len(lane) > 2 * pending + 1000:
                 lane.keep(

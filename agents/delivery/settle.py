@@ -45,6 +45,8 @@ class Note(NamedTuple):
     key: str
     channel: str = ""
     reason: str = ""
+    due: float = 0.0
+    """Of a claimed message: when it came due, epoch seconds."""
 
 
 def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> None:

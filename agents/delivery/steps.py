@@ -108,7 +108,7 @@ def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rule
         reason = Reason.OVERLOADED
     if reason is not None:
         return settle(step, key, trigger, Verdict(Move.REFUSE, reason), now, rules) or Note(State.SKIPPED.value, key)
-    return Note("claimed", key, row.channel)
+    return Note("claimed", key, row.channel, due=trigger.due)
 
 
 def _cancel(step: Step, cancel: Cancel, now: float, rules: Rules) -> list[Note]:

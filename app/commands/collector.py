@@ -17,6 +17,6 @@ def run(args: argparse.Namespace) -> int:
     del args
     values = settings.load()
     logging.basicConfig(level=values.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    metrics.BUILD.labels("0.1.0", "collector").set(1)
+    metrics.introduce("collector", values.instance)
     collector.run(values)
     return 0

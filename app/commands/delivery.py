@@ -2,6 +2,7 @@
 
 import argparse
 
+from app import metrics
 from app.settings import load
 
 
@@ -15,5 +16,6 @@ def run(_args: argparse.Namespace) -> int:
     from app.engine.topology import delivery_app
 
     settings = load()
+    metrics.introduce("delivery", settings.instance)
     settings.data.mkdir(parents=True, exist_ok=True)
     return run_app(settings, settings.delivery_port, lambda: delivery_app(settings))

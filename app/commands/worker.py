@@ -2,6 +2,7 @@
 
 import argparse
 
+from app import metrics
 from app.errors import CommandError
 from app.settings import load
 
@@ -17,6 +18,7 @@ def run(_args: argparse.Namespace) -> int:
     from app.engine.topology import engine_app
 
     settings = load()
+    metrics.introduce("worker", settings.instance)
     try:
         return run_app(settings, settings.worker_port, lambda: engine_app(settings))
     except ScenarioError as error:

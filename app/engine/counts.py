@@ -10,6 +10,16 @@ WINDOW = 60
 """Looks (about seconds) over which a flood is judged."""
 FLOOD_SHARE = 0.01
 FLOOD_IN_A_ROW = 1000
+DISARMS = frozenset(
+    {
+        Reason.ENDED_BY_ORDER,
+        Reason.ENDED_BY_EMPTIED_CART,
+        Reason.ENDED_BY_EVENT,
+        Reason.ENDED_BY_MERGE,
+        Reason.SCENARIO_GONE,
+    }
+)
+"""Reasons that end an armed scenario before it fires."""
 
 
 class Flood:
@@ -30,9 +40,11 @@ class Flood:
 class DecisionCounts:
     """Takes the counters of the behaviour agent and clears them."""
 
-    def __init__(self, decisions: Counter[tuple[str, str]], dead: Counter[str]) -> None:
-        """`decisions` by (scenario, reason), `dead` letters by reason."""
-        self._decisions, self._dead = decisions, dead
+    def __init__(
+        self, decisions: Counter[tuple[str, str]], dead: Counter[str], receipts: Counter[tuple[str, str]]
+    ) -> None:
+        """`decisions` by (scenario, reason), `dead` letters by reason, `receipts` by (scenario, outcome)."""
+        self._decisions, self._dead, self._receipts = decisions, dead, receipts
         self._flood = Flood()
         self._applied = 0.0
 
@@ -42,10 +54,15 @@ class DecisionCounts:
             metrics.DECISIONS.labels(scenario, reason).inc(count)
             if reason == Reason.FIRED:
                 metrics.TRIGGERS.labels(scenario).inc(count)
+            elif reason in DISARMS:
+                metrics.TIMERS_CANCELLED.labels(reason).inc(count)
+        for (scenario, outcome), count in self._receipts.items():
+            metrics.RECEIPTS.labels(scenario, outcome).inc(count)
         bad = self._dead.total()
         for reason, count in self._dead.items():
             metrics.DEAD_LETTERS.labels(reason).inc(count)
         self._decisions.clear()
+        self._receipts.clear()
         self._dead.clear()
         applied = sum(sample.value for sample in _samples() if sample.name.endswith("_total"))
         metrics.FLOOD.set(self._flood.look(int(applied - self._applied), bad))

@@ -15,6 +15,7 @@ from agents.delivery.factory import make_delivery
 from agents.delivery.service import Delivery
 from agents.journal import JournalSink
 from agents.scenarios.load import load_folder
+from app import metrics
 from app.clock import SYSTEM, Clock
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
@@ -55,7 +56,9 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
-    app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead).take)
+    app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
+    for scenario in scenarios:
+        metrics.SCENARIO_INFO.labels(scenario.id, str(scenario.version)).set(1)
     return app
 
 

@@ -6,11 +6,13 @@ acknowledged for half a minute, the process ends with an error and its superviso
 
 import asyncio
 import logging
+import shutil
 from collections import defaultdict
 
 from app import metrics
 from app.clock import Clock
 from app.engine.base import EngineApp
+from app.engine.expiry import note_expiries
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ def observe(app: EngineApp, now: float) -> int:
     ages: defaultdict[str, float] = defaultdict(float)
     for table in app.fenced:
         metrics.STATE_ROWS.labels(table.name).set(len(table))
+        packed = [part.packed.size for part in table.parts.values() if part.packed is not None]
+        if packed:
+            metrics.STATE_BYTES.labels(table.name).set(sum(packed))
         metrics.TIMERS_PENDING.labels(table.name).set(sum(len(part.timers) for part in table.parts.values()))
         for part in table.parts.values():
             for topic, applied in part.applied.items():
@@ -58,12 +63,25 @@ def observe(app: EngineApp, now: float) -> int:
     return sum(lags.values())
 
 
+def observe_place(app: EngineApp) -> bool:
+    """Set the gauges that tell of a process at work or not; returns whether it is."""
+    ready = not app.not_ready()
+    metrics.READY.set(ready)
+    remaining = 0 if ready else sum(max(count, 0) for count in app.tables.recovery.active_remaining().values())
+    metrics.RECOVERY_REMAINING.set(remaining)
+    usage = shutil.disk_usage(app.settings.data)
+    metrics.DISK_FREE.set(usage.free)
+    metrics.DISK_SIZE.set(usage.total)
+    return ready
+
+
 async def watch(app: EngineApp, clock: Clock) -> None:
     """Look once a second until the app stops; end it when it is stuck."""
     progress = Progress()
+    note_expiries(app.settings)
     while not app.should_stop:
         await asyncio.sleep(1.0)
-        if app.not_ready():
+        if not observe_place(app):
             continue
         lag = observe(app, clock.now())
         if progress.stuck(clock.monotonic(), app.consumer.acknowledged, lag):

@@ -62,7 +62,7 @@ def test_counts_of_the_core_become_metrics_once():
     decisions = Counter({("cart", "fired"): 2, ("cart", "armed"): 3})
     dead = Counter({"not_json": 4})
     before = metrics.TRIGGERS.labels("cart")._value.get()
-    counts = DecisionCounts(decisions, dead)
+    counts = DecisionCounts(decisions, dead, Counter())
     counts.take()
     counts.take()
     assert metrics.TRIGGERS.labels("cart")._value.get() == before + 2

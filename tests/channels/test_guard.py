@@ -75,3 +75,15 @@ async def test_a_hanging_redis_delays_one_message_by_a_quarter_of_a_second(free_
     for writer in accepted:
         writer.close()
     await server.wait_closed()
+
+
+async def test_a_look_tells_connections_and_memory_and_nothing_when_redis_is_away(guarded):
+    guard, failures, _ = guarded
+    await guard.first("ab.0", 0)
+    health = await guard.look()
+    assert health.memory > 100_000
+    assert health.busy + health.idle >= 1
+    await guard.stop()
+    away = Guard("redis://127.0.0.1:1/0", "t-", ManualClock().monotonic, lambda: failures.append(1))
+    assert await away.look() is None
+    await away.stop()

@@ -121,6 +121,7 @@ class Table(FencedTable):
             _by_topic(metrics.EVENTS_APPLIED, inputs),
             _by_topic(metrics.EVENTS_SKIPPED, inputs),
         )
+        self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, inputs)
         self._steps, self._step_seconds = metrics.STEPS.labels(name), metrics.STEP_SECONDS.labels(name)
         self._decide_seconds = metrics.BUNDLE_CPU.labels(name)
         self._firing = Firing(self, OUTBOX.name)

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tables.packed import PackedRows
 from tables.step import Partition, Step
@@ -80,3 +82,26 @@ def test_asking_whether_a_row_is_there_does_not_unpack_it(part):
     assert "a" in part.rows
     assert part.packed._opened == {}
     assert part.rows["a"] == Row(3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "made", "delete", "restored"]), st.integers(0, 2**40))
+    )
+)
+def test_the_bytes_of_all_rows_are_counted(history):
+    rows = PackedRows(msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode)
+    part = Partition(0, rows)
+    for key, what, count in history:
+        step = Step(part)
+        if what == "put":
+            step.put(key, Row(count))
+        elif what == "made":
+            step.rows[key] = Row(count)  # and not kept
+        elif what == "delete":
+            step.delete(key)
+        else:
+            rows.put_packed(key, msgspec.msgpack.encode(Row(count)))
+        keep(step)
+        rows.close()
+        assert rows.size == sum(len(cell.packed) for cell in rows.cells.values())

@@ -9,6 +9,7 @@ import socket
 import uvicorn
 import uvloop
 
+from app import metrics
 from app.clock import SYSTEM, Clock
 from app.engine.kafka_client import client_options
 from app.errors import CommandError
@@ -49,7 +50,17 @@ def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: flo
     """The ASGI application on real Kafka and Redis. To be made inside a running loop. Raises SettingsError."""
     ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
     sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout)
+    metrics.before_render("collector", lambda: _show(sink, ids))
     return Collector(settings, clock, Intake(sink, ids))
+
+
+def _show(sink: KafkaSink, ids: RecentIds) -> None:
+    """Bring the gauges up to date."""
+    metrics.READY.set(sink.ready)
+    if isinstance(ids, RedisIds):
+        metrics.REDIS_UP.labels("dedupe").set(ids.answers)
+        for state, count in zip(("busy", "idle"), ids.connections, strict=True):
+            metrics.REDIS_CONNECTIONS.labels("dedupe", state).set(count)
 
 
 def run(settings: Settings) -> None:
@@ -57,7 +68,7 @@ def run(settings: Settings) -> None:
     client_options(settings)
     for host, port in (
         (settings.collector_host, settings.collector_port),
-        ("127.0.0.1", settings.collector_metrics_port),
+        (settings.collector_metrics_host, settings.collector_metrics_port),
     ):
         _need_port(host, port)
     _collect_garbage_rarely()
@@ -71,7 +82,7 @@ async def serve(settings: Settings) -> None:
     main = uvicorn.Server(
         server.public_config(collector_app(settings), settings.collector_host, settings.collector_port)
     )
-    beside = server.QuietServer(server.metrics_config(settings.collector_metrics_port))
+    beside = server.QuietServer(server.metrics_config(settings.collector_metrics_host, settings.collector_metrics_port))
     aside = [asyncio.ensure_future(beside.serve()), asyncio.ensure_future(server.cut_off_the_slow(main))]
     logger.info("collector on http://%s:%d", settings.collector_host, settings.collector_port)
     try:

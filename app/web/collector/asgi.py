@@ -5,7 +5,6 @@ Raw ASGI: at 8,000 requests a second a framework's request and response objects 
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from app.clock import Clock
 from app.metrics import COLLECTOR_REQUESTS
@@ -57,7 +56,6 @@ class Collector:
             "/healthz": ("health", lambda _request: Response(200, b"ok\n", TEXT)),
             "/readyz": ("health", self._readiness),
         }
-        self._counters: dict[tuple[str, int], Any] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -83,10 +81,7 @@ class Collector:
         except Exception:  # the last resort: one line for the client, the trace for us
             logger.exception("a request to %s failed", label)
             response = Declined(500, "internal", "something went wrong here; it has been noted").response()
-        counter = self._counters.get((label, response.status))
-        if counter is None:
-            counter = self._counters[label, response.status] = COLLECTOR_REQUESTS.labels(label, str(response.status))
-        counter.inc()
+        COLLECTOR_REQUESTS.add(label, str(response.status))
         shared = label in ("tracker", "snippet") or origin is None
         await answer(send, response, [] if shared else self._origins.headers(origin))
 

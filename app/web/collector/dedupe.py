@@ -94,6 +94,17 @@ class RedisIds:
             del self._backlog[: -BACKLOG_LIMIT // 2]
         self._wake.set()
 
+    @property
+    def answers(self) -> bool:
+        """Whether Redis answered when it was last asked."""
+        return self._clock.monotonic() >= self._down_until
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """Busy and idle connections."""
+        pool = self._client.connection_pool
+        return len(pool._in_use_connections), len(pool._available_connections)  # noqa: SLF001 - there is no public way
+
     async def close(self) -> None:
         """Note what is left, if Redis answers, and part."""
         if self._task is not None:

@@ -12,6 +12,7 @@ from app import topics
 from app.clock import Clock
 from app.metrics import (
     COLLECTOR_ACK,
+    COLLECTOR_BODY,
     COLLECTOR_EVENT_NAMES,
     COLLECTOR_EVENTS,
     COLLECTOR_REJECTED,
@@ -100,7 +101,7 @@ class Ingest:
         except TooLarge:
             return Declined(413, BadInput.TOO_LARGE, f"a body may have {BODY_LIMIT} bytes, unpacked").response()
         except (Unavailable, Overloaded) as error:
-            COLLECTOR_EVENTS.labels("unavailable").inc()
+            COLLECTOR_EVENTS.add("unavailable")
             after = error.retry_after if isinstance(error, Unavailable) else 1
             return Declined(503, "unavailable", "events cannot be stored now, send them again", after).response()
         COLLECTOR_ACK.observe(self._clock.monotonic() - began)
@@ -125,6 +126,7 @@ class Ingest:
     async def _document(self, request: Request, route: Route) -> tuple[Any, bool, bool]:
         """The body's JSON, whether its events need `mend`, and whether one of them may be too large."""
         body = inflate(await self._bodies.read(request))
+        COLLECTOR_BODY.observe(len(body))
         large = len(body) > EVENT_LIMIT
         if large and not route.batch:
             raise Refused(BadInput.TOO_LARGE, f"an event may have {EVENT_LIMIT} bytes")
@@ -167,8 +169,8 @@ class Ingest:
             self._publish_aside(self._dead_letter(told, refused, envelope))
             return _refusal(refused)
         duplicates = await self._intake.publish([self._record(accepted, key)])
-        COLLECTOR_EVENTS.labels("duplicate" if duplicates else "accepted").inc()
-        _name_counter(accepted.name).inc()
+        COLLECTOR_EVENTS.add("duplicate" if duplicates else "accepted")
+        COLLECTOR_EVENT_NAMES.add(_label(accepted.name))
         if accepted.stripped:
             COLLECTOR_STRIPPED.inc(accepted.stripped)
         return Response(200, _OK)
@@ -229,7 +231,7 @@ class Ingest:
 
     def _publish_aside(self, record: Record) -> None:
         """A refused single event is answered at once; its dead letter is written if it can be."""
-        COLLECTOR_EVENTS.labels("rejected").inc()
+        COLLECTOR_EVENTS.add("rejected")
         try:
             self._intake.submit([record])
         except Unavailable:
@@ -275,16 +277,16 @@ def _anonymous(request: Request) -> str:
         return ""
 
 
-def _name_counter(name: str) -> Any:
-    label = name if name in commerce.SPEC or name in TYPES else "other"
-    return COLLECTOR_EVENT_NAMES.labels(label)
+def _label(name: str) -> str:
+    """The name that an event is counted under: labels are bounded."""
+    return name if name in commerce.SPEC or name in TYPES else "other"
 
 
 def _count(names: Counter[str], rejected: int, duplicates: int, stripped: int) -> None:
     for name, number in names.items():
-        _name_counter(name).inc(number)
-    COLLECTOR_EVENTS.labels("accepted").inc(max(0, names.total() - duplicates))
-    COLLECTOR_EVENTS.labels("duplicate").inc(duplicates)
-    COLLECTOR_EVENTS.labels("rejected").inc(rejected)
+        COLLECTOR_EVENT_NAMES.add(_label(name), count=number)
+    COLLECTOR_EVENTS.add("accepted", count=max(0, names.total() - duplicates))
+    COLLECTOR_EVENTS.add("duplicate", count=duplicates)
+    COLLECTOR_EVENTS.add("rejected", count=rejected)
     if stripped:
         COLLECTOR_STRIPPED.inc(stripped)

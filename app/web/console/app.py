@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
 
 import uvicorn
@@ -88,7 +87,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
         loop = asyncio.get_running_loop()
         for number_ in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number_, stop)
-        metrics.BUILD.labels(version("boomerang"), "console").set(1)
+        metrics.introduce("console", settings.instance)
+        metrics.READY.set(1)
         log.info("console on http://%s:%d", settings.console_host, settings.console_port)
         await server.serve(sockets=[listener])
     finally:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.metrics import REGISTRY
+from app.metrics import REGISTRY, render
 from app.web.collector.body import BODY_LIMIT
 from app.web.collector.limits import Buckets, Proxies
 from tests.app.web.conftest import NOW, ORIGIN, House, track
 
 
 def sample(name: str, **labels: str) -> float:
+    render()  # brings what was only tallied into the registry
     return REGISTRY.get_sample_value(f"boomerang_{name}", labels) or 0.0
 
 
