@@ -75,6 +75,8 @@ def plan(letter: DeadLetter, partitions: int, prefix: str) -> Produce | Submit |
         if name not in REPLAYABLE:
             return Hopeless(f"nothing may be written to {letter.topic}")
         return Produce(name, letter.partition if 0 <= letter.partition < partitions else None)
+    if letter.source.startswith("chat:"):
+        return Hopeless("it is a messenger's, and only the messenger can send it again")
     try:
         event = msgspec.json.decode(letter.value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

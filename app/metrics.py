@@ -126,6 +126,23 @@ COLLECTOR_EVENT_NAMES = Tally(
     _counter("collector_event_names_total", "Accepted events by name; other: not in the spec.", "event")
 )
 
+# messengers
+CHAT_EVENTS = _counter(
+    "chat_events_total",
+    "What messengers told, by what became of it; ignored: a kind that is none of our business.",
+    "provider",
+    "source",
+    "outcome",
+)
+CHAT_UNAUTHENTIC = _counter(
+    "chat_unauthentic_requests_total", "Webhook requests that were not genuine.", "provider", "source", "verdict"
+)
+CHAT_GATEWAY_CONNECTED = _gauge("chat_gateway_connected", "1 while a gateway's WebSocket is open.", "source")
+CHAT_GATEWAY_RECONNECTS = _counter(
+    "chat_gateway_reconnects_total", "Connections to a gateway that ended, or did not come about.", "source", "reason"
+)
+CHAT_GATEWAY_LAG = _gauge("chat_gateway_position_seconds", "Moment up to which a gateway has been read.", "source")
+
 # engine
 EVENTS_APPLIED = _counter("engine_events_applied_total", "Records applied to state.", "topic")
 EVENTS_SKIPPED = _counter("engine_events_skipped_total", "Records that the fence had already covered.", "topic")

@@ -61,6 +61,7 @@ class Settings:
     link_hosts: str = setting(
         "", "comma-separated further hosts (a picture server) that products told by a browser may point to in mails"
     )
+    chats: str = setting("", "YAML file of the messengers and help desks that may speak to us; empty: none")
     trusted_proxies: str = setting("", "comma-separated addresses whose X-Forwarded-For is believed")
     rate_per_key: int = setting(20_000, "requests per second allowed to one write key")
     rate_per_address: int = setting(
@@ -74,6 +75,7 @@ class Settings:
     collector_metrics_port: int = setting(8003, "port of the collector's metrics")
     console_host: str = setting("127.0.0.1", "address that the console listens on")
     console_port: int = setting(8001, "port of the console")
+    chat_gateway_port: int = setting(6068, "loopback port of the chat gateway's metrics and health")
     shop_port: int = setting(8002, "port of the demo shop")
     worker_host: str = setting("127.0.0.1", "address that the web of worker and delivery agent listens on")
     worker_port: int = setting(6066, "port of the worker's web (metrics, health)")

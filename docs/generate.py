@@ -29,6 +29,8 @@ BAD_INPUT = {
     BadInput.NEGATIVE_PRICE: "a price below zero",
     BadInput.NOT_FINITE: "a number that is no finite one, or 10^15 and more",
     BadInput.DUPLICATE_KEYS: "an object that has one key twice",
+    BadInput.MISSING_DIALOG: "a message of a messenger that does not say of which dialog it is",
+    BadInput.MISSING_TIME: "a message of a messenger without a usable moment",
     BadInput.BAD_RECORD: "a record in Kafka that cannot be decoded",
     BadInput.HANDLER_FAILED: "a record whose handling failed; the log has the reason",
 }

@@ -73,5 +73,7 @@ class BadInput(StrEnum):
     NEGATIVE_PRICE = "negative_price"
     NOT_FINITE = "not_finite"
     DUPLICATE_KEYS = "duplicate_keys"
+    MISSING_DIALOG = "missing_dialog"
+    MISSING_TIME = "missing_time"
     BAD_RECORD = "bad_record"
     HANDLER_FAILED = "handler_failed"

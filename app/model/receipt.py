@@ -1,6 +1,7 @@
 """What became of a message: records of the `receipts` topic, keyed by customer."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,3 +35,28 @@ class Receipt(msgspec.Struct, gc=False, omit_defaults=True):
     detail: str = ""
     address: str = ""
     marketing: bool = True
+
+
+class Handed(NamedTuple):
+    """Whose message it was, as a provider repeats it in its own receipts."""
+
+    message_id: str
+    customer: str
+
+
+_CALLBACK = "boomerang"
+_CALLBACK_LIMIT = 512
+
+
+def callback_data(message_id: str, customer: str) -> str:
+    """What goes along with a message to a provider that repeats it in its receipts (WhatsApp: `biz_opaque_callback_data`)."""
+    return f"{_CALLBACK}:{message_id}:{customer}"
+
+
+def read_callback_data(told: str) -> Handed | None:
+    """Whose message a receipt is of; None: not one of ours."""
+    mark, _, rest = told.partition(":")
+    message_id, _, customer = rest.partition(":")
+    if mark != _CALLBACK or not message_id or not customer or len(told) > _CALLBACK_LIMIT:
+        return None
+    return Handed(message_id, customer)

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from app.clock import Clock
 from app.metrics import COLLECTOR_REQUESTS
 from app.settings import Settings, split
+from app.web.chat import webhooks
 from app.web.collector import compat, unsubscribe
 from app.web.collector.auth import Keys
 from app.web.collector.cors import Origins
+from app.web.collector.declined import Declined
 from app.web.collector.http import JSON, TEXT, Disconnected, Message, Receive, Request, Response, Send, answer
-from app.web.collector.ingest import Declined, Ingest, Route
+from app.web.collector.ingest import Ingest, Route
 from app.web.collector.intake import Intake
 from app.web.collector.normalise import TYPES
 from app.web.collector.script import Script
@@ -49,6 +51,7 @@ class Collector:
         self._keys = Keys(settings.write_keys_by_key)
         self._script = Script(respect_dnt=settings.respect_dnt)
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
+        self._chat = webhooks.ChatWebhooks(settings, clock, intake)
         self._public_base = settings.public_base
         self._plain: dict[str, tuple[str, Callable[[Request], Response]]] = {
             "/boomerang.js": ("tracker", self._script.response),
@@ -91,6 +94,8 @@ class Collector:
             return "preflight", Response(204, b"", self._origins.preflight(request.headers.get(b"origin")))
         if path.startswith(unsubscribe.PREFIX):
             return "unsubscribe", await self._of_customer(request, self._unsubscribe.handle)
+        if path.startswith(webhooks.PREFIX):
+            return "chat", await self._chat.handle(request)
         if request.method not in ("GET", "HEAD"):
             return "other", _not_allowed("GET") if path.rstrip("/") in self._plain else _NOT_FOUND
         plain = self._plain.get(path.rstrip("/"))

@@ -16,8 +16,13 @@ VALUE_LIMIT = 64 * 1024
 _KEY = b"collector"
 
 
-def dead_letter(raw: Any, refused: Refused, source: str, received: float, topic: str, partitions: int) -> Record:
-    """The record for a refused event. Its `source` is `collector:<kind of the write key>`. A retry gives the same id."""
+def dead_letter(
+    raw: Any, refused: Refused, source: str, received: float, topic: str, partitions: int, *, origin: str = "collector"
+) -> Record:
+    """The record for a refused event. Its `source` is `collector:<kind of the write key>`, or another origin's.
+
+    A retry gives the same id.
+    """
     value = _written(raw)
     letter = DeadLetter(
         reason=refused.reason,
@@ -25,7 +30,7 @@ def dead_letter(raw: Any, refused: Refused, source: str, received: float, topic:
         key=_KEY,
         value=value[:VALUE_LIMIT],
         detail=refused.detail,
-        source=f"collector:{source}",
+        source=f"{origin}:{source}",
     )
     id_ = blake2b(value, digest_size=16, key=_KEY, person=source[:16].encode()).digest()
     return Record(topic, int.from_bytes(id_[:4], "big") % partitions, _KEY, encode_json(letter), id_)

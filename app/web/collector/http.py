@@ -20,6 +20,7 @@ READING_LIMIT = 64 << 20
 _WANTED = frozenset((
     b"origin", b"authorization", b"content-length", b"x-forwarded-for", b"x-write-key", b"anonymousid", b"sentat",
     b"if-none-match", b"accept-encoding", b"accept-language",
+    b"x-telegram-bot-api-secret-token", b"x-hub-signature-256", b"x-chatwoot-signature", b"x-chatwoot-timestamp",
 ))  # fmt: skip
 
 JSON: Headers = [
@@ -67,11 +68,18 @@ class Request:
         """The first value of a query parameter, or an empty one."""
         if not self.query:
             return ""
+        return self.parameters().get(name, "")
+
+    def parameters(self) -> dict[str, str]:
+        """The first value of each query parameter; none where the query cannot be read."""
+        if not self.query:
+            return {}
         try:
-            values = parse_qs(self.query.decode("latin-1"), max_num_fields=50).get(name)
+            return {
+                name: values[0] for name, values in parse_qs(self.query.decode("latin-1"), max_num_fields=50).items()
+            }
         except ValueError:
-            return ""
-        return values[0] if values else ""
+            return {}
 
 
 @dataclass(slots=True)
@@ -95,7 +103,9 @@ async def answer(send: Send, response: Response, extra: Headers) -> None:
 class Bodies:
     """Reads bodies, each and all of them within bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = BODY_LIMIT) -> None:
+        """`limit` is the most bytes that a body may have."""
+        self._limit = limit
         self._reading = 0
 
     async def read(self, request: Request) -> bytes:
@@ -105,7 +115,7 @@ class Bodies:
             raise Disconnected
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            if len(body) > BODY_LIMIT:
+            if len(body) > self._limit:
                 raise TooLarge
             return body
         return await self._read_on(request, body)
@@ -122,7 +132,7 @@ class Bodies:
                     raise Disconnected
                 chunk = message.get("body", b"")
                 size += len(chunk)
-                if size > BODY_LIMIT:
+                if size > self._limit:
                     chunks.clear()
                     if size > DRAIN_LIMIT:
                         raise TooLarge
@@ -136,6 +146,6 @@ class Bodies:
                     break
         finally:
             self._reading -= held
-        if size > BODY_LIMIT:
+        if size > self._limit:
             raise TooLarge
         return b"".join(chunks)

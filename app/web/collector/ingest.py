@@ -21,11 +21,14 @@ from app.metrics import (
 )  # fmt: skip
 from app.model.reasons import BadInput
 from app.settings import Settings, split
+from app.web.chat import livechat
+from app.web.chat.courier import Courier
 from app.web.collector import commerce, eventtime, fields
 from app.web.collector.auth import Key, Keys
 from app.web.collector.body import BODY_LIMIT, Repeated, TooLarge, inflate, mend, parse
 from app.web.collector.cors import Origins
 from app.web.collector.deadletters import dead_letter, topic_name
+from app.web.collector.declined import Declined
 from app.web.collector.http import Bodies, Overloaded, Request, Response
 from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.limits import Buckets, Proxies
@@ -50,25 +53,6 @@ class Route(NamedTuple):
     historical: bool = False
 
 
-class Declined(Exception):  # noqa: N818 - an answer, not a fault of the program
-    """The whole request is refused, with this status; `reason` is one word, `retry_after` seconds or 0."""
-
-    def __init__(self, status: int, reason: str, text: str, retry_after: int = 0) -> None:
-        super().__init__(text)
-        self.status = status
-        self.reason = reason
-        self.text = text
-        self.retry_after = retry_after
-
-    def response(self) -> Response:
-        """The answer: one line of JSON."""
-        body = orjson.dumps({"success": False, "ok": False, "reason": self.reason, "error": self.text})
-        response = Response(self.status, body)
-        if self.retry_after:
-            response.headers = [*response.headers, (b"retry-after", b"%d" % self.retry_after)]
-        return response
-
-
 class Ingest:
     """Takes events. Everything that a client can get wrong is a `Declined` or a refused event, never a 500."""
 
@@ -87,6 +71,7 @@ class Ingest:
         self._clamp = settings.time != "stream"
         own = (settings.shop_url, *split(settings.cors_origins), *split(settings.link_hosts))
         self._hosts = OwnHosts(own)
+        self._courier = Courier(settings, intake)
 
     async def handle(self, request: Request, route: Route) -> Response:
         """Take the events of one request. Raises Disconnected."""
@@ -164,11 +149,14 @@ class Ingest:
         envelope = self._envelope(request, route, key, {})
         try:
             accepted = normalise(mend(raw, DEPTH_LIMIT) if lenient else raw, route.kind, envelope)
+            spoken = self._spoken(accepted, key, envelope)
         except Refused as refused:
             told = {"type": route.kind, **raw} if isinstance(raw, dict) else raw
             self._publish_aside(self._dead_letter(told, refused, envelope))
             return _refusal(refused)
         duplicates = await self._intake.publish([self._record(accepted, key)])
+        if spoken:
+            await self._intake.publish(spoken)
         COLLECTOR_EVENTS.add("duplicate" if duplicates else "accepted")
         COLLECTOR_EVENT_NAMES.add(_label(accepted.name))
         if accepted.stripped:
@@ -183,6 +171,7 @@ class Ingest:
             self._slow_down(self.of_address(request, tokens=len(events) / EVENTS_PER_TOKEN))
         envelope = self._envelope(request, route, key, mend(head, DEPTH_LIMIT) if lenient else head)
         records: list[Record] = []
+        spoken: list[Record] = []
         names: Counter[str] = Counter()
         errors: list[dict[str, Any]] = []
         rejected = stripped = 0
@@ -191,6 +180,7 @@ class Ingest:
                 if large and len(orjson.dumps(raw, default=str)) > EVENT_LIMIT:
                     raise Refused(BadInput.TOO_LARGE, "event")  # noqa: TRY301 - as normalise does
                 accepted = normalise(mend(raw, DEPTH_LIMIT) if lenient else raw, "", envelope)
+                spoken += self._spoken(accepted, key, envelope)
             except Refused as refused:
                 rejected += 1
                 records.append(self._dead_letter(raw, refused, envelope))
@@ -201,6 +191,8 @@ class Ingest:
             names[accepted.name] += 1
             stripped += accepted.stripped
         duplicates = await self._intake.publish(records)
+        if spoken:
+            await self._intake.publish(spoken)
         _count(names, rejected, duplicates, stripped)
         return _batch_answer(len(records) - rejected, rejected, duplicates, errors)
 
@@ -223,6 +215,14 @@ class Ingest:
         id_ = blake2b(told.encode(), digest_size=16).digest()
         partition = topics.partition_of(accepted.customer, self._partitions)
         return Record(self._clickstream, partition, accepted.customer.encode(), accepted.value, id_)
+
+    def _spoken(self, accepted: Accepted, key: Key, envelope: Envelope) -> list[Record]:
+        """What an event says of a dialog. Only a server key may speak of dialogs. Raises Refused."""
+        if accepted.name not in livechat.NAMES or key.kind != "server" or envelope.historical:
+            return []
+        return [
+            self._courier.record(livechat.event(orjson.loads(accepted.value), accepted.customer, envelope.received))
+        ]
 
     def _dead_letter(self, raw: Any, refused: Refused, envelope: Envelope) -> Record:
         COLLECTOR_REJECTED.labels(refused.reason).inc()

@@ -1,4 +1,4 @@
-"""Why an event or a request is refused. Pure."""
+"""Why an event is refused. Pure."""
 
 from app.model.reasons import BadInput
 
