@@ -1,4 +1,4 @@
-"""`boomerang check`: settings, scenarios and templates, looked at without a server."""
+"""`boomerang check`: settings, scenarios, templates and chat sources, looked at without a server."""
 
 import argparse
 from pathlib import Path
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked without a server; the first fault ends it with status 1."""
+    from app.web.chat.sources import load_sources
     from channels import CHANNELS
     from channels.render import check_templates
 
@@ -28,7 +29,12 @@ def run(args: argparse.Namespace) -> int:
     faults = check_templates([(stage.channel, stage.template) for item in scenarios for stage in item.cascade])
     if faults:
         raise CommandError("; ".join(faults))
+    sources = load_sources(settings.chats)
     for scenario in scenarios:
         print(f"{scenario.id} v{scenario.version}: {scenario.title}")
     print(f"{len(scenarios)} scenarios are fine")
+    if sources:
+        number = sum(map(len, sources.values()))
+        told = ", ".join(f"{provider} {len(found)}" for provider, found in sources.items())
+        print(f"{number} chat sources are fine: {told}")
     return 0

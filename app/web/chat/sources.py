@@ -41,41 +41,41 @@ def load_sources(path: str) -> Sources:
         return parse_sources(raw.decode())
     except UnicodeDecodeError:
         raise SettingsError(f"BOOMERANG_CHATS: {path}: not UTF-8") from None
-    except ValueError as error:
+    except SettingsError as error:
         raise SettingsError(f"BOOMERANG_CHATS: {path}: {error}") from None
 
 
 def parse_sources(text: str) -> Sources:
-    """The sources of a YAML text. Raises ValueError that names the place, never a value."""
+    """The sources of a YAML text. Raises SettingsError that names the place, never a value."""
     try:
         document: Any = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 0
-        raise ValueError(f"line {line} is not YAML") from None
+        raise SettingsError(f"line {line} is not YAML") from None
     except yaml.YAMLError:
-        raise ValueError("it is not YAML") from None
+        raise SettingsError("it is not YAML") from None
     sources = {name: _of_provider(name, raw) for name, raw in _mapping(document or {}, "the file").items()}
     if sum(map(len, sources.values())) > MOST_SOURCES:
-        raise ValueError(f"more than {MOST_SOURCES} sources")
+        raise SettingsError(f"more than {MOST_SOURCES} sources")
     return sources
 
 
 def _of_provider(provider: str, raw: Any) -> dict[str, SourceConfig]:
     config = CONFIGS.get(provider)
     if config is None:
-        raise ValueError(f"there is no provider {provider[:40]!r}; there are: {', '.join(CONFIGS)}")
+        raise SettingsError(f"there is no provider {provider[:40]!r}; there are: {', '.join(CONFIGS)}")
     found = {}
     for source, told in _mapping(raw, provider).items():
         if not _NAME.fullmatch(source):
-            raise ValueError(f"{provider}: the name {source[:60]!r} must be 1 to 40 of a-z, 0-9, _ and -")
+            raise SettingsError(f"{provider}: the name {source[:60]!r} must be 1 to 40 of a-z, 0-9, _ and -")
         try:
             found[source] = msgspec.convert(told, config)
         except msgspec.ValidationError as error:
-            raise ValueError(f"{provider}.{source}: {error}") from None
+            raise SettingsError(f"{provider}.{source}: {error}") from None
     return found
 
 
 def _mapping(raw: Any, where: str) -> dict[str, Any]:
     if type(raw) is not dict or not all(type(name) is str for name in raw):
-        raise ValueError(f"{where}: must be a mapping of names")
+        raise SettingsError(f"{where}: must be a mapping of names")
     return raw

@@ -7,7 +7,7 @@ import pytest
 from app.codec import decode_chat
 from app.web.chat import retailcrm
 from app.web.chat.found import Place
-from tests.app.web.chat.frames import RETAILCRM, SIGNED, SOURCES, packed
+from tests.app.web.chat.frames import EXAMPLES, RETAILCRM, SOURCES
 from tests.app.web.conftest import NOW, House
 
 CRM = retailcrm.Config("https://mg.shop.example", "retailcrm-bot-token")
@@ -18,9 +18,8 @@ class Desk(House):
 
     async def tell(self, provider, frame, *, path="", **sign):
         """POST a frame as its provider would; `sign` changes how it is signed."""
-        known, _, signature = SIGNED[provider]
-        body = packed(frame)
-        return await self.http.post(path or known, content=body, headers=signature(body, **sign))
+        body, headers = EXAMPLES[provider].call(frame, **sign)
+        return await self.http.post(path or EXAMPLES[provider].path, content=body, headers=headers)
 
     @property
     def said(self):

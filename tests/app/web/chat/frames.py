@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.app.web.conftest import NOW
 
@@ -241,30 +243,95 @@ def _sha256(secret, message):
     return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
-def sign_telegram(body, secret="telegram-secret-1", at=NOW):
-    return {"x-telegram-bot-api-secret-token": secret}
+def call_telegram(frame, secret="telegram-secret-1", at=NOW):
+    return packed(frame), {"x-telegram-bot-api-secret-token": secret} if secret else {}
 
 
-def sign_whatsapp(body, secret="whatsapp-app-secret", at=NOW):
-    return {"x-hub-signature-256": _sha256(secret, body)}
+def call_whatsapp(frame, secret="whatsapp-app-secret", at=NOW):
+    body = packed(frame)
+    return body, {"x-hub-signature-256": _sha256(secret, body)} if secret else {}
 
 
-def sign_vk(body, secret="", at=NOW):
+def call_vk(frame, secret="vk-secret-key", at=NOW):
     """VK's secret stands in the body."""
-    return {}
+    if isinstance(frame, dict):
+        frame = {name: value for name, value in frame.items() if name != "secret"} | (
+            {"secret": secret} if secret else {}
+        )
+    return packed(frame), {}
 
 
-def sign_chatwoot(body, secret="chatwoot-secret", at=NOW):
-    return {
-        "x-chatwoot-timestamp": str(int(at)),
-        "x-chatwoot-signature": _sha256(secret, f"{int(at)}.".encode() + body),
-    }
+def call_chatwoot(frame, secret="chatwoot-secret", at=NOW):
+    body, now = packed(frame), str(int(at))
+    if not secret:
+        return body, {}
+    signature = _sha256(secret, f"{now}.".encode() + body)
+    return body, {"x-chatwoot-timestamp": now, "x-chatwoot-signature": signature}
 
 
-SIGNED = {
-    "telegram": ("/chat/telegram/shop", TELEGRAM, sign_telegram),
-    "whatsapp": ("/chat/whatsapp/main", WHATSAPP, sign_whatsapp),
-    "vk": ("/chat/vk/club", VK, sign_vk),
-    "chatwoot": ("/chat/chatwoot/support", CHATWOOT, sign_chatwoot),
+class Example(NamedTuple):
+    """What the tests of all providers need of one. `message(text, number)` is a client's; different numbers are different ones."""
+
+    path: str
+    frames: dict
+    call: Callable
+    message: Callable
+    ok: str
+    without_dialog: Callable
+    without_time: Callable
+    unknown: dict
+
+
+def _deep(frame, **changes):
+    """A copy of a frame in which every value of these names is replaced, wherever it stands (None: it is taken out)."""
+    if isinstance(frame, list):
+        return [_deep(item, **changes) for item in frame]
+    if not isinstance(frame, dict):
+        return frame
+    out = {name: changes.get(name, _deep(value, **changes)) for name, value in frame.items()}
+    return {name: value for name, value in out.items() if value is not None or name not in changes}
+
+
+EXAMPLES = {
+    "telegram": Example(
+        "/chat/telegram/shop",
+        TELEGRAM,
+        call_telegram,
+        lambda text, number: business(update=20_000 + number, message_id=6_000 + number, text=text),
+        '{"ok":true}',
+        lambda frame: _deep(frame, business_connection_id=None),
+        lambda frame: _deep(frame, date=None),
+        {"update_id": 8, "something_new": {}},
+    ),
+    "whatsapp": Example(
+        "/chat/whatsapp/main",
+        WHATSAPP,
+        call_whatsapp,
+        lambda text, number: whatsapp(contacts=[WA_CONTACT], messages=[wa_text(f"wamid.n{number}", text)]),
+        '{"success":true}',
+        lambda frame: _deep(frame, metadata={}),
+        lambda frame: _deep(frame, timestamp=None),
+        whatsapp("something_new"),
+    ),
+    "vk": Example(
+        "/chat/vk/club",
+        VK,
+        call_vk,
+        lambda text, number: vk("message_new", {"message": vk_message(text, id=2_000 + number)}, f"e{number}"),
+        "ok",
+        lambda frame: _deep(frame, peer_id=None, from_id=None),
+        lambda frame: _deep(frame, date=None),
+        vk("something_new", {}),
+    ),
+    "chatwoot": Example(
+        "/chat/chatwoot/support",
+        CHATWOOT,
+        call_chatwoot,
+        lambda text, number: cw_message(id=20_000 + number, content=text),
+        '{"success":true}',
+        lambda frame: {**frame, "conversation": {**frame["conversation"], "id": None}},
+        lambda frame: {**frame, "created_at": None},
+        {"event": "something_new"},
+    ),
 }
-"""Provider -> the path of a source, its frames, and how it signs a body."""
+"""By provider."""
