@@ -65,7 +65,7 @@ def check(found):
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_frame_raises_nothing(provider, data):
     frame = data.draw(damaged(EXAMPLES[provider].frames))
     place = Place(provider, SOURCE[provider], NOW)
@@ -73,13 +73,13 @@ def test_a_damaged_frame_raises_nothing(provider, data):
 
 
 @given(frame=damaged(RETAILCRM))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_damaged_frame_of_the_gateway_raises_nothing(frame):
     check(retailcrm.events(frame, CRM, Place("retailcrm", "crm", NOW)))
 
 
 @given(page=JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_strange_page_of_the_gateway_raises_nothing(page):
     place = Place("retailcrm", "crm", NOW)
     check(retailcrm.missed_messages(page, CRM, place))
@@ -88,7 +88,7 @@ def test_a_strange_page_of_the_gateway_raises_nothing(page):
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), genuine=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_is_answered_with_a_500(provider, body, genuine, chat_settings):
     example = EXAMPLES[provider]
 
