@@ -207,14 +207,17 @@ async def test_vk_a_permission_is_a_consent(desk, name, granted):
 
 
 async def test_vk_asks_for_the_confirmation_without_a_secret_and_gets_the_string(desk):
-    answer = await desk.tell("vk", VK_CONFIRMATION)
-    assert (answer.status_code, answer.text) == (200, "8f3c1a2b")
+    for secret in ("", "vk-secret-key"):
+        answer = await desk.tell("vk", VK_CONFIRMATION, secret=secret)
+        assert (answer.status_code, answer.text) == (200, "8f3c1a2b")
     assert desk.sink.records == []
 
 
-@pytest.mark.parametrize("change", [{"group_id": 220}, {"secret": "a guess of it"}, {"group_id": "219"}])
-async def test_vk_tells_the_confirmation_to_nobody_else(desk, change):
-    answer = await desk.tell("vk", {**VK_CONFIRMATION, **change})
+@pytest.mark.parametrize(
+    ("group", "secret"), [(220, ""), ("219", ""), (None, ""), (220, "vk-secret-key"), (219, "a guess")]
+)
+async def test_vk_tells_the_confirmation_to_nobody_else(desk, group, secret):
+    answer = await desk.tell("vk", {**VK_CONFIRMATION, "group_id": group}, secret=secret)
     assert answer.status_code == 401
     assert "8f3c1a2b" not in answer.text
 
