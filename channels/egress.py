@@ -1,0 +1,278 @@
+"""The one HTTP client for everything that we send out: bounded, without redirects, and never into the shop's own network.
+
+An address that somebody has written into a setting may resolve to a machine of the inner network, today or at the next look-up.
+So the address is judged when the socket for it is made: what was judged is what is connected to. The only user of aiohttp
+for requests that leave the house.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from channels.channel import Irreversible
+
+MOST_BODY = 64 * 1024
+"""Bytes of an answer that are read; the rest is dropped with its connection."""
+MOST_URL = 2_048
+KEEP = 10.0
+"""Seconds that an idle connection is kept: shorter than any server's own patience, so that none closes under a request."""
+LONGEST_AFTER = 24 * 3600.0
+"""Seconds: a `Retry-After` beyond it is taken as this."""
+
+Network = IPv4Network | IPv6Network
+IP = IPv4Address | IPv6Address
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class Reply(NamedTuple):
+    """What the server answered. `after`: seconds of its `Retry-After`, if it sent one."""
+
+    status: int
+    body: bytes
+    after: float | None = None
+
+    def __str__(self) -> str:
+        """Status and the beginning of the text, on one line."""
+        text = " ".join(self.body[:400].decode("utf-8", "replace").split())
+        return f"{self.status} {text}"[:200].strip()
+
+
+class Unreachable(Exception):  # noqa: N818 - a state, not a programming error
+    """No connection: nothing was handed over."""
+
+
+class Untrusted(Exception):  # noqa: N818 - a state, not a programming error
+    """No connection before a person mends something: the address is not allowed, or the certificate does not verify."""
+
+
+class Lost(Exception):  # noqa: N818 - a state, not a programming error
+    """The request was written, at least in part, and there is no answer."""
+
+
+def networks(items: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of BOOMERANG_EGRESS_ALLOW. Raises ValueError with one line that says what to write."""
+    found = []
+    for item in items:
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            raise ValueError(
+                f"BOOMERANG_EGRESS_ALLOW: {item!r} is not a network; write them like 10.1.0.0/16 or 127.0.0.1/32"
+            ) from None
+    return tuple(found)
+
+
+def permitted(address: str, allow: Iterable[Network], *, public: bool = True) -> bool:
+    """Whether we may connect to an IP address: it is in an allowed network, or (`public`) one of the internet.
+
+    Not of the internet are private, loopback, link-local (cloud metadata), multicast, shared and reserved addresses, also where
+    they are written inside an IPv6 address.
+    """
+    try:
+        ip = _target(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return False
+    if any(ip in network for network in allow):
+        return True
+    return public and _of_the_internet(ip)
+
+
+def _target(ip: IP) -> IP:
+    """Where a packet to the address ends up: an IPv4 address may be written inside an IPv6 one."""
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return IPv4Address(ip.packed[12:]) if ip in _NAT64 else ip
+
+
+def _of_the_internet(ip: IP) -> bool:
+    if isinstance(ip, IPv6Address) and (ip.is_site_local or ip.sixtofour is not None or ip.teredo is not None):
+        return False  # tunnels lead to an IPv4 address that only their router knows
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def unusable(url: str) -> str:
+    """What is wrong with the address of a hook; an empty text if a request can go there. Looks nothing up."""
+    if not url or len(url) > MOST_URL:
+        return "empty or too long"
+    if not url.isascii() or not url.isprintable() or set(url) & set(' "<>\\^`{|}'):
+        return "blank, control or foreign character in the address"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "not an address"
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        return "must begin with https:// and a host"
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        return "credentials and fragments do not belong into the address"
+    return "port 0 cannot be connected to" if port == 0 else ""
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds of a `Retry-After` header (a number, or a date against `now`, epoch seconds); None if there is none to be understood."""
+    if not value:
+        return None
+    text = value.strip()[:64]
+    with suppress(ValueError):
+        seconds = float(text)
+        return min(max(seconds, 0.0), LONGEST_AFTER) if seconds == seconds else None  # noqa: PLR0124 - a NaN
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(moment - now, 0.0), LONGEST_AFTER)
+
+
+class _Attempt:
+    """One request on its way: what happens between the look-up of the host and the first byte."""
+
+    def __init__(self, irreversible: Irreversible, scope: asyncio.Timeout, timeout: float) -> None:
+        self._irreversible, self._scope, self._timeout = irreversible, scope, timeout
+        self.granted = False
+        self.refused = False
+        self.withheld: BaseException | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time of the attempt is up."""
+        return self._scope.expired()
+
+    async def grant(self) -> None:
+        """Ask for the irreversible moment; from then on the answer has its own time."""
+        self._scope.reschedule(None)
+        try:
+            await self._irreversible()
+        except BaseException as error:
+            self.withheld = error
+            raise
+        self.granted = True
+        self._scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
+
+
+_ATTEMPT: ContextVar[_Attempt] = ContextVar("egress-attempt")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Asks for the irreversible moment once there is a connection and before anything is written to it."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
+        connection = await super().connect(req, traces, timeout)
+        try:
+            await _ATTEMPT.get().grant()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Egress:
+    """The client. `allow`: networks besides the public internet, and the only ones for plain `http://`; `trust`: CA file (tests).
+
+    `timeout` (seconds) bounds the connection, and after it the answer. `now` is the wall clock, for dates in `Retry-After`.
+    """
+
+    def __init__(
+        self, *, timeout: float, now: Callable[[], float], allow: tuple[Network, ...] = (), trust: str = ""
+    ) -> None:
+        self._timeout, self._now, self._allow, self._trust = timeout, now, allow, trust
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], irreversible: Irreversible) -> Reply:
+        """One POST. Raises Unreachable or Untrusted before `irreversible`, Lost after it, and what `irreversible` raises.
+
+        The address has been through `unusable`.
+        """
+        async with asyncio.timeout(None) as scope:
+            scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
+            attempt = _Attempt(irreversible, scope, self._timeout)
+            token = _ATTEMPT.set(attempt)
+            try:
+                return await self._exchange(url, body, headers)
+            except BaseException as error:
+                meaning = _meaning(error, attempt)
+                if meaning is error:
+                    raise
+                raise meaning from None
+            finally:
+                _ATTEMPT.reset(token)
+
+    async def close(self) -> None:
+        """Close the idle connections."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
+
+    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        session = self._session(urlsplit(url).scheme)
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            read = b""
+            while len(read) < MOST_BODY and (piece := await response.content.read(MOST_BODY - len(read))):
+                read += piece
+            if not response.content.at_eof():
+                response.close()
+            return Reply(response.status, read, retry_after(response.headers.get("Retry-After"), self._now()))
+
+    def _session(self, scheme: str) -> aiohttp.ClientSession:
+        if scheme not in self._sessions:
+            context = ssl.create_default_context(cafile=self._trust or None)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            connector = _Connector(
+                ssl=context,
+                limit=0,
+                keepalive_timeout=KEEP,
+                use_dns_cache=False,
+                socket_factory=lambda info: self._socket(info, public=scheme == "https"),
+            )
+            self._sessions[scheme] = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("Accept-Encoding",),
+                headers={"User-Agent": "Boomerang", "Accept-Encoding": "identity"},
+                trust_env=False,
+            )
+        return self._sessions[scheme]
+
+    def _socket(self, info: Any, *, public: bool) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if not permitted(str(address[0]), self._allow, public=public):
+            _ATTEMPT.get().refused = True
+            raise OSError("not an address that we may connect to")
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+
+def _meaning(error: BaseException, attempt: _Attempt) -> BaseException:
+    """What the end of an attempt means to a channel; a cancellation and what `irreversible` raised stay what they are."""
+    if attempt.withheld is not None:
+        return attempt.withheld
+    if isinstance(error, asyncio.CancelledError) and not attempt.expired:
+        return error
+    said = _said(error)
+    if attempt.granted:
+        return Lost(said)
+    if attempt.refused:
+        return Untrusted("the address is not one of the public internet; see BOOMERANG_EGRESS_ALLOW")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL):
+        return Untrusted(said)
+    return Unreachable(said)
+
+
+def _said(error: BaseException) -> str:
+    """The failure without the address of the request, which may be a secret itself."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    text = cause.strerror if isinstance(cause, OSError) else ""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        text = getattr(error.certificate_error, "verify_message", "")
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
