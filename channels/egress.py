@@ -191,12 +191,13 @@ class Egress:
 
         The address has been through `unusable`.
         """
+        session = self._session(urlsplit(url).scheme)
         async with asyncio.timeout(None) as scope:
             scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
             attempt = _Attempt(irreversible, scope, self._timeout)
             token = _ATTEMPT.set(attempt)
             try:
-                return await self._exchange(url, body, headers)
+                return await self._exchange(session, url, body, headers)
             except BaseException as error:
                 meaning = _meaning(error, attempt)
                 if meaning is error:
@@ -211,8 +212,9 @@ class Egress:
         for session in sessions.values():
             await session.close()
 
-    async def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        session = self._session(urlsplit(url).scheme)
+    async def _exchange(
+        self, session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Reply:
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             read = b""
             while len(read) < MOST_BODY and (piece := await response.content.read(MOST_BODY - len(read))):
@@ -223,10 +225,8 @@ class Egress:
 
     def _session(self, scheme: str) -> aiohttp.ClientSession:
         if scheme not in self._sessions:
-            context = ssl.create_default_context(cafile=self._trust or None)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
             connector = _Connector(
-                ssl=context,
+                ssl=self._context() if scheme == "https" else True,
                 limit=0,
                 keepalive_timeout=KEEP,
                 use_dns_cache=False,
@@ -242,6 +242,11 @@ class Egress:
                 trust_env=False,
             )
         return self._sessions[scheme]
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._trust or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
     def _socket(self, info: Any, *, public: bool) -> socket.socket:
         family, kind, protocol, _, address = info
