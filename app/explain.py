@@ -80,6 +80,11 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.CHANNEL_DISABLED: (Tone.HELD, "{scenario} not sent: the channel {channel} is switched off"),
     Reason.OVERLOADED: (Tone.HELD, "{scenario} not sent: too many messages were waiting for {channel} already"),
     Reason.TOO_LATE_TO_CANCEL: (Tone.INFO, "{scenario} could not be cancelled any more"),
+    Reason.ALERT_CHANGED: (Tone.INFO, "{scenario}: the alert on {channel} shows what has become of it"),
+    Reason.SUPERSEDED: (
+        Tone.INFO,
+        "{scenario}: a change of the alert was not shown on {channel}, for a newer one has come",
+    ),
     Reason.BAD_ADDRESS: (Tone.FAILED, "{scenario} not sent: the {channel} address cannot be used"),
     Reason.UNSUBSCRIBED: (Tone.HELD, "{scenario} not sent: the customer has unsubscribed from {channel}"),
     Reason.RECEIPT: (Tone.INFO, "{scenario}: {channel} reported {outcome}"),

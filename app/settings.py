@@ -42,6 +42,24 @@ class Settings:
     smtp_connections: int = setting(8, "connections to the relay (1 to 32)")
     smtp_timeout: float = setting(20.0, "seconds to wait for the relay")
     mail_from: str = setting("Boomerang <shop@shop.example>", "From of e-mails")
+    telegram_token: str = setting(
+        "", "bot that tells the sales team, as 123456:ABC...; empty: no Telegram", secret=True
+    )
+    telegram_secret: str = setting(
+        "", "secret token of that bot's own webhook, by which presses of buttons are believed", secret=True
+    )
+    telegram_api: str = setting("https://api.telegram.org", "address of the Bot API")
+    slack_hooks: str = setting("", "comma-separated NAME=URL of Slack's incoming webhooks", secret=True)
+    mattermost_hooks: str = setting("", "comma-separated NAME=URL of Mattermost's incoming webhooks", secret=True)
+    webhook_hooks: str = setting("", "comma-separated NAME=URL of signed webhooks", secret=True)
+    webhook_secrets: str = setting(
+        "", "comma-separated whsec_... that sign them; two while a receiver changes his", secret=True
+    )
+    http_timeout: float = setting(10.0, "seconds to wait for Telegram and webhooks")
+    egress_allow: str = setting(
+        "",
+        "comma-separated networks (10.1.0.0/16) that webhooks may lie in besides the public internet, and over http:// at all",
+    )
     data: Path = setting(Path("var"), "folder of the embedded servers, the dev inbox and SQLite files")
     cache: Path = setting(Path("~/.cache/boomerang"), "folder of the fetched Kafka, shared by all data folders")
     sql: str = setting("", "SQLAlchemy URL of the journal; empty: SQLite in the data folder", secret=True)
@@ -76,6 +94,7 @@ class Settings:
     console_host: str = setting("127.0.0.1", "address that the console listens on")
     console_port: int = setting(8001, "port of the console")
     chat_gateway_port: int = setting(6068, "loopback port of the chat gateway's metrics and health")
+    console_url: str = setting("", "how the sales team reaches the console, for links in alerts; empty: no links")
     shop_port: int = setting(8002, "port of the demo shop")
     worker_host: str = setting("127.0.0.1", "address that the web of worker and delivery agent listens on")
     worker_port: int = setting(6066, "port of the worker's web (metrics, health)")
@@ -99,6 +118,11 @@ class Settings:
     def public_base(self) -> str:
         """Public base URL of the collector, without a trailing slash."""
         return (self.public_url or f"http://127.0.0.1:{self.collector_port}").rstrip("/")
+
+    @property
+    def console_base(self) -> str:
+        """The console's address for links, without a trailing slash; empty: none is known."""
+        return self.console_url.rstrip("/")
 
     @property
     def sql_url(self) -> str:
@@ -135,6 +159,7 @@ def _verify(settings: Settings) -> None:
     need(1 <= settings.anonymous_days <= 3650, "BOOMERANG_ANONYMOUS_DAYS must be between 1 and 3650")
     need(0 < settings.time_scale <= 1_000_000, "BOOMERANG_TIME_SCALE must be above 0")
     need(0 <= settings.grace <= 3600, "BOOMERANG_GRACE must be between 0 and 3600")
+    need(0.1 <= settings.http_timeout <= 120, "BOOMERANG_HTTP_TIMEOUT must be between 0.1 and 120")
     need(1 <= settings.smtp_connections <= 32, "BOOMERANG_SMTP_CONNECTIONS must be between 1 and 32")
     need(
         settings.kafka_security in ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
@@ -150,6 +175,7 @@ def _verify(settings: Settings) -> None:
         ("kafka", ("kafka",)),
         ("redis", ("redis", "rediss", "unix")),
         ("smtp", ("smtp", "smtps", "smtp+plain")),
+        ("console_url", ("https", "http")),
     ):
         value = getattr(settings, name)
         need(

@@ -3,9 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
+from app.model.alert import AlertState
+from channels.alert import Card
+
 
 class Rendered(NamedTuple):
-    """A message ready to be spoken. `at` is epoch seconds; `unsubscribe` is "" for a message that is not marketing."""
+    """A message ready to be spoken. `at` is epoch seconds; `unsubscribe` is "" for a message that is not marketing.
+
+    `cards` is set for an alert to the sales team: the same card in several sizes, the full one first.
+    """
 
     message_id: str
     trigger_id: str
@@ -17,6 +23,13 @@ class Rendered(NamedTuple):
     html: str
     unsubscribe: str
     at: float
+    cards: tuple[Card, ...] = ()
+    locale: str = ""
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it may go out in a digest: an alert that nobody has seen yet."""
+        return bool(self.cards) and not self.cards[0].ref and not self.cards[0].status
 
 
 class Sent(NamedTuple):
@@ -67,11 +80,13 @@ exception pass."""
 
 
 class Channel(Protocol):
-    """One way to speak to customers. A channel never retries and never decides: it tells."""
+    """One way to speak, to customers or to the sales team. A channel never retries and never decides: it tells."""
 
     name: str
     workers: int
     """How many messages it can speak at the same time."""
+    shows: frozenset[AlertState]
+    """States of an alert that it can show after the fact, by editing or answering its message; empty for customers' channels."""
 
     async def start(self) -> None:
         """Get ready. Does not fail because the provider is away."""

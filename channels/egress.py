@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from channels.channel import Irreversible
+from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Retry
 
 MOST_BODY = 64 * 1024
 """Bytes of an answer that are read; the rest is dropped with its connection."""
@@ -132,6 +132,26 @@ def retry_after(value: str | None, now: float) -> float | None:
     return min(max(moment - now, 0.0), LONGEST_AFTER)
 
 
+def refused(reply: Reply) -> Answer | None:
+    """What a status means to a webhook by the usual conventions; None: it was taken.
+
+    5xx other than 503 may come from something between us and a receiver who has it.
+    """
+    match reply.status:
+        case status if 200 <= status < 300:
+            return None
+        case 408 | 425 | 429 | 503:
+            return Retry(reply.after, str(reply))
+        case 401 | 403:
+            return Misconfigured(str(reply))
+        case 404 | 410:
+            return Rejected(str(reply), suppress=True)
+        case status if status >= 500:
+            return Ambiguous(str(reply))
+        case _:
+            return Rejected(str(reply), suppress=False)
+
+
 class _Attempt:
     """One request on its way: what happens between the look-up of the host and the first byte."""
 
@@ -205,6 +225,19 @@ class Egress:
                 raise meaning from None
             finally:
                 _ATTEMPT.reset(token)
+
+    async def ask(
+        self, url: str, body: bytes, headers: Mapping[str, str], irreversible: Irreversible
+    ) -> Reply | Down | Misconfigured | Ambiguous:
+        """The same in the channels' words: a reply, or how it went without one. Only what `irreversible` raises comes out."""
+        try:
+            return await self.post(url, body, headers, irreversible)
+        except Unreachable as error:
+            return Down(None, str(error))
+        except Untrusted as error:
+            return Misconfigured(str(error))
+        except Lost as error:
+            return Ambiguous(str(error))
 
     async def close(self) -> None:
         """Close the idle connections."""

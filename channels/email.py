@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from email.utils import parseaddr
 
+from app.model.alert import ENDED
 from channels import mime
 from channels.address import BadAddress, parse
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
@@ -21,6 +22,7 @@ class Email:
     """
 
     name = NAME
+    shows = ENDED
 
     def __init__(
         self,
@@ -91,6 +93,9 @@ class Email:
             ("X-Boomerang-Trigger", message.trigger_id),
             ("Auto-Submitted", "auto-generated"),
         ]
+        if message.cards and message.cards[0].status:  # what has become of an alert: an answer to its mail
+            first = f"<{message.message_id.rpartition('.')[0]}@{self._sender.domain}>"
+            headers += [("In-Reply-To", first), ("References", first)]
         if message.unsubscribe:
             headers.insert(0, ("List-Unsubscribe", f"<{message.unsubscribe}>"))
             headers.insert(1, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))

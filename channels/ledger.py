@@ -1,10 +1,11 @@
 """The ledger: what has been said, is being said and will not be said. Pure: rows and the one table of their transitions.
 
-Keys of rows: `m:<message id>` a message, `c:<trigger id>` a cancellation that its message must still meet, `a:<channel>:<digest>`
+Keys of rows: `m:<message id>` a message, `m:<message id>.<digest>` a change of the alert that it shows, `c:<trigger id>` a cancellation that its message must still meet, `a:<channel>:<digest>`
 an address. Times are epoch seconds of the ledger's clock, except `next_at`, which is the wall clock.
 """
 
 from enum import StrEnum
+from hashlib import blake2b
 
 import msgspec
 
@@ -15,6 +16,8 @@ KEEP_SETTLED = 30 * DAY
 """How long a settled message is known, and with it its duplicates are recognised."""
 KEEP_CANCELLED = 2 * DAY
 """How long a cancellation waits for a trigger that comes after it."""
+KEEP_CHANGE = DAY
+"""How long a change of an alert may wait for its provider."""
 KEEP_ADDRESS = 60 * DAY
 """How long the last send to an address is known; a suppression is kept for good."""
 MOST_STAGES = 8
@@ -65,6 +68,18 @@ class IllegalMove(AssertionError):  # noqa: N818 - says what happened
     """A transition that is not in the table."""
 
 
+class Shown(msgspec.Struct, array_like=True, gc=False):
+    """What is kept of an alert's message as long as the message is known, so that it can be changed later.
+
+    `ref` is the provider's id of it, `changed_at` the moment (of the decision) of the newest change.
+    """
+
+    address: str
+    locale: str = ""
+    ref: str = ""
+    changed_at: float = 0.0
+
+
 class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     """One message. `payload` is the trigger's JSON while the message is unsettled, and dropped afterwards.
 
@@ -85,6 +100,8 @@ class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     reason: str = ""
     marketing: bool = True
     wake: float = 0.0
+    shown: Shown | None = None
+    """Set for an alert to the sales team, and for the changes of one."""
 
     def move(self, move: Move, at: float, reason: str = "") -> None:
         """Make one transition, or raise IllegalMove and change nothing."""
@@ -132,6 +149,18 @@ Row = Message | Cancelled | Standing
 def message_key(message_id: str) -> str:
     """Key of a message's row."""
     return "m:" + message_id
+
+
+def change_key(shown: str, state: str, at: float, event_id: str) -> str:
+    """Key of a change of the alert that the message of row `shown` shows: the same change always has the same one."""
+    words = f"{state}\x1f{at!r}\x1f{event_id}"
+    return f"{shown}.{blake2b(words.encode(), digest_size=8).hexdigest()}"
+
+
+def shown_key(key: str) -> str:
+    """Key of the message that a change is about; "" where the key is not a change's."""
+    first, _, last = key.rpartition(".")
+    return first if "." in first and last else ""
 
 
 def cancel_key(trigger_id: str) -> str:

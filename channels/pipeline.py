@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.model.alert import AlertUpdate
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
-from channels import retry
+from channels import alert, retry
 from channels.channel import (
     Ambiguous,
     Answer,
@@ -66,6 +67,9 @@ class Job(msgspec.Struct):
     facts: Callable[["Job"], Facts]
     rendered: Rendered | None = None
     spoken: bool = False
+    change: AlertUpdate | None = None
+    """Set where the message is a change of an alert that the provider has under `ref`."""
+    ref: str = ""
 
 
 UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
@@ -87,12 +91,15 @@ async def address(job: Job) -> Verdict | None:
 
 
 class Render:
-    """Make the texts, with the unsubscribe link of a marketing message."""
+    """Make the texts, with the unsubscribe link of a marketing message; of an alert its cards, with links to `board`."""
 
-    def __init__(self, templates: Templates, unsubscribe_url: UnsubscribeUrl, now: Callable[[], float]) -> None:
+    def __init__(
+        self, templates: Templates, unsubscribe_url: UnsubscribeUrl, now: Callable[[], float], board: str = ""
+    ) -> None:
         self._templates = templates
         self._unsubscribe_url = unsubscribe_url
         self._now = now
+        self._board = board
 
     async def __call__(self, job: Job) -> Verdict | None:
         """Park a message whose template fails; nobody else waits for it."""
@@ -100,8 +107,14 @@ class Render:
         link = (
             self._unsubscribe_url(job.message_id, trigger, job.channel.name, job.address) if trigger.marketing else ""
         )
+        now, locale = self._now(), self._templates.language(trigger.locale)
+        cards = tuple(
+            made
+            for size in alert.SIZES
+            if (made := alert.card(trigger, locale, now, self._board, change=job.change, ref=job.ref, size=size))
+        )
         try:
-            texts = self._templates.render(job.template, trigger, link)
+            texts = self._templates.render(job.template, trigger, link, cards[0] if cards else None)
         except RenderError as error:
             return Verdict(Move.FAIL, Reason.RENDER_FAILED, str(error)[:MOST_DETAIL])
         job.rendered = Rendered(
@@ -114,7 +127,9 @@ class Render:
             texts.text,
             texts.html,
             link,
-            self._now(),
+            now,
+            cards,
+            locale,
         )
         return None
 

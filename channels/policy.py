@@ -19,6 +19,8 @@ class Facts(NamedTuple):
     now: float
     cancelled: Cancelled | None
     standing: Standing | None
+    superseded: bool = False
+    """A change of an alert that is not the newest any more, or of one that was not sent."""
 
 
 Gate = Callable[[Facts], str | None]
@@ -27,6 +29,11 @@ Gate = Callable[[Facts], str | None]
 def cancelled(facts: Facts) -> str | None:
     """The goal was reached or the consent was withdrawn in the meantime: the cancellation says which."""
     return facts.cancelled.reason if facts.cancelled else None
+
+
+def superseded(facts: Facts) -> str | None:
+    """A newer change of the same alert has come, or nobody has seen the alert at all."""
+    return Reason.SUPERSEDED if facts.superseded else None
 
 
 def expired(facts: Facts) -> str | None:
@@ -57,7 +64,7 @@ def capped(facts: Facts) -> str | None:
     return Reason.CAP if trigger.fired_at - standing.last_marketing < trigger.cap else None
 
 
-GATES: tuple[Gate, ...] = (cancelled, expired, suppressed, capped)
+GATES: tuple[Gate, ...] = (cancelled, superseded, expired, suppressed, capped)
 
 
 def refusal(facts: Facts) -> str | None:

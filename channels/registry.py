@@ -1,10 +1,12 @@
 """The channels that we speak: one line each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from channels import email
+from channels import email, mattermost, slack, telegram, webhook
 from channels.channel import Channel
+from channels.egress import Egress, networks
+from channels.hooks import named
 
 
 class Options(NamedTuple):
@@ -16,6 +18,21 @@ class Options(NamedTuple):
     mail_from: str
     monotonic: Callable[[], float]
     trust: str = ""
+    now: Callable[[], float] = float
+    http_timeout: float = 10.0
+    egress_allow: Sequence[str] = ()
+    telegram_token: str = ""
+    telegram_api: str = ""
+    slack_hooks: Sequence[str] = ()
+    mattermost_hooks: Sequence[str] = ()
+    webhook_hooks: Sequence[str] = ()
+    webhook_secrets: Sequence[str] = ()
+    pace: float = 1.0
+    """Multiplies the seconds between two messages to a chat (tests)."""
+
+    def egress(self) -> Egress:
+        """A client of outgoing requests."""
+        return Egress(timeout=self.http_timeout, now=self.now, allow=networks(self.egress_allow), trust=self.trust)
 
 
 def _email(options: Options) -> Channel:
@@ -29,7 +46,50 @@ def _email(options: Options) -> Channel:
     )
 
 
-CHANNELS: Mapping[str, Callable[[Options], Channel]] = {
+def _telegram(options: Options) -> Channel | None:
+    if not options.telegram_token:
+        return None
+    return telegram.Telegram(
+        token=options.telegram_token,
+        api=options.telegram_api,
+        egress=options.egress(),
+        monotonic=options.monotonic,
+        pace=options.pace,
+    )
+
+
+def _slack(options: Options) -> Channel | None:
+    urls = named(options.slack_hooks, "BOOMERANG_SLACK_HOOKS")
+    every = slack.EVERY * options.pace
+    made = slack.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
+    return made if urls else None
+
+
+def _mattermost(options: Options) -> Channel | None:
+    urls = named(options.mattermost_hooks, "BOOMERANG_MATTERMOST_HOOKS")
+    every = mattermost.EVERY * options.pace
+    made = mattermost.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
+    return made if urls else None
+
+
+def _webhook(options: Options) -> Channel | None:
+    urls = named(options.webhook_hooks, "BOOMERANG_WEBHOOK_HOOKS")
+    if not urls:
+        return None
+    return webhook.Webhook(urls=urls, secrets=options.webhook_secrets, egress=options.egress(), now=options.now)
+
+
+CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     email.NAME: _email,
+    telegram.NAME: _telegram,
+    slack.NAME: _slack,
+    mattermost.NAME: _mattermost,
+    webhook.NAME: _webhook,
 }
-"""Name of the channel (as scenarios write it) -> how it is made."""
+"""Name of the channel (as scenarios write it) -> how it is made; None where the settings do not turn it on."""
+
+
+def make_channels(options: Options) -> dict[str, Channel]:
+    """The channels that are on. Raises ValueError with one line that says what to mend."""
+    made = ((name, make(options)) for name, make in CHANNELS.items())
+    return {name: channel for name, channel in made if channel is not None}

@@ -5,11 +5,10 @@ and a budget of steps and characters. One that breaks the rules fails when it is
 is parked.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
 from jinja2.environment import TemplateModule
 from jinja2.exceptions import SecurityError, TemplateNotFound
@@ -19,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.model.trigger import Trigger
 from channels import formats
+from channels.alert import Card, as_values
 
 TEMPLATES = Path(__file__).parent / "templates"
 LOCALES = ("en", "ru")
@@ -217,11 +217,11 @@ class Templates:
             ready = self._loaded[name, locale] = (one, two, three)
         return ready
 
-    def render(self, name: str, trigger: Trigger, unsubscribe: str) -> Texts:
-        """The texts of one message. Raises RenderError, whatever the template or the content does."""
+    def render(self, name: str, trigger: Trigger, unsubscribe: str, card: Card | None = None) -> Texts:
+        """The texts of one message; `card` is an alert's. Raises RenderError, whatever the template or the content does."""
         locale = self.language(trigger.locale)
         subject, text, html = self._get(name, locale)
-        values = self._context(trigger, locale, unsubscribe)
+        values = {**self._context(trigger, locale, unsubscribe), "alert": as_values(card)}
         plain = formats.plain(values)
         return Texts(
             " ".join(self._run(subject, plain).split())[:200],
@@ -265,54 +265,3 @@ class Templates:
         if length > MOST_OUTPUT:
             raise RenderError(f"template {template.name}: more than {MOST_OUTPUT} characters")
         return "".join(pieces)
-
-
-EXAMPLE = Trigger(
-    "0" * 32,
-    "example",
-    1,
-    "customer",
-    "anchor",
-    0.0,
-    0.0,
-    0.0,
-    [],
-    {},
-    msgspec.convert(
-        {
-            "name": "Anna",
-            "category": "Shoes",
-            "query": "red shoes",
-            "results": 3,
-            "value": 120.5,
-            "currency": "EUR",
-            "items": [
-                {"product_id": "1", "name": "Red shoes", "price": 60.25, "quantity": 2, "url": "https://shop.example/1"}
-            ],
-            "similar": [
-                {"product_id": "2", "name": "Blue shoes", "price": 50, "image_url": "https://shop.example/2.jpg"}
-            ],
-        },
-        type=Trigger.__annotations__["content"],
-    ),
-)
-"""What every template is tried with before anything is sent."""
-
-
-def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folder: Path = TEMPLATES) -> list[str]:
-    """What is wrong with the templates of a folder: each is compiled and tried with an example.
-
-    `wanted` are the (channel, template) pairs of the scenarios, which must exist besides ours.
-    """
-    templates = Templates(folder)
-    problems = templates.load()
-    if problems:
-        return problems
-    for name in sorted({*NAMES, *(template for _, template in wanted)}):
-        for locale in LOCALES:
-            trigger = msgspec.structs.replace(EXAMPLE, locale=locale)
-            try:
-                templates.render(name, trigger, "https://shop.example/u/token")
-            except RenderError as error:
-                problems.append(str(error))
-    return problems

@@ -8,11 +8,11 @@ from app.clock import Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
 from app.model.trigger import Trigger
-from app.settings import Settings
+from app.settings import Settings, split
 from app.tokens import Unsubscribe, load_secret, unsubscribe_token
 from channels.channel import Channel
 from channels.guard import Guard
-from channels.registry import CHANNELS, Options
+from channels.registry import Options, make_channels
 from channels.render import Templates
 
 
@@ -33,13 +33,14 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
         Guard(settings.redis, settings.topic_prefix, clock.monotonic, GUARD_UNAVAILABLE.inc) if settings.redis else None
     )
     return Delivery(
-        channels=_channels(settings, clock),
+        channels=channels_of(settings, clock),
         templates=templates,
         unsubscribe_url=unsubscribe_url,
         clock=clock,
         live=settings.time == "live",
         grace=settings.grace,
         guard=guard,
+        board=settings.console_base,
         probe=None if guard is None else lambda: _look(guard),
     )
 
@@ -55,15 +56,25 @@ async def _look(guard: Guard) -> None:
         metrics.REDIS_MEMORY_LIMIT.set(health.limit)
 
 
-def _channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
+def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    """The channels that these settings turn on. Raises SettingsError (one line that says what to mend)."""
     options = Options(
         smtp=settings.smtp or f"smtp+plain://127.0.0.1:{settings.inbox_port}",
         smtp_connections=settings.smtp_connections,
         smtp_timeout=settings.smtp_timeout,
         mail_from=settings.mail_from,
         monotonic=clock.monotonic,
+        now=clock.now,
+        http_timeout=settings.http_timeout,
+        egress_allow=split(settings.egress_allow),
+        telegram_token=settings.telegram_token,
+        telegram_api=settings.telegram_api,
+        slack_hooks=split(settings.slack_hooks),
+        mattermost_hooks=split(settings.mattermost_hooks),
+        webhook_hooks=split(settings.webhook_hooks),
+        webhook_secrets=split(settings.webhook_secrets),
     )
     try:
-        return {name: make(options) for name, make in CHANNELS.items()}
+        return make_channels(options)
     except ValueError as error:
         raise SettingsError(str(error)) from None

@@ -61,12 +61,14 @@ class Delivery:
         guard: Guarding | None = None,
         most_waiting: int = MOST_WAITING,
         probe: Callable[[], Awaitable[None]] | None = None,
+        board: str = "",
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
+        `board` is the console's address for links.
 
         Nothing runs before `start`.
         """
-        self.rules = Rules(live, frozenset(channels))
+        self.rules = Rules(live, frozenset(channels), {name: channel.shows for name, channel in channels.items()})
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting = most_waiting
         self._probe = probe
@@ -78,7 +80,7 @@ class Delivery:
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(templates, unsubscribe_url, clock),
+            stages=_stages(templates, unsubscribe_url, clock, board),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -287,6 +289,8 @@ class Delivery:
                     self._noted(desk, await desk.commit(partial(steps.expire, keys=late, now=now, rules=self.rules)))
 
 
-def _stages(templates: Templates, unsubscribe_url: UnsubscribeUrl, clock: Clock) -> tuple[pipeline.Stage, ...]:
+def _stages(
+    templates: Templates, unsubscribe_url: UnsubscribeUrl, clock: Clock, board: str
+) -> tuple[pipeline.Stage, ...]:
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
-    return pipeline.gates, pipeline.address, pipeline.Render(templates, unsubscribe_url, clock.now), speak
+    return pipeline.gates, pipeline.address, pipeline.Render(templates, unsubscribe_url, clock.now, board), speak

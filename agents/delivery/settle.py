@@ -1,16 +1,19 @@
 """How a message is granted its moment and how its end is written: row, address, receipt and journal line in one step. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from app.codec import decode_outgoing, encode_json
+from app.model.alert import AlertState, AlertUpdate
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from app.model.trigger import Trigger
+from app.model.trigger import Content, Stage, Trigger
 from app.topics import JOURNAL, RECEIPTS
 from channels import ledger, retry
-from channels.ledger import Message, Move, Standing, State, address_key, cancel_key
+from channels.alert import TEMPLATE
+from channels.ledger import Message, Move, Standing, State, address_key, cancel_key, shown_key
 from channels.pipeline import Job, Verdict
 from channels.policy import Facts, refusal
 from tables.step import Step
@@ -25,10 +28,14 @@ _ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 
 
 class Rules(NamedTuple):
-    """How the sender runs: on the wall clock or in stream time, and the channels that are on."""
+    """How the sender runs: on the wall clock or in stream time, and the channels that are on.
+
+    `shows`: which states of an alert a channel can show after the fact.
+    """
 
     live: bool
     channels: frozenset[str]
+    shows: Mapping[str, frozenset[AlertState]] = {}
 
     def moment(self, trigger: Trigger, now: float) -> float:
         """The ledger's time for a message: in stream time everything is said at the moment it was decided."""
@@ -61,12 +68,15 @@ def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> 
     step.wake(key, None)
 
 
-def facts(rows: Any, trigger: Trigger, channel: str, at: float) -> Facts:
-    """What the ledger says about a message at `at`."""
-    address = trigger.addresses.get(channel, "")
-    return Facts(
-        trigger, channel, at, rows.get(cancel_key(trigger.trigger_id)), rows.get(address_key(channel, address))
-    )
+def facts(rows: Any, key: str, trigger: Trigger, channel: str, at: float) -> Facts:
+    """What the ledger says about the message of row `key` at `at`."""
+    standing = rows.get(address_key(channel, trigger.addresses.get(channel, "")))
+    shown = shown_key(key)
+    if not shown:
+        return Facts(trigger, channel, at, rows.get(cancel_key(trigger.trigger_id)), standing)
+    first = rows.get(shown)  # a change of an alert is not cancelled with it: it tells of the cancellation
+    seen = first is not None and first.shown is not None and first.state not in (State.FAILED, State.SKIPPED)
+    return Facts(trigger, channel, at, None, standing, not seen or first.shown.changed_at > trigger.due)
 
 
 def grant(step: Step, key: str, trigger: Trigger, attempt: int, now: float, rules: Rules) -> Verdict | bool:
@@ -75,7 +85,7 @@ def grant(step: Step, key: str, trigger: Trigger, attempt: int, now: float, rule
     if row is None or row.state is not State.CLAIMED or row.attempt != attempt:
         return False
     at = rules.moment(trigger, now)
-    reason = refusal(facts(step.rows, trigger, row.channel, at))
+    reason = refusal(facts(step.rows, key, trigger, row.channel, at))
     if reason is not None:
         return Verdict(Move.REFUSE, reason)
     row.move(Move.SPEAK, at)
@@ -106,13 +116,19 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
     address = trigger.addresses.get(row.channel, "")
     if trigger.marketing and move in (Move.ACCEPT, Move.LOSE):
         _remember_send(step, address_key(row.channel, address), trigger, at)
+    if row.shown is not None:  # the team's addresses are mended by a person, and then used again
+        verdict = verdict._replace(suppress=False)
+        row.shown.ref = verdict.provider_id or row.shown.ref
     if verdict.suppress:
         suppress(step, address_key(row.channel, address), Reason.SUPPRESSED, True, at)
-    journal(step, at, row, trigger.trigger_id, verdict.reason, detail, trigger.due)
+    changed = bool(shown_key(key))
+    reason = Reason.ALERT_CHANGED if changed and move is Move.ACCEPT else verdict.reason
+    journal(step, at, row, trigger.trigger_id, reason, detail, trigger.due)
     if move is Move.POSTPONE:
         row.attempt, row.next_at = row.attempt + 1, verdict.next_at
         return Note("postponed", key, row.channel, verdict.reason)
-    _send_receipt(step, key, row, trigger, verdict, at, address)
+    if not changed:
+        _send_receipt(step, key, row, trigger, verdict, at, address)
     if move is Move.LOSE and _repeated(row, verdict):
         row.move(Move.REPEAT, at, verdict.reason)
         row.next_at = now + retry.wait(key, row.attempt)
@@ -187,6 +203,29 @@ def journal(
 
 
 def trigger_of(row: Message) -> Trigger | None:
-    """The trigger of an unsettled message."""
+    """The trigger of an unsettled message; a change of an alert is given the form of one."""
     item = decode_outgoing(row.payload) if row.payload else None
+    if isinstance(item, AlertUpdate) and row.shown is not None:
+        return Trigger(
+            item.trigger_id,
+            row.scenario,
+            0,
+            row.customer,
+            item.alert_id,
+            item.at,
+            item.at,
+            row.deadline,
+            [Stage(row.channel, TEMPLATE)],
+            {row.channel: row.shown.address},
+            Content(),
+            locale=row.shown.locale,
+            marketing=False,
+            alert=item.alert,
+        )
     return item if isinstance(item, Trigger) else None
+
+
+def change_of(row: Message) -> AlertUpdate | None:
+    """The change of an alert that an unsettled message tells of, if it does."""
+    item = decode_outgoing(row.payload) if row.payload else None
+    return item if isinstance(item, AlertUpdate) else None

@@ -5,16 +5,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
+from agents.delivery.changes import WAIT, must_wait
 from agents.delivery.desk import Desk, PartitionLost
 from agents.delivery.lane import Item, Lane
-from agents.delivery.settle import Note, Rules, end, facts, grant, trigger_of
+from agents.delivery.settle import Note, Rules, change_of, end, facts, grant, trigger_of
 from app import metrics
 from app.clock import Clock
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
 from channels import pipeline
 from channels.channel import Channel
-from channels.ledger import Message, Move, State, address_key
+from channels.ledger import Message, Move, State, address_key, shown_key
 from channels.pipeline import Job, Verdict, Withheld
 from channels.policy import Facts
 
@@ -70,7 +71,10 @@ class Speaker:
         trigger = trigger_of(row)
         if trigger is None or row.next_at > self._clock.now():
             return trigger is not None
-        address = address_key(row.channel, trigger.addresses.get(row.channel, ""))
+        if must_wait(desk.rows, item.key):
+            lane.put(item, self._clock.now() + WAIT)
+            return False
+        address = _one_at_a_time(row, trigger)
         if address in desk.busy:
             desk.busy[address].append(item.key)
             return False
@@ -92,7 +96,11 @@ class Speaker:
             row.attempt,
             grant=lambda job: self._grant(item, job),
             facts=lambda job: self._facts(item, job),
+            change=change_of(row) if row.shown is not None else None,
         )
+        if job.change is not None:
+            shown = self._desks[item.partition].rows.get(shown_key(item.key))
+            job.ref = shown.shown.ref if shown is not None and shown.shown is not None else ""
         async with self._slots[lane.channel]:
             if self.stopping or lane.held:
                 return True
@@ -105,7 +113,7 @@ class Speaker:
             return True
         if verdict.move in (Move.ACCEPT, Move.POSTPONE) or verdict.reason == Reason.REJECTED:
             lane.resume()
-        if verdict.move is Move.ACCEPT and self._rules.live:
+        if verdict.move is Move.ACCEPT and self._rules.live and job.change is None:
             late = self._clock.now() - trigger.due - self._grace
             metrics.HANDOVER_SECONDS.labels(lane.channel).observe(max(late, 0.0))
         await self._settle(item, verdict, job)
@@ -114,7 +122,7 @@ class Speaker:
     def _facts(self, item: Item, job: Job) -> Facts:
         desk = self._desks.get(item.partition)
         at = self._rules.moment(job.trigger, self._clock.now())
-        return facts({} if desk is None else desk.rows, job.trigger, job.channel.name, at)
+        return facts({} if desk is None else desk.rows, item.key, job.trigger, job.channel.name, at)
 
     async def _grant(self, item: Item, job: Job) -> None:
         desk = self._desks.get(item.partition)
@@ -151,3 +159,10 @@ class Speaker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await self.opened.wait()
+
+
+def _one_at_a_time(row: Message, trigger: Trigger) -> str:
+    """Of messages with the same one only one is spoken at a time: those to a customer's address, those about one alert's message."""
+    if row.shown is not None:
+        return trigger.trigger_id
+    return address_key(row.channel, trigger.addresses.get(row.channel, ""))

@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
+from agents.delivery.changes import change
 from agents.delivery.settle import Note, Rules, journal, settle, suppress, trigger_of
 from app.codec import decode_outgoing, decode_receipt, encode_json
+from app.model.alert import AlertUpdate
 from app.model.journal import DeadLetter
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Cancel, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
-from channels.ledger import UNSETTLED, Cancelled, Message, Move, State, address_key, cancel_key, message_key
+from channels.ledger import UNSETTLED, Cancelled, Message, Move, Shown, State, address_key, cancel_key, message_key
 from channels.pipeline import Verdict
 from channels.policy import Facts, first_stage, refusal
 from tables.step import Batch, Step
@@ -49,6 +51,10 @@ def on_bundle(step: Step, batch: Batch, now: float, rules: Rules, room: int) -> 
             case Cancel():
                 step.clock = max(step.clock, item.at)
                 notes += _cancel(step, item, now, rules)
+            case AlertUpdate():
+                step.clock = max(step.clock, item.at)
+                known = _known(step, item.trigger_id)
+                notes += change(step, item, record.value or b"", known, now, rules)
             case Receipt():
                 _receipt(step, item, now if rules.live else item.at)
     if not rules.live:
@@ -100,6 +106,8 @@ def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rule
         at,
         marketing=trigger.marketing,
     )
+    if trigger.alert is not None and stage is not None:
+        row.shown = Shown(trigger.addresses.get(stage.channel, ""), trigger.locale)
     step.put(key, row)
     cancelled = step.rows.get(cancel_key(trigger.trigger_id))
     reason: str | None = chosen if isinstance(chosen, Reason) else None

@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked without a server; the first fault ends it with status 1."""
     from app.web.chat.sources import load_sources
     from channels import CHANNELS
-    from channels.render import check_templates
+    from channels.examples import check_templates
 
     settings = load()
     folder = args.folder or settings.scenarios

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     RECEIPT = "receipt"
     OVERLOADED = "sender_overloaded"
     TOO_LATE_TO_CANCEL = "too_late_to_cancel"
+    ALERT_CHANGED = "alert_changed"
+    SUPERSEDED = "superseded"
 
 
 class BadInput(StrEnum):

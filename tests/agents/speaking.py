@@ -16,6 +16,7 @@ class Mouth:
     """A channel that answers what it is told to: an answer, a list of answers, or a function of the message."""
 
     name = "email"
+    shows = frozenset()
 
     def __init__(self, answer=None, workers=4):
         self.answer = answer or Sent("ok")

@@ -98,7 +98,7 @@ class World:
         box = []
         self.table.run(0, lambda step: box.append(grant(step, key, wanted, attempt, self.now, RULES)))
         if box[0] is True:
-            assert refusal(facts({}, wanted, "email", self.now)) is None
+            assert refusal(facts({}, "m:x.0", wanted, "email", self.now)) is None
             self.granted[number] = key
         elif box[0]:
             self.table.run(0, lambda step: settle(step, key, wanted, box[0], self.now, RULES))

@@ -9,7 +9,8 @@ from jinja2 import DictLoader
 from app.model.event import Line
 from app.model.trigger import Content
 from channels import formats
-from channels.render import EXAMPLE, LOCALES, MOST_OUTPUT, NAMES, RenderError, Sandbox, Templates, check_templates
+from channels.examples import EXAMPLE, check_templates
+from channels.render import LOCALES, MOST_OUTPUT, NAMES, RenderError, Sandbox, Templates
 from tests.agents.ledger_table import trigger
 
 TEMPLATES = Templates(shop_url="https://shop.example")
@@ -293,7 +294,7 @@ def test_the_environment_offers_this_and_no_more():
 
 
 def test_a_missing_or_broken_template_is_found_before_anything_is_sent(tmp_path):
-    assert len(check_templates(folder=tmp_path)) == len(NAMES) * len(LOCALES)
+    assert len(check_templates(folder=tmp_path)) == (len(NAMES) + 1) * len(LOCALES)
     problems = check_templates([("email", "no_such")])
     assert len(problems) == 2 and all("no_such" in problem for problem in problems)
 

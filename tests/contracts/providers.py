@@ -3,13 +3,18 @@
 A new channel adds one function here and one line in `PROVIDERS`.
 """
 
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from app.clock import SYSTEM
+from app.model.alert import AlertState
+from app.model.chat import CommandKind
+from channels.alert import Button, Card, Fact
 from channels.channel import Channel, Rendered
 from channels.registry import CHANNELS, Options
+from tests.channels.hooks import hook
 from tests.channels.relays import relay
 
 MESSAGE = Rendered(
@@ -80,6 +85,112 @@ async def email(mode):
             await channel.stop()
 
 
+def an_alert(address):
+    card = Card(
+        "a" * 32,
+        AlertState.OPEN,
+        1,
+        "Anna has been silent for 31 min",
+        "",
+        "",
+        (Fact("Cart", "Sofa"),),
+        (Fact("Client", "Is it in stock?"),),
+        "https://desk.example/1",
+        "Open the dialog",
+        "",
+        "Board",
+        (Button(CommandKind.TAKE, "Take"),),
+    )
+    return MESSAGE._replace(address=address, unsubscribe="", cards=(card,), locale="en")
+
+
+def served(channel_name, address, bad_addresses, answers, count, **settings):
+    """A provider over HTTP. `answers`: mode -> answer of the server; `count(request)`: alerts in a request that was taken."""
+
+    @asynccontextmanager
+    async def running(mode):
+        fault = (
+            mode.replace("hangs_", "hang_").replace("closes_", "close_")
+            if "_before" in mode or "_after" in mode
+            else ""
+        )
+        answer = answers.get(mode, answers["fine"])
+        async with hook(lambda request: answer, fault) as server:
+            url = "http://127.0.0.1:1" if mode == "away" else server.url
+            options = OPTIONS._replace(**{name: value(url) for name, value in settings.items()})
+            channel = CHANNELS[channel_name](options)
+            await channel.start()
+            taken = mode in ("fine", "hangs_after", "closes_after")
+            try:
+                yield Provider(
+                    channel,
+                    an_alert(address),
+                    bad_addresses,
+                    lambda: sum(count(request) for request in server.requests) if taken else 0,
+                    server.reached,
+                )
+            finally:
+                await channel.stop()
+
+    return running
+
+
+OPTIONS = Options(
+    "smtp+plain://127.0.0.1:1",
+    1,
+    1.0,
+    "Shop <shop@shop.example>",
+    SYSTEM.monotonic,
+    now=SYSTEM.now,
+    http_timeout=1.0,
+    egress_allow=("127.0.0.1/32",),
+    pace=0.001,
+)
+
+
+def _telegram(text):
+    return json.dumps(text).encode()
+
+
+telegram = served(
+    "telegram",
+    "-100200300",
+    ("", "0", "12a", "@x", "1;2", "../getMe", "-", "9" * 30),
+    {
+        "fine": (200, {}, _telegram({"ok": True, "result": {"message_id": 7}})),
+        "busy": (429, {}, _telegram({"ok": False, "parameters": {"retry_after": 3}, "description": "Too Many Requests"})),
+        "refuses": (400, {}, _telegram({"ok": False, "description": "Bad Request: message is too long"})),
+        "dead_address": (403, {}, _telegram({"ok": False, "description": "Forbidden: bot was kicked from the group chat"})),
+    },
+    lambda request: request.body.count(b'"t:'),
+    telegram_token=lambda url: "12345:secret-secret",
+    telegram_api=lambda url: url,
+)  # fmt: skip
+ANSWERS = {
+    "fine": (200, {}, b"ok"),
+    "busy": (429, {"Retry-After": "3"}, b"rate_limited"),
+    "refuses": (400, {}, b"invalid_payload"),
+    "dead_address": (410, {}, b"channel_is_archived"),
+}
+NAMES = ("", "other", "https://127.0.0.1/", "sales ", "sales\r\n")
+slack = served(
+    "slack", "sales", NAMES, ANSWERS, lambda request: request.body.count("|💬".encode()) or 1,
+    slack_hooks=lambda url: (f"sales={url}/services/secret",),
+)  # fmt: skip
+mattermost = served(
+    "mattermost", "sales", NAMES, ANSWERS, lambda request: request.body.count(b"](https://desk.example/1)"),
+    mattermost_hooks=lambda url: (f"sales={url}/hooks/secret",),
+)  # fmt: skip
+webhook = served(
+    "webhook", "sales", NAMES, ANSWERS, lambda request: 1,
+    webhook_hooks=lambda url: (f"sales={url}/hook",),
+    webhook_secrets=lambda url: ("whsec_" + "QUJD" * 8,),
+)  # fmt: skip
+
 PROVIDERS = {
     "email": email,
+    "telegram": telegram,
+    "slack": slack,
+    "mattermost": mattermost,
+    "webhook": webhook,
 }

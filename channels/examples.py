@@ -1,0 +1,77 @@
+"""What templates are tried with before anything is sent. Pure but for reading the templates."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from app.model.alert import Alert, Watch, Word
+from app.model.chat import Speaker
+from app.model.trigger import Content, Trigger
+from channels.alert import SIZES, TEMPLATE, card
+from channels.render import LOCALES, NAMES, TEMPLATES, RenderError, Templates
+
+EXAMPLE = Trigger(
+    "0" * 32,
+    "example",
+    1,
+    "customer",
+    "anchor",
+    0.0,
+    0.0,
+    0.0,
+    [],
+    {},
+    msgspec.convert(
+        {
+            "name": "Anna",
+            "category": "Shoes",
+            "query": "red shoes",
+            "results": 3,
+            "value": 120.5,
+            "currency": "EUR",
+            "items": [
+                {"product_id": "1", "name": "Red shoes", "price": 60.25, "quantity": 2, "url": "https://shop.example/1"}
+            ],
+            "similar": [
+                {"product_id": "2", "name": "Blue shoes", "price": 50, "image_url": "https://shop.example/2.jpg"}
+            ],
+        },
+        type=Content,
+    ),
+    alert=Alert(
+        "0" * 32,
+        Watch.SILENT_CLIENT,
+        "telegram:shop:1",
+        "telegram",
+        0.0,
+        who="Anna",
+        manager_name="Maria",
+        url="https://shop.example/dialogs/1",
+        words=[Word(Speaker.CLIENT, 0.0, "Is it in stock?"), Word(Speaker.MANAGER, 0.0, "It is.")],
+        value=120.5,
+        currency="EUR",
+        note="she is looking at it again",
+    ),
+)
+"""What every template is tried with before anything is sent."""
+
+
+def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folder: Path = TEMPLATES) -> list[str]:
+    """What is wrong with the templates of a folder: each is compiled and tried with an example.
+
+    `wanted` are the (channel, template) pairs of the scenarios, which must exist besides ours.
+    """
+    templates = Templates(folder)
+    problems = templates.load()
+    if problems:
+        return problems
+    for name in sorted({*NAMES, TEMPLATE, *(template for _, template in wanted)}):
+        for locale in LOCALES:
+            trigger = msgspec.structs.replace(EXAMPLE, locale=locale)
+            try:
+                shown = card(trigger, locale, 1_800.0, "https://shop.example", change=None, ref="", size=SIZES[0])
+                templates.render(name, trigger, "https://shop.example/u/token", shown)
+            except RenderError as error:
+                problems.append(str(error))
+    return problems
