@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.model.trigger import Trigger
 from channels import formats
-from channels.alert import Card, as_values
+from channels.alert import TEMPLATE, Card, as_values
 
 TEMPLATES = Path(__file__).parent / "templates"
 LOCALES = ("en", "ru")
@@ -192,7 +192,7 @@ class Templates:
             {path.name.split(".", 1)[0] for locale in LOCALES for path in (self._folder / locale).glob("*.html.j2")}
         )
         problems = []
-        for name in {*NAMES, *found}:
+        for name in {*NAMES, TEMPLATE, *found}:
             for locale in LOCALES:
                 try:
                     self._get(name, locale)

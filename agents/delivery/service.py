@@ -64,9 +64,8 @@ class Delivery:
         board: str = "",
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
-        `board` is the console's address for links.
 
-        Nothing runs before `start`.
+        `board` is the console's address for links. Nothing runs before `start`.
         """
         self.rules = Rules(live, frozenset(channels), {name: channel.shows for name, channel in channels.items()})
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
