@@ -14,14 +14,22 @@ from tables.packed import PackedRows
 FENCE_KEY = b"\xfffence"
 """0xff never occurs in UTF-8, so no row has this key."""
 
+FORMAT = 1
+"""Format of rows and fences. It goes up when a program of before would read them wrongly; new fields at the end do not need that."""
+
 KeyValue = tuple[bytes, bytes | None]
 
 
+class FormatError(RuntimeError):
+    """The changelog holds what this program cannot read: it does not start on half a state."""
+
+
 class Fence(msgspec.Struct, array_like=True, gc=False):
-    """Up to where the rows reflect each input topic (named without prefix), and the largest event time."""
+    """Up to where the rows reflect each input topic (named without prefix), the largest event time, and the rows' format."""
 
     applied: dict[str, int]
     clock: float = 0.0
+    format: int = FORMAT
 
 
 class Codec:
@@ -48,5 +56,13 @@ class Codec:
         return FENCE_KEY, self.encode_row(Fence(applied, clock))
 
     def read_fence(self, value: bytes) -> Fence:
-        """The fence from its record's value."""
-        return self._decode_fence(value)
+        """The fence from its record's value. Raises FormatError for one of a newer program, and for one that is none."""
+        try:
+            fence = self._decode_fence(value)
+        except msgspec.MsgspecError as error:
+            raise FormatError(f"its fence cannot be read ({error})") from None
+        if fence.format > FORMAT:
+            raise FormatError(
+                f"it was written by a newer version (format {fence.format}, this one knows {FORMAT}): start that version"
+            )
+        return fence

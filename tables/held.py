@@ -4,15 +4,24 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from tables.bundle import Bundle
-from tables.changelog import FENCE_KEY, Codec
+from tables.changelog import FENCE_KEY, Codec, FormatError
 from tables.gate import Gate
 from tables.packed import PackedRows
 from tables.step import Partition
 
 
+_ANEW = "To begin anew without that state, delete the topic {} and the consumer group {}."
+
+
 class HoleError(RuntimeError):
     """Records are missing between what was applied and what was delivered: the engine stops rather than pass over them."""
+
+
+class LostStateError(RuntimeError):
+    """The changelog does not hold the whole state any more: the engine does not start on what is left."""
 
 
 class HeldPartition(Partition):
@@ -54,6 +63,16 @@ class HeldPartition(Partition):
             if bundle.start > end + 1:
                 raise HoleError(f"changelog {bundle}: the last offset before it is {end}")
             bundle.drop_until(end)
+        try:
+            self._read(bundle, codec)
+        except msgspec.MsgspecError as error:
+            raise FormatError(f"changelog {bundle}: a row cannot be read ({error}): another version wrote it") from None
+        except FormatError as error:
+            raise FormatError(f"changelog {bundle}: {error}") from None
+        self.log_end = bundle.offset
+        return len(bundle)
+
+    def _read(self, bundle: Bundle, codec: Codec) -> None:
         rows, decode, packed = self.rows, codec.decode_row, self.packed
         for record in bundle.records:
             key, value = record.key, record.value
@@ -68,8 +87,28 @@ class HeldPartition(Partition):
                     packed.put_packed(key.decode(), value)
                 else:
                     rows[key.decode()] = decode(value)
-        self.log_end = bundle.offset
-        return len(bundle)
+
+    def check_state(self, changelog: str, begin: int, group: str, committed: dict[str, int]) -> None:
+        """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state.
+
+        `committed` are the offsets that the group has committed, by input: where there are any, a fence has been written before.
+        """
+        where, anew = f"{changelog}[{self.number}]", _ANEW.format(changelog, group)
+        if begin > 0:
+            raise LostStateError(
+                f"{where} begins at offset {begin}: its older records were deleted, and rows with them. Restore it, "
+                f"and see that its cleanup.policy is compact alone. {anew}"
+            )
+        if self.applied:
+            return
+        if self.rows:
+            raise LostStateError(f"{where} has rows and no fence: it was cut, or not written by us. {anew}")
+        if committed:
+            topic, offset = next(iter(committed.items()))
+            raise LostStateError(
+                f"{where} is empty, but {topic} has been read up to offset {offset - 1}: it was deleted or made anew. Restore it. "
+                f"{anew}"
+            )
 
     def start_fence(self, begins: dict[str, int], ends: dict[str, int]) -> None:
         """Complete the fence: an input never read begins at its log's start. Raises HoleError when a log has shrunk."""
@@ -89,7 +128,12 @@ class HeldPartition(Partition):
                 )
 
     def rebuild(self, wake_of: Callable[[Any], float | None] | None) -> None:
-        """Rebuild what follows from the rows."""
+        """Rebuild what follows from the rows. Raises FormatError where one of them cannot be read."""
         if wake_of is not None:
-            self.rebuild_timers(wake_of)
+            try:
+                self.rebuild_timers(wake_of)
+            except msgspec.MsgspecError as error:
+                raise FormatError(
+                    f"changelog of partition {self.number}: a row cannot be read ({error}): another version wrote it"
+                ) from None
         self.gate.reset()

@@ -155,9 +155,13 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
                 part = self.parts.get(number)
                 if part is None:
                     part = self.parts[number] = self._held(number)
-                begins, ends = await self._input_range(number)
+                begins, ends = await self._ranges(number)
+                fresh = not part.applied
+                await self._check_state(part, begins.pop(self._changelog_topic_name()))
                 part.start_fence(begins, ends)
                 part.rebuild(self.wake_of)
+                if fresh:
+                    await self.write_fence(part)
                 part.open = True
                 if self.on_opened is not None:
                     self.on_opened(number)
@@ -167,13 +171,27 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         except Exception as error:
             await self.fail(error)
 
-    async def _input_range(self, number: int) -> tuple[dict[str, int], dict[str, int]]:
-        """First and next offsets of each input's partition."""
-        tps = [TP(self.prefix + topic, number) for topic in self.inputs]
-        begins = await self.app.consumer.earliest_offsets(*tps)
+    async def write_fence(self, part: HeldPartition) -> None:
+        """Write the fence alone. A partition has one before anything of its inputs is acknowledged."""
+        raise NotImplementedError
+
+    async def _check_state(self, part: HeldPartition, begin: int) -> None:
+        """Raises LostStateError when the changelog, which begins at offset `begin`, does not tell the whole state."""
+        committed = {} if part.applied else await self.app.consumer.committed(*self._inputs_of(part.number))
+        read = {tp.topic[len(self.prefix) :]: int(offset) for tp, offset in committed.items() if offset}
+        part.check_state(self._changelog_topic_name(), begin, self.app.conf.id, read)
+
+    def _inputs_of(self, number: int) -> list[TP]:
+        return [TP(self.prefix + topic, number) for topic in self.inputs]
+
+    async def _ranges(self, number: int) -> tuple[dict[str, int], dict[str, int]]:
+        """First offsets of each input's partition and of the changelog's (under its full name), and next offsets of the inputs'."""
+        tps, changelog = self._inputs_of(number), TP(self._changelog_topic_name(), number)
+        begins = await self.app.consumer.earliest_offsets(*tps, changelog)
         ends = await self.app.consumer.highwaters(*tps)
         cut = len(self.prefix)
-        return {tp.topic[cut:]: int(begins[tp]) for tp in tps}, {tp.topic[cut:]: int(ends[tp]) for tp in tps}
+        starts = {tp.topic[cut:]: int(begins[tp]) for tp in tps}
+        return {**starts, changelog.topic: int(begins[changelog])}, {tp.topic[cut:]: int(ends[tp]) for tp in tps}
 
     def next_offset(self, topic: str, number: int) -> int | None:
         """Where an input partition is to be read from; None: it is not ours, or no input of this table."""

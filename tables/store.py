@@ -191,7 +191,11 @@ class FencedTable(OwnedPartitions):
             for part in list(self.parts.values()):
                 async with part.lock:
                     if part.open and part.idle_fence:
-                        await self.write(part, Step(part), [], force=True)
+                        await self.write_fence(part)
+
+    async def write_fence(self, part: HeldPartition) -> None:
+        """Write the fence alone."""
+        await self.write(part, Step(part), [], force=True)
 
 
 def _by_topic(metric: Any, topics: Iterable[str]) -> dict[str, Any]:

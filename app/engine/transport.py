@@ -181,6 +181,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         ends: Mapping[TP, int] = await self._thread.end_offsets(partitions)
         return ends
 
+    async def committed(self, *partitions: TP) -> Mapping[TP, int | None]:
+        """Offsets that the group has committed."""
+        offsets: Mapping[TP, int | None] = await self._thread.committed(partitions)
+        return offsets
+
     def on_buffer_full(self, tp: TP) -> None:
         """Nothing: the fetch loop waits for the agent's queue."""
 

@@ -104,6 +104,12 @@ class App:
         await self._process.io()
         return dict.fromkeys(tps, 0)
 
+    async def committed(self, *tps):
+        """A step is durable before its offset is committed."""
+        await self._process.io()
+        hints = self._process.world.broker.hints
+        return {tp: hints.get((self._process.group.name, *tp)) for tp in tps}
+
     async def crash(self, error):
         self._process.died_of(error)
 
