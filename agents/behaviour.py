@@ -12,7 +12,7 @@ import msgspec
 
 from agents.decide import Decider
 from agents.decision import Decision
-from agents.receipts import on_receipt
+from agents.receipts import REFUSALS, on_receipt
 from app.codec import decode_event, decode_link, decode_receipt, encode_json
 from app.model.event import CLOCK, EMAIL, Event
 from app.model.journal import DeadLetter, JournalLine
@@ -22,6 +22,7 @@ from app.model.receipt import Receipt
 from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables import shelf
 from tables.activity import seen_again
+from tables.bounds import TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf
 from tables.step import Batch, Record, Step
 
@@ -69,6 +70,8 @@ class Behaviour:
         for record in batch.records:
             try:
                 handler(step, record, batch)
+            except TooLargeError as error:
+                self._bury(step, record, batch, BadInput.TOO_LARGE, str(error), now)
             except (msgspec.MsgspecError, ValueError) as error:
                 self._bury(step, record, batch, BadInput.BAD_RECORD, str(error), now)
             except Exception as error:
@@ -94,6 +97,7 @@ class Behaviour:
     # -- clickstream ---------------------------------------------------------------------------------------------
 
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
+        check_size(record.key, record.value or b"")
         event = decode_event(record.value or b"")
         at = event.timestamp.timestamp()
         if self._stream_time and at > step.clock:
@@ -166,14 +170,19 @@ class Behaviour:
     # -- receipts ------------------------------------------------------------------------------------------------
 
     def _on_receipt(self, step: Step, record: Record, _batch: Batch) -> None:
+        check_size(record.key, record.value or b"")
         receipt = decode_receipt(record.value or b"")
         row = step.rows.get(receipt.customer)
         if type(row) is Pointer:
             self._forward(step, receipt.customer, row.owner, record.value or b"", RECEIPTS.name, receipt.message_id, 0)
-        elif type(row) is Customer:
+        else:
             self._settle(step, receipt.customer, row, receipt)
 
-    def _settle(self, step: Step, key: str, row: Customer, receipt: Receipt) -> None:
+    def _settle(self, step: Step, key: str, row: Row | None, receipt: Receipt) -> None:
+        if row is None and receipt.outcome in REFUSALS:
+            row = step.rows[key] = Customer()  # a consent that nobody gave here must not undo it
+        if type(row) is not Customer:
+            return
         receipt.customer = key
         self.receipts[self._decider.known(receipt.scenario), receipt.outcome.value] += 1
         lines, withdrawn = on_receipt(row, receipt)
@@ -234,7 +243,7 @@ class Behaviour:
             self._apply(step, link.owner, event, event.timestamp.timestamp(), link.record, link.hops)
         elif type(row) is Pointer:
             self._forward(step, link.owner, row.owner, link.record, link.topic, link.event_id, link.hops)
-        elif type(row) is Customer:
+        else:
             self._settle(step, link.owner, row, decode_receipt(link.record))
 
     def _forward(self, step: Step, alias: str, owner: str, raw: bytes, topic: str, event_id: str, hops: int) -> None:

@@ -18,7 +18,7 @@ from app.model.reasons import Reason
 from app.model.trigger import Cancel
 from tables import identity
 from tables.apply import HANDLERS, apply, is_activity
-from tables.customer import ALIASES, Armed, Customer, Open, Profile
+from tables.customer import ALIASES, CART_LINES, Armed, Customer, Open, Profile
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
 
 _LINKING = ("identify", "alias")
@@ -179,8 +179,11 @@ class Decider:
     def merge(self, key: str, customer: Customer, alias: str, state: Customer, at: float) -> Decision:
         """Join the state of `alias`, which has moved here, into `customer`."""
         decision = Decision(customer)
+        lines = {line.product_id for cart in (customer.cart, state.cart) if cart is not None for line in cart.lines}
         ended = identity.merge(customer, state)
         decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
+        if len(lines) > CART_LINES:
+            decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, detail={"alias": alias}))
         decision.reasons += [
             JournalLine(at, key, Reason.ENDED_BY_MERGE, name, detail={"alias": alias}) for name in ended
         ]

@@ -4,12 +4,14 @@ from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables.customer import SENDS, Customer, Permission, Sent
-from tables.profile import set_consent
+from tables.profile import CHANNELS, set_consent
 from tables.windows import push
 
 _COUNTS_AS_SENT = (Outcome.SENT, Outcome.AMBIGUOUS)
 _SETTLES = (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED)
 _SUPPRESSES = (Outcome.BOUNCED, Outcome.COMPLAINED)
+REFUSALS = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
+"""What the customer said: kept even of somebody unknown."""
 
 
 def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine], bool]:
@@ -17,7 +19,7 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
     if receipt.outcome in _SETTLES:
         _settle(customer, receipt)
         return [], False
-    if receipt.outcome in _SUPPRESSES:
+    if receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}
     line = JournalLine(
         receipt.at,
@@ -29,7 +31,7 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         detail={"outcome": receipt.outcome.value, "message": receipt.message_id},
     )
     withdrawn = False
-    if receipt.outcome in (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED):
+    if receipt.outcome in REFUSALS:
         consent = Permission(False, receipt.at, receipt.outcome.value)
         withdrawn = set_consent(customer, receipt.channel, consent)
     return [line], withdrawn

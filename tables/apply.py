@@ -32,7 +32,13 @@ NOTHING: tuple[str, ...] = ()
 
 
 def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
-    """Apply `event`, which happened at `at` (epoch seconds). Returns the signals, most specific first."""
+    """Apply `event`, which happened at `at` (epoch seconds). Returns the signals, most specific first.
+
+    Raises TooLargeError, and has changed nothing then, for an id that is too long.
+    """
+    handler = HANDLERS.get(event.event)
+    if handler is not None and event.properties is not None:
+        bounds.trim(event.properties)  # first of all: what is refused must not have changed anything
     if event.historical:
         return _historical(customer, event, at)
     if is_activity(event) and at > customer.last_seen:
@@ -40,10 +46,7 @@ def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         customer.last_seen = at
         if not customer.first_seen:
             customer.first_seen = at
-    handler = HANDLERS.get(event.event)
     if handler is not None:
-        if event.properties is not None:
-            bounds.trim(event.properties)
         return handler(customer, event, at)
     if event.traits is not None:
         return profile.identified(customer, event, at)

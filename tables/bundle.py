@@ -5,12 +5,20 @@ is nothing. A bundle also carries positions: where it was read from and how far 
 and compaction leave offsets without records. A bundle may have no records at all; it then only moves the position.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from faust.serializers.schemas import Schema
 
 from tables.step import Record
+
+
+PIECE_RECORDS = 256
+PIECE_BYTES = 1 << 20
+"""A bundle with more of either is large, and is applied in pieces."""
+
+_value = attrgetter("value")
 
 
 class Bundle:
@@ -47,6 +55,21 @@ class Bundle:
             return 0
         self.records = [record for record in records if record.offset > fence]
         return len(records) - len(self.records)
+
+    def pieces(self) -> "Iterator[Bundle]":
+        """The bundle halved, and its halves again, until none is large: after each a step that has grown may be written."""
+        records = self.records
+        if len(records) <= PIECE_RECORDS and (len(records) < 2 or self.size() <= PIECE_BYTES):
+            yield self
+            return
+        middle = len(records) // 2
+        last = records[middle - 1].offset
+        yield from Bundle(self.topic, self.partition, records[:middle], self.start, last).pieces()
+        yield from Bundle(self.topic, self.partition, records[middle:], last + 1, self.offset).pieces()
+
+    def size(self) -> int:
+        """Bytes of the records' values."""
+        return sum(map(len, filter(None, map(_value, self.records))))
 
 
 class BundleSchema(Schema):  # type: ignore[misc]

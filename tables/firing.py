@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 MOST_FIRED = 1000
 """Timers looked at in one step."""
+MOST_BYTES = 8 << 20
+"""A step that has grown so large looks at no more of them."""
 LONGEST_SLEEP = 1.0
 POLL = 0.05
 """Seconds between looks while ends wait to be reached. Bundles look too, so this does not decide the lateness."""
@@ -103,15 +105,18 @@ class Firing:
             return []
         now = self._table.clock.now()
         triggered: list[float] = []
-        looked = 0
+        looked, full = 0, False
         for due, key in step.due(limit, MOST_FIRED):
             looked += 1
             sent = len(step.outputs)
             on_timer(step, due, key, now)
             if any(output.topic == self._triggers_to for output in step.outputs[sent:]):
                 triggered.append(due)
+            full = step.size >= MOST_BYTES
+            if full:
+                break
         self._fired.inc(looked)
-        if looked < MOST_FIRED:
+        if looked < MOST_FIRED and not full:
             part.gate.reset()
         return triggered
 

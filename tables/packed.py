@@ -20,7 +20,7 @@ class Cell(msgspec.Struct, gc=False):
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "_opened", "cells", "size")
+    __slots__ = ("_decode", "_encode", "_opened", "cells", "looked_at", "size")
 
     def __init__(self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
         self._encode, self._decode = encode, decode
@@ -28,6 +28,8 @@ class PackedRows(MutableMapping[str, Any]):
         self.cells: dict[str, Cell] = {}
         self.size = 0
         """Bytes of all packed rows."""
+        self.looked_at = 0
+        """Bytes of the rows that this step has unpacked or changed: about what it will write."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The row, unpacked for this step."""
@@ -37,6 +39,7 @@ class PackedRows(MutableMapping[str, Any]):
             if cell is None:
                 return default
             row = self._opened[key] = self._decode(cell.packed)
+            self.looked_at += len(cell.packed)
         return row
 
     def __getitem__(self, key: str) -> Any:
@@ -93,6 +96,7 @@ class PackedRows(MutableMapping[str, Any]):
         if packed is None:
             return False
         cell.packed = packed
+        self.looked_at += len(packed)
         return True
 
     def put_packed(self, key: str, packed: bytes) -> None:
@@ -114,6 +118,7 @@ class PackedRows(MutableMapping[str, Any]):
             if cell is not None and not cell.packed:
                 del cells[key]
         self._opened.clear()
+        self.looked_at = 0
 
     def unpacked(self) -> Iterator[tuple[str, Any]]:
         """All rows, unpacked one after the other and not kept so."""

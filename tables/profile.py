@@ -35,6 +35,8 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         return ()
     changed = False
     for channel, consent in list(traits.consent.items())[:CHANNELS]:
+        if len(channel) > TEXT:
+            continue
         changed |= set_consent(
             customer,
             channel,

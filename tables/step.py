@@ -62,7 +62,7 @@ class Partition:
 class Step:
     """What one step changes and sends. Keys keep the order in which they were first changed."""
 
-    __slots__ = ("_part", "changed", "outputs", "packed", "partition", "rows")
+    __slots__ = ("_part", "changed", "outputs", "packed", "partition", "read", "rows", "sent")
 
     def __init__(self, part: Partition) -> None:
         self._part = part
@@ -73,6 +73,15 @@ class Step:
         self.packed = part.packed
         self.changed: dict[str, None] = {}
         self.outputs: list[Output] = []
+        self.read = 0
+        """Bytes of the records that were applied."""
+        self.sent = 0
+        """Bytes of what is to be published."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes there are to write: no row grows by more than the records that change it."""
+        return self.read + self.sent + (self.packed.looked_at if self.packed is not None else 0)
 
     @property
     def clock(self) -> float:
@@ -111,6 +120,7 @@ class Step:
 
     def send(self, topic: str, key: str, value: bytes | None, partition: int | None = None) -> None:
         """Publish a record with this step."""
+        self.sent += len(value)
         self.outputs.append(Output(topic, key, value, partition))
 
     def __bool__(self) -> bool:

@@ -36,6 +36,9 @@ StepWork = Callable[[Step], None]
 OnTimer = Callable[[Step, float, str, float], None]
 """Called with the step, the deadline, the key and the wall clock now (all epoch seconds)."""
 
+STEP_BYTES = 8 << 20
+"""A step that has grown so large is written before the rest of its bundle is decided, which is a step of its own then."""
+
 IDLE_FENCE_S = 60.0
 """A fence that moved over nothing but transaction markers is written after this time at the latest."""
 
@@ -128,6 +131,7 @@ class FencedTable(OwnedPartitions):
         if bundle.offset <= fence:
             return
         step = Step(part)
+<<<<<<< HEAD
         if bundle.records:
             started = self.clock.monotonic()
             work(step, bundle)
@@ -136,10 +140,27 @@ class FencedTable(OwnedPartitions):
             self._bundle_records[bundle.topic].observe(len(bundle.records))
             part.seen[bundle.topic] = bundle.records[-1].timestamp / 1000.0
         part.applied[bundle.topic] = bundle.offset
+=======
+        for piece in bundle.pieces():
+            if step.size >= STEP_BYTES:
+                await self.write(part, step, [])
+                step = Step(part)
+            self._decide(part, step, piece, work)
+>>>>>>> bcd9a28 (Steps that grow are cut, events that are too large are kept aside, refusals of unknown customers are remembered)
         triggered = self._firing.fire_into(part, step)
         part.idle_fence = not step
         await self.write(part, step, triggered)
         self._firing.wake_for(part)
+
+    def _decide(self, part: HeldPartition, step: Step, piece: Bundle, work: BundleWork) -> None:
+        if piece.records:
+            started = self.clock.monotonic()
+            work(step, piece)
+            self._decide_seconds.inc(self.clock.monotonic() - started)
+            self._applied[piece.topic].inc(len(piece.records))
+            part.seen[piece.topic] = piece.records[-1].timestamp / 1000.0
+            step.read += piece.size()
+        part.applied[piece.topic] = piece.offset
 
     async def write(self, part: HeldPartition, step: Step, triggered: list[float], *, force: bool = False) -> None:
         """Write a step, if there is anything to write. The caller holds the partition's lock.

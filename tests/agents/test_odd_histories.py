@@ -5,9 +5,12 @@ import pytest
 
 from app.clock import moment
 from app.codec import encode_json
-from app.model.event import ANONYMOUS, Consent, Event, Properties, Traits
+from app.model.event import ANONYMOUS, Consent, Event, Line, Properties, Traits
 from app.model.reasons import BadInput, Reason
-from app.topics import CLICKSTREAM
+from app.model.receipt import Outcome, Receipt
+from app.topics import CLICKSTREAM, RECEIPTS
+from tables import bounds
+from tables.profile import CHANNELS
 from tests.driver import DAY, HOUR, MINUTE, Engine
 
 EMOJI = "\U0001f600"
@@ -267,6 +270,7 @@ def test_many_visitors_of_one_user_do_not_make_a_row_that_no_topic_accepts():
     row = shop.customer()
     assert len(row.cart.lines) == 100
     assert row.cart.lines[-1].product_id == "4-99"
+    assert shop.reasons().count("state_bounded") == 4
     assert len(msgspec.msgpack.encode(row)) < 600_000
 
 
@@ -274,6 +278,65 @@ def test_an_address_too_long_to_keep_is_left_out(shop):
     shop.add("p1", url="https://x/" + "p" * 2_000, image_url="https://x/" + EMOJI * 300)
     line = shop.customer().cart.lines[0]
     assert (line.url, line.image_url) == ("", "")
+
+
+HUGE = "x" * (bounds.EVENT_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "properties"),
+    [
+        ("u1", Properties("p1", name=HUGE)),
+        ("u1", Properties("p" * 513)),
+        ("u1", Properties("p1", currency="x" * 513)),
+        ("u1", Properties(products=[Line("p" * 513)])),
+        ("u" * (bounds.KEY_BYTES + 1), Properties("p1")),
+    ],
+    ids=["event", "product", "currency", "line", "key"],
+)
+def test_an_event_larger_than_a_row_may_become_is_kept_aside_and_changes_nothing(shop, key, properties):
+    shop.add("p0")
+    before = msgspec.msgpack.encode(shop.customer())
+    shop.clock.advance(1)
+    event = Event("track", moment(shop.clock.now()), "Product Added", "m", key, properties=properties)
+    shop.record(CLICKSTREAM.name, key, encode_json(event))
+    assert [letter.reason for letter in shop.dead] == [BadInput.TOO_LARGE]
+    assert msgspec.msgpack.encode(shop.customer()) == before
+    assert shop.customer(key) is None or key == "u1"
+
+
+def test_a_snapshot_of_a_hundred_thousand_lines_changes_nothing_and_one_of_five_hundred_keeps_the_newest(shop):
+    shop.event("Cart Viewed", products=[{"product_id": f"p{number}"} for number in range(100_000)])
+    assert [letter.reason for letter in shop.dead] == [BadInput.TOO_LARGE]
+    shop.event("Cart Viewed", products=[{"product_id": f"p{number}"} for number in range(500)])
+    assert [line.product_id for line in shop.customer().cart.lines] == [f"p{number}" for number in range(400, 500)]
+    assert "state_bounded" in shop.reasons()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNSUBSCRIBED, Outcome.COMPLAINED])
+def test_a_refusal_of_somebody_unknown_is_remembered(outcome):
+    shop = Engine()
+    receipt = Receipt(outcome, "u1", "email", shop.clock.now(), address="u1@shop.example")
+    shop.record(RECEIPTS.name, "u1", encode_json(receipt))
+    shop.clock.advance(DAY)
+    shop.subscriber()
+    shop.add("p1")
+    shop.wait(2 * HOUR)
+    assert shop.fired == []
+    assert "no_consent" in shop.reasons()
+
+
+def test_a_receipt_of_somebody_unknown_makes_no_customer():
+    shop = Engine()
+    shop.record(RECEIPTS.name, "u1", encode_json(Receipt(Outcome.DELIVERED, "u1", "email", shop.clock.now())))
+    assert shop.customer() is None
+
+
+def test_receipts_of_many_channels_do_not_grow_a_row(shop):
+    for number in range(100):
+        receipt = Receipt(Outcome.BOUNCED, "u1", f"channel {number}", shop.clock.now())
+        shop.record(RECEIPTS.name, "u1", encode_json(receipt))
+    assert len(shop.customer().suppressed) == CHANNELS
 
 
 @pytest.mark.parametrize("key", ["\x00", "\x00shelf:lamps"])

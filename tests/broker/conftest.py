@@ -19,9 +19,11 @@ class Broker:
     def __init__(self, bootstrap, prefix, partitions):
         self.bootstrap, self.prefix, self.partitions = bootstrap, prefix, partitions
 
-    async def write(self, topic, records):
+    async def write(self, topic, records, compression=None):
         """Records are (partition, key, value)."""
-        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5) as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, linger_ms=5, compression_type=compression
+        ) as producer:
             futures = [
                 await producer.send(self.prefix + topic, value, key=key, partition=partition)
                 for partition, key, value in records

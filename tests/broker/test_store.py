@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from app import metrics
 from app.engine.provision import provision
-from tests.broker.toy import TOPICS, toy_app
+from tables.changelog import FENCE_KEY, Codec
+from tests.broker.toy import TOPICS, Count, Other, toy_app
 
 pytestmark = pytest.mark.broker
 
@@ -120,6 +121,40 @@ async def test_a_step_larger_than_a_batch_is_still_one_step(broker, toy_settings
         assert len(rows["big"].pad) == 3_000_000
 
 
+async def test_a_bundle_that_unpacks_to_more_than_a_step_takes_becomes_several_steps(broker, toy_settings, eventually):
+    # 20 MB of records that all come with one fetch, since they are packed to nothing
+    await broker.write("in", [(0, b"k%d" % (number % 7), b"x" * 20_000) for number in range(1000)], "gzip")
+    async with running(toy_app(toy_settings)) as app:
+        await eventually(lambda: applied(app) == 1000, 30)
+        await eventually(lambda: _count_is(broker, "out", 1000))
+    fences = await _fences(broker)
+    assert fences[0] == -1
+    assert fences[-1] == 999
+    assert len(fences) >= 4
+    assert fences == sorted(set(fences))
+    async with running(toy_app(toy_settings)) as app:
+        assert applied(app) == 1000
+    assert await broker.count("out") == 1000
+
+
+async def test_timers_of_large_rows_fire_in_several_steps_and_once_each(broker, toy_settings, eventually):
+    due = time.time() + 1.0
+    await broker.write("in", [(0, b"k%d" % number, b"pad 60000") for number in range(300)])
+    await broker.write("in", [(0, b"k%d" % number, b"arm %f" % due) for number in range(300)])
+    async with running(toy_app(toy_settings, packed=True)):
+        await eventually(lambda: _count_is(broker, "triggers", 300), 30)
+    assert triggered(await broker.read("triggers")) == sorted(f"k{number}" for number in range(300))
+    fences = await _fences(broker)
+    assert len(fences) - len(set(fences)) >= 2, "timers alone do not move the fence"
+
+
+async def _fences(broker):
+    """The fences of partition 0 for `in`, one for each step."""
+    codec = Codec(Count | Other)
+    records = [record for record in await broker.read("counts-changelog") if record.partition == 0]
+    return [codec.read_fence(record.value).applied["in"] for record in records if record.key == FENCE_KEY]
+
+
 async def test_a_row_that_no_topic_accepts_stops_the_worker_and_is_named(broker, toy_settings, process):
     await broker.write("in", [(0, b"huge", b"pad 17000000")])
     reason = await failure_of(process, toy_settings)
@@ -134,7 +169,9 @@ async def test_an_exception_stops_the_worker_and_leaves_no_trace_of_the_step(bro
     for _ in range(2):
         assert "ValueError: poison" in await failure_of(process, settings)
     assert await broker.count("out") == 0
-    assert await broker.state() == ({}, {})
+    rows, fences = await broker.state()
+    assert rows == {}
+    assert {offset for fence in fences.values() for offset in fence.applied.values()} == {-1}
 
 
 async def test_records_that_expired_unread_stop_the_worker(broker, toy_settings, eventually, process):
@@ -176,8 +213,6 @@ async def test_a_delivery_that_was_lost_is_noticed(broker, toy_settings, process
 async def test_a_step_outside_a_bundle_is_written_and_refused_for_partitions_of_others(
     broker, toy_settings, eventually
 ):
-    from tests.broker.toy import Count
-
     async with running(toy_app(toy_settings)) as app:
         table = app.fenced[0]
 

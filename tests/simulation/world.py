@@ -17,7 +17,7 @@ from app.codec import encode_json
 from app.model.event import Consent, Event, Properties, Traits
 from app.model.receipt import Outcome, Receipt
 from app.topics import CLICKSTREAM, RECEIPTS, partition_of
-from tables import firing
+from tables import bundle, firing, store
 from tests.simulation.history import GRACE, HOUR, PRODUCTS, history
 from tests.simulation.kafka import Broker
 from tests.simulation.process import EngineProcess, SenderProcess, Table
@@ -319,7 +319,7 @@ class World:
 
     def run(self):
         """Run to the end and stay open for questions; `close` afterwards."""
-        with _long_naps():
+        with _long_naps(), _small_steps(self.seed):
             self.loop.run_until_complete(self._run())
         return self
 
@@ -398,6 +398,18 @@ def record_of(item):
 
 def email(who):
     return f"{who}@shop.example"
+
+
+@contextmanager
+def _small_steps(seed):
+    """In every second run bundles are cut and steps are full after a few records, so that one bundle becomes several steps."""
+    before = bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES
+    if random.Random(f"{seed}/steps").random() < 0.5:
+        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES = 2, 3000, 3000
+    try:
+        yield
+    finally:
+        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES = before
 
 
 @contextmanager
