@@ -13,7 +13,6 @@ from faust.serializers.schemas import Schema
 
 from tables.step import Record
 
-
 PIECE_RECORDS = 256
 PIECE_BYTES = 1 << 20
 """A bundle with more of either is large, and is applied in pieces."""
@@ -27,7 +26,7 @@ class Bundle:
     `start` is the offset that it was read from, `offset` the last one that it covers. Neither need be a record's.
     """
 
-    __slots__ = ("offset", "partition", "records", "start", "topic")
+    __slots__ = ("_size", "offset", "partition", "records", "start", "topic")
 
     def __init__(self, topic: str, partition: int, records: Sequence[Record], start: int, offset: int) -> None:
         self.topic = topic
@@ -35,6 +34,7 @@ class Bundle:
         self.records = records
         self.start = start
         self.offset = offset
+        self._size = -1
 
     def __len__(self) -> int:
         """Number of records."""
@@ -54,12 +54,13 @@ class Bundle:
         if not records or records[0].offset > fence:
             return 0
         self.records = [record for record in records if record.offset > fence]
+        self._size = -1
         return len(records) - len(self.records)
 
     def pieces(self) -> "Iterator[Bundle]":
         """The bundle halved, and its halves again, until none is large: after each a step that has grown may be written."""
         records = self.records
-        if len(records) <= PIECE_RECORDS and (len(records) < 2 or self.size() <= PIECE_BYTES):
+        if len(records) <= PIECE_RECORDS and (len(records) < 2 or self.size <= PIECE_BYTES):
             yield self
             return
         middle = len(records) // 2
@@ -67,9 +68,12 @@ class Bundle:
         yield from Bundle(self.topic, self.partition, records[:middle], self.start, last).pieces()
         yield from Bundle(self.topic, self.partition, records[middle:], last + 1, self.offset).pieces()
 
+    @property
     def size(self) -> int:
         """Bytes of the records' values."""
-        return sum(map(len, filter(None, map(_value, self.records))))
+        if self._size < 0:
+            self._size = sum(map(len, filter(None, map(_value, self.records))))
+        return self._size
 
 
 class BundleSchema(Schema):  # type: ignore[misc]

@@ -12,7 +12,6 @@ from tables.gate import Gate
 from tables.packed import PackedRows
 from tables.step import Partition
 
-
 _ANEW = "To begin anew without that state, delete the topic {} and the consumer group {}."
 
 

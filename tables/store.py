@@ -130,23 +130,14 @@ class FencedTable(OwnedPartitions):
             self._skipped[bundle.topic].inc(skipped)
         if bundle.offset <= fence:
             return
-        step = Step(part)
-<<<<<<< HEAD
         if bundle.records:
-            started = self.clock.monotonic()
-            work(step, bundle)
-            self._decide_seconds.inc(self.clock.monotonic() - started)
-            self._applied[bundle.topic].inc(len(bundle.records))
             self._bundle_records[bundle.topic].observe(len(bundle.records))
-            part.seen[bundle.topic] = bundle.records[-1].timestamp / 1000.0
-        part.applied[bundle.topic] = bundle.offset
-=======
+        step = Step(part)
         for piece in bundle.pieces():
             if step.size >= STEP_BYTES:
                 await self.write(part, step, [])
                 step = Step(part)
             self._decide(part, step, piece, work)
->>>>>>> bcd9a28 (Steps that grow are cut, events that are too large are kept aside, refusals of unknown customers are remembered)
         triggered = self._firing.fire_into(part, step)
         part.idle_fence = not step
         await self.write(part, step, triggered)
@@ -158,8 +149,8 @@ class FencedTable(OwnedPartitions):
             work(step, piece)
             self._decide_seconds.inc(self.clock.monotonic() - started)
             self._applied[piece.topic].inc(len(piece.records))
+            step.read += piece.size
             part.seen[piece.topic] = piece.records[-1].timestamp / 1000.0
-            step.read += piece.size()
         part.applied[piece.topic] = piece.offset
 
     async def write(self, part: HeldPartition, step: Step, triggered: list[float], *, force: bool = False) -> None:

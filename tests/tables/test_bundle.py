@@ -43,7 +43,7 @@ def test_pieces_cover_all_records_and_offsets_in_their_order(records):
     for piece in pieces:
         assert piece.partition == 3
         assert 1 <= len(piece) <= PIECE_RECORDS
-        assert len(piece) == 1 or piece.size() <= PIECE_BYTES
+        assert len(piece) == 1 or piece.size <= PIECE_BYTES
 
 
 def test_a_step_knows_about_how_large_it_is():
