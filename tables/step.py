@@ -120,7 +120,7 @@ class Step:
 
     def send(self, topic: str, key: str, value: bytes | None, partition: int | None = None) -> None:
         """Publish a record with this step."""
-        self.sent += len(value)
+        self.sent += len(value or b"")
         self.outputs.append(Output(topic, key, value, partition))
 
     def __bool__(self) -> bool:

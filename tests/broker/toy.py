@@ -119,7 +119,8 @@ def main():
     def fault(point):
         die(point)
         if point == "committed" and "TOY_LOSE" in os.environ:  # as if deliveries before the next one had been dropped
-            apps[0].fenced[0].parts[0].applied["in"] -= 3
+            applied = apps[0].fenced[0].parts[0].applied
+            applied["in"] = max(applied["in"] - 3, -1)
 
     def make():
         apps.append(toy_app(settings, fault=fault, max_records=size))
