@@ -20,7 +20,7 @@ help:  ## what can be made
 	@echo "make install       install alone (quick when nothing changed)"
 	@echo "make check         format, lint, types, import contracts, alert rules"
 	@echo "make bench         measure                           make bench ARGS=engine"
-	@echo "make docs          renew the pages of docs/ that follow from the code"
+	@echo "make docs          renew the pages, dashboards and rules that follow from the code"
 	@echo "make lock          renew the locks from requirements*.in"
 
 # A stamp is newer than what it was made from: nothing to do.
@@ -64,6 +64,7 @@ bench: install-dev
 
 docs: install-dev
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python dashboards/generate.py
 
 lock: install-dev
 	$(LOCK) $(ARGS) --output-file requirements.lock requirements.in
