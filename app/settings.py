@@ -26,7 +26,8 @@ class Settings:
 
     kafka: str = setting("", "Kafka as kafka://host:port[,host:port]; empty: embedded")
     kafka_security: str = setting("", "empty, SSL, SASL_PLAINTEXT or SASL_SSL")
-    kafka_username: str = setting("", "SASL user name (SCRAM-SHA-512)")
+    kafka_mechanism: str = setting("SCRAM-SHA-512", "SASL mechanism: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    kafka_username: str = setting("", "SASL user name")
     kafka_password: str = setting("", "SASL password", secret=True)
     kafka_cafile: str = setting("", "file with the CA certificates of the broker")
     topic_prefix: str = setting("", "put before each topic's name, group id and transactional id")
@@ -164,6 +165,14 @@ def _verify(settings: Settings) -> None:
     need(
         settings.kafka_security in ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "BOOMERANG_KAFKA_SECURITY must be empty, SSL, SASL_PLAINTEXT or SASL_SSL",
+    )
+    need(
+        settings.kafka_mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        "BOOMERANG_KAFKA_MECHANISM must be SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
+    )
+    need(
+        (settings.kafka_mechanism, settings.kafka_security) != ("PLAIN", "SASL_PLAINTEXT"),
+        "BOOMERANG_KAFKA_MECHANISM=PLAIN would send the password in clear: it needs BOOMERANG_KAFKA_SECURITY=SASL_SSL",
     )
     need(settings.locale in ("en", "ru"), "BOOMERANG_LOCALE must be en or ru")
     for item in split(settings.write_keys):

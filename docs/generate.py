@@ -23,7 +23,7 @@ BAD_INPUT = {
     BadInput.MISSING_EVENT: "a `track` without the name of its event",
     BadInput.UNKNOWN_TYPE: "a `type` that is none of track, page, screen, identify, alias and group",
     BadInput.BAD_TIMESTAMP: "a timestamp that is no moment in time",
-    BadInput.TOO_LARGE: "over 32 KB an event, or over 500 KB or 2,500 events a batch",
+    BadInput.TOO_LARGE: "over 32 KB an event, or over 500 KB or 2,500 events a batch; written past the collector, over 128 KiB",
     BadInput.TOO_DEEP: "nested deeper than 20 levels",
     BadInput.TOO_MANY_LINES: "more lines of products than are read",
     BadInput.NEGATIVE_PRICE: "a price below zero",

@@ -1,12 +1,16 @@
 """How every aiokafka client of ours reaches the broker: addresses and security, from settings alone."""
 
+import contextlib
+import logging
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 from app.errors import SettingsError
 from app.settings import Settings
 
-SASL_MECHANISM = "SCRAM-SHA-512"
+ANSWER_MS = 5_000
+"""How long a broker may take to say why it does not let us in."""
 
 
 def bootstrap_servers(settings: Settings) -> list[str]:
@@ -33,7 +37,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     if security.startswith("SASL_"):
         if not settings.kafka_username or not settings.kafka_password:
             raise SettingsError(f"BOOMERANG_KAFKA_SECURITY={security} needs BOOMERANG_KAFKA_USERNAME and _PASSWORD")
-        options["sasl_mechanism"] = SASL_MECHANISM
+        options["sasl_mechanism"] = settings.kafka_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = settings.kafka_password
     return options
@@ -44,3 +48,46 @@ def _tls(cafile: str) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=cafile or None)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"BOOMERANG_KAFKA_CAFILE={cafile!r} cannot be read: {error}") from None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep aiokafka's own words about a failed connection back: we say in one line what to do."""
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+async def refusal(settings: Settings) -> str:
+    """Why the first broker does not let us in, and which setting to look at; empty: it does. aiokafka itself keeps the reason."""
+    from aiokafka import errors
+    from aiokafka.conn import create_conn
+    from aiokafka.protocol.metadata import MetadataRequest
+
+    options = client_options(settings)
+    host, _, port = options.pop("bootstrap_servers")[0].rpartition(":")
+    try:
+        connection = await create_conn(host, int(port), client_id="boomerang", request_timeout_ms=ANSWER_MS, **options)
+        try:
+            await connection.send(MetadataRequest([]))  # without a password one gets as far as this
+        finally:
+            connection.close()
+    except errors.UnsupportedSaslMechanismError as error:
+        return f"it does not know the mechanism ({_first(error)}); check BOOMERANG_KAFKA_MECHANISM"
+    except (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError):
+        return "it does not accept our name or password; check BOOMERANG_KAFKA_USERNAME and BOOMERANG_KAFKA_PASSWORD"
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted ({error.verify_message}); check BOOMERANG_KAFKA_CAFILE and the name in BOOMERANG_KAFKA"
+    except (ssl.SSLError, errors.KafkaError, ConnectionResetError, EOFError, TimeoutError) as error:
+        return f"it speaks another protocol there ({_first(error)}); check BOOMERANG_KAFKA_SECURITY and the port in BOOMERANG_KAFKA"
+    except OSError as error:
+        return f"it cannot be reached ({error.strerror or _first(error)}); check BOOMERANG_KAFKA"
+    return ""
+
+
+def _first(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

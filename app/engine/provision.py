@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.engine.kafka_client import client_options
+from app.engine.kafka_client import client_options, quiet, refusal
 from app.errors import CommandError
 from app.settings import Settings
 from app.topics import ALL, Topic
@@ -51,7 +51,8 @@ async def provision(settings: Settings, topics: tuple[Topic, ...] = ALL, *, crea
     try:
         admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_MS)
         try:
-            await admin.start()
+            with quiet():
+                await admin.start()
             present = await _partitions(admin)
             wanted = {settings.topic_prefix + topic.name: topic for topic in topics}
             missing = {name: topic for name, topic in wanted.items() if name not in present}
@@ -61,10 +62,9 @@ async def provision(settings: Settings, topics: tuple[Topic, ...] = ALL, *, crea
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        raise CommandError(
-            f"Kafka at {settings.kafka} does not work with us ({reason}); check BOOMERANG_KAFKA"
-        ) from None
+        with quiet():
+            told = await refusal(settings) or f"{str(error) or type(error).__name__}; check BOOMERANG_KAFKA"
+        raise CommandError(f"Kafka at {settings.kafka} does not work with us: {told}") from None
     return Provisioned(tuple(missing), tuple(name for name in wanted if name in present))
 
 

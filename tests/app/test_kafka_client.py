@@ -38,3 +38,19 @@ def test_sasl_needs_a_name_and_a_password() -> None:
 def test_a_missing_ca_file_is_told() -> None:
     with pytest.raises(SettingsError, match="KAFKA_CAFILE"):
         client_options(load({}, kafka="kafka://a:1", kafka_security="SSL", kafka_cafile="/nowhere.pem"))
+
+
+def test_a_password_is_never_sent_in_clear() -> None:
+    with pytest.raises(SettingsError, match="SASL_SSL"):
+        load({}, kafka="kafka://a:1", kafka_security="SASL_PLAINTEXT", kafka_mechanism="PLAIN")
+    options = client_options(
+        load(
+            {},
+            kafka="kafka://a:1",
+            kafka_security="SASL_SSL",
+            kafka_mechanism="PLAIN",
+            kafka_username="u",
+            kafka_password="p",
+        )
+    )
+    assert options["sasl_mechanism"] == "PLAIN"
