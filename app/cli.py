@@ -15,6 +15,7 @@ COMMANDS = {
     "up": "run everything on this machine: embedded Kafka and Valkey, collector, worker, delivery, console",
     "demo": "run everything and a demo shop with simulated shoppers",
     "collector": "run the collector (public HTTP, port 8000)",
+    "chat-gateway": "read the message gateways that do not call us (RetailCRM; health on port 6068)",
     "worker": "run the engine's worker (port 6066)",
     "delivery": "run the delivery agent (port 6067)",
     "console": "run the console (internal HTTP, port 8001)",

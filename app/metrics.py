@@ -141,7 +141,9 @@ CHAT_GATEWAY_CONNECTED = _gauge("chat_gateway_connected", "1 while a gateway's W
 CHAT_GATEWAY_RECONNECTS = _counter(
     "chat_gateway_reconnects_total", "Connections to a gateway that ended, or did not come about.", "source", "reason"
 )
-CHAT_GATEWAY_LAG = _gauge("chat_gateway_position_seconds", "Moment up to which a gateway has been read.", "source")
+CHAT_GATEWAY_POSITION = _gauge(
+    "chat_gateway_position_timestamp_seconds", "Moment up to which a gateway has been read.", "source"
+)
 
 # engine
 EVENTS_APPLIED = _counter("engine_events_applied_total", "Records applied to state.", "topic")

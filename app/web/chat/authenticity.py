@@ -14,8 +14,8 @@ WINDOW_SECONDS = 300.0
 """A signed time further away from our clock than this is a replay."""
 
 
-_One = Annotated[str, msgspec.Meta(min_length=8, max_length=256)]
-Secret = _One | Annotated[tuple[_One, ...], msgspec.Meta(min_length=1, max_length=2)]
+OneSecret = Annotated[str, msgspec.Meta(min_length=8, max_length=256)]
+Secret = OneSecret | Annotated[tuple[OneSecret, ...], msgspec.Meta(min_length=1, max_length=2)]
 """One secret, or the two that live while one takes the other's place."""
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from app.model.chat import ChatEvent, ChatKind, Speaker
 from app.web.chat import reading
-from app.web.chat.authenticity import Secret, SourceConfig
+from app.web.chat.authenticity import OneSecret, SourceConfig
 from app.web.chat.found import Found, Place
 
 NAME = "retailcrm"
@@ -24,7 +24,7 @@ class Config(SourceConfig, forbid_unknown_fields=True, frozen=True):
     """One account. `url` is the gateway's address and `token` the bot's, as the registration of the bot answers them."""
 
     url: str
-    token: Secret
+    token: OneSecret
     trusted_contacts: bool = False
 
     def __post_init__(self) -> None:

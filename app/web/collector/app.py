@@ -70,7 +70,7 @@ def run(settings: Settings) -> None:
         (settings.collector_host, settings.collector_port),
         (settings.collector_metrics_host, settings.collector_metrics_port),
     ):
-        _need_port(host, port)
+        need_port(host, port)
     _collect_garbage_rarely()
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom(SYSTEM))
@@ -101,13 +101,12 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _need_port(host: str, port: int) -> None:
+def need_port(host: str, port: int, setting: str = "BOOMERANG_COLLECTOR_PORT") -> None:
+    """Raise CommandError when a port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(
-                f"cannot listen on {host}:{port}: {error.strerror}; set BOOMERANG_COLLECTOR_PORT"
-            ) from None
+            raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}; set {setting}") from None

@@ -121,10 +121,10 @@ def public_config(app: Any, host: str, port: int) -> uvicorn.Config:
     )  # fmt: skip
 
 
-def metrics_config(host: str, port: int) -> uvicorn.Config:
+def metrics_config(host: str, port: int, app: Any = metrics_app) -> uvicorn.Config:
     """Of the metrics listener: for this host, or the shop's own network, alone."""
     return uvicorn.Config(
-        metrics_app, host=host, port=port, http="httptools", ws="none", loop="uvloop", lifespan="off",
+        app, host=host, port=port, http="httptools", ws="none", loop="uvloop", lifespan="off",
         access_log=False, log_config=None, log_level="warning", server_header=False, proxy_headers=False,
         limit_concurrency=50,
     )  # fmt: skip
