@@ -47,6 +47,8 @@ CHILDREN = (
     Child("console", _boomerang("console"), lambda s: s.console_port, lambda s: s.console_host),
 )
 """The collector ends first, so that what it has accepted is still worked on."""
+CHAT_GATEWAY = Child("chat-gateway", _boomerang("chat-gateway"), lambda s: s.chat_gateway_port, stop_rank=0)
+"""Runs where there is a gateway to read."""
 
 
 def reachable(host: str) -> str:
@@ -69,7 +71,9 @@ def verify_ports(settings: Settings, children: Iterable[Child]) -> None:
     """Raise CommandError for the first port that is taken."""
     wanted: list[tuple[str, str, str, int]] = []
     for child in children:
-        wanted.append((child.name, f"{child.name}_port", reachable(child.host(settings)), child.port(settings)))
+        wanted.append(
+            (child.name, f"{child.name.replace('-', '_')}_port", reachable(child.host(settings)), child.port(settings))
+        )
         if child.name == "collector":
             wanted.append(
                 (

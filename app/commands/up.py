@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-from app.children import CHILDREN
+from app.children import CHAT_GATEWAY, CHILDREN, Child
 from app.errors import UsageError
 from app.settings import Settings, load
 from app.supervisor import System, running_system
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options."""
     parser.add_argument("--time-scale", type=float, metavar="X", help="divide scenario waits by X (demos and tests)")
     parser.add_argument("--quiet", action="store_true", help="keep the processes' logs in files only")
-    for child in CHILDREN:
+    for child in (*CHILDREN, CHAT_GATEWAY):
         parser.add_argument(f"--no-{child.name}", action="store_true", help=f"do not start the {child.name}")
 
 
@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     if args.time_scale is not None and not 0 < args.time_scale <= 1_000_000:
         raise UsageError("--time-scale must be above 0 and at most 1000000")
     overrides: dict[str, Any] = {} if args.time_scale is None else {"time_scale": args.time_scale}
-    names = [child.name for child in CHILDREN if not getattr(args, f"no_{child.name}")]
+    names = [
+        child.name for child in (*CHILDREN, CHAT_GATEWAY) if not getattr(args, f"no_{child.name.replace('-', '_')}")
+    ]
     return asyncio.run(up(load(**overrides), names, quiet=args.quiet))
 
 
@@ -56,7 +58,7 @@ async def up(settings: Settings, names: list[str], *, quiet: bool = False) -> in
 
 
 async def _run(settings: Settings, names: list[str], running: list[System], *, quiet: bool) -> None:
-    children = tuple(child for child in CHILDREN if child.name in names)
+    children = tuple(child for child in _children(settings) if child.name in names)
     async with running_system(settings, children=children, report=say, echo=None if quiet else echo) as system:
         running.append(system)
         width = max(map(len, system.urls), default=0)
@@ -69,6 +71,16 @@ async def _run(settings: Settings, names: list[str], running: list[System], *, q
                 )
         say(f"ready in {system.ready_after:.1f} s; Ctrl-C ends it; logs are in {settings.data / 'log'}")
         await system.watch()
+
+
+def _children(settings: Settings) -> tuple[Child, ...]:
+    """The processes that there is work for. Raises CommandError."""
+    if not settings.chats:
+        return CHILDREN
+    from app.web.chat import retailcrm
+    from app.web.chat.sources import load_sources
+
+    return (*CHILDREN, CHAT_GATEWAY) if load_sources(settings.chats).get(retailcrm.NAME) else CHILDREN
 
 
 def say(text: str) -> None:

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from app.children import QUICK_CRASH_SECONDS, QUICK_CRASHES, WRONG_USE, Child, Crashes, answers, verify_ports
+from app.children import (
+    CHAT_GATEWAY,
+    QUICK_CRASH_SECONDS,
+    QUICK_CRASHES,
+    WRONG_USE,
+    Child,
+    Crashes,
+    answers,
+    verify_ports,
+)
 from app.embedded.process import command_line
 from app.embedded.state import State
 from app.errors import CommandError
@@ -134,6 +143,30 @@ def test_a_port_in_use_is_told_in_one_line_with_the_setting_to_change():
         f"port {port} (collector) is in use by another program; stop that one, or set BOOMERANG_COLLECTOR_PORT "
         "to a free port"
     )
+
+
+def test_the_chat_gateway_runs_only_where_there_is_one_to_read(tmp_path):
+    from app.commands.up import _children
+
+    chats = tmp_path / "chats.yaml"
+
+    def names(text):
+        chats.write_text(text)
+        return [child.name for child in _children(load({}, chats=str(chats)))]
+
+    usual = ["collector", "worker", "delivery", "console"]
+    assert [child.name for child in _children(load({}))] == usual
+    assert names("telegram: {shop: {secret: a-good-secret}}") == usual
+    assert names("retailcrm: {crm: {url: 'https://mg.example', token: a-good-token}}") == [*usual, "chat-gateway"]
+    with pytest.raises(CommandError, match="BOOMERANG_CHATS: .*needs a `secret`"):
+        names("chatwoot: {desk: {}}")
+
+
+def test_the_port_of_the_chat_gateway_is_told_with_its_setting():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = load({}, chat_gateway_port=taken.getsockname()[1])
+        with pytest.raises(CommandError, match="set BOOMERANG_CHAT_GATEWAY_PORT to a free port"):
+            verify_ports(settings, [CHAT_GATEWAY])
 
 
 @pytest.mark.broker
