@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
     sources = load_sources(settings.chats).get(retailcrm.NAME)
     if not sources:
         raise CommandError("BOOMERANG_CHATS names no gateway; add a `retailcrm` source to it (docs/chat/retailcrm.md)")
-    need_port("127.0.0.1", settings.chat_gateway_port, "BOOMERANG_CHAT_GATEWAY_PORT")
+    need_port(settings.chat_gateway_host, settings.chat_gateway_port, "BOOMERANG_CHAT_GATEWAY_PORT")
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom(SYSTEM))
     uvloop.run(serve(settings, sources))
@@ -48,14 +48,15 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
     metrics.before_render("chat-gateway", lambda: metrics.READY.set(sink.ready))
     await intake.start()
     courier = Courier(settings, intake)
-    web = uvicorn.Server(server.metrics_config("127.0.0.1", settings.chat_gateway_port, Health(sink)))
+    web = uvicorn.Server(server.metrics_config(settings.chat_gateway_host, settings.chat_gateway_port, Health(sink)))
     readers = [
         asyncio.ensure_future(Gateway(source, config, courier, positions, SYSTEM).run())
         for source, config in sources.items()
         if isinstance(config, retailcrm.Config)
     ]
     listening = asyncio.ensure_future(web.serve())
-    logger.info("chat gateway of %s, health on http://127.0.0.1:%d", ", ".join(sources), settings.chat_gateway_port)
+    where = f"http://{settings.chat_gateway_host}:{settings.chat_gateway_port}"
+    logger.info("chat gateway of %s, health on %s", ", ".join(sources), where)
     try:
         done, _ = await asyncio.wait([listening, *readers], return_when=asyncio.FIRST_COMPLETED)
     finally:
