@@ -1,6 +1,7 @@
 """What is not documented does not exist: settings, metrics, reasons, commands, topics, dependencies, scenario fields."""
 
 import re
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from app import metrics, topics
 from app.cli import COMMANDS
 from app.model.reasons import BadInput, Reason
 from app.settings import PREFIX, Settings
+from app.web.chat.providers import CONFIGS
+from app.web.chat.sources import parse_sources
 from tables.signals import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +39,23 @@ def test_every_metric_is_in_the_docs_and_no_other():
     for metric in metrics.REGISTRY.collect():
         known.add(metric.name + ("_total" if metric.type == "counter" else ""))
     assert set(re.findall(r"`(boomerang_[a-z_]+)`", page("metrics.md"))) == known
+
+
+@pytest.mark.parametrize("provider", CONFIGS)
+def test_every_chat_provider_has_a_page_that_shows_its_source(provider):
+    text = page(f"chat/{provider}.md")
+    assert f"{provider}:" in text
+    assert [name for name in CONFIGS[provider].__struct_fields__ if name not in text] == []
+    assert f"({provider}.md)" in page("chat/README.md")
+
+
+@pytest.mark.parametrize("provider", CONFIGS)
+def test_the_sources_shown_for_a_provider_are_read(provider):
+    examples = re.findall(r"```yaml\n(.*?)```", page(f"chat/{provider}.md"), re.DOTALL)
+    assert examples
+    for example in examples:
+        text = textwrap.dedent(example).replace('"..."', "a-good-secret").replace("...", "a-good-secret")
+        assert parse_sources(text)[provider]
 
 
 @pytest.mark.parametrize("reason", [*Reason, *BadInput])
