@@ -47,7 +47,13 @@ CHILDREN = (
     Child("console", _boomerang("console"), lambda s: s.console_port, lambda s: s.console_host),
 )
 """The collector ends first, so that what it has accepted is still worked on."""
-CHAT_GATEWAY = Child("chat-gateway", _boomerang("chat-gateway"), lambda s: s.chat_gateway_port, lambda s: s.chat_gateway_host, stop_rank=0)
+CHAT_GATEWAY = Child(
+    "chat-gateway",
+    _boomerang("chat-gateway"),
+    lambda s: s.chat_gateway_port,
+    lambda s: s.chat_gateway_host,
+    stop_rank=0,
+)
 """Runs where there is a gateway to read."""
 
 

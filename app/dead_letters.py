@@ -31,7 +31,9 @@ BATCH_BYTES = 300_000
 """Bytes of events in one request to the collector, which takes 500 KB."""
 IDLE = 10.0
 """Seconds without a record after which a broker counts as stuck."""
-REPLAYABLE = frozenset({topics.CLICKSTREAM.name, topics.RECEIPTS.name, topics.LINKS.name, topics.OUTBOX.name})
+REPLAYABLE = frozenset(
+    topic.name for topic in (topics.CLICKSTREAM, topics.CHAT, topics.RECEIPTS, topics.LINKS, topics.OUTBOX)
+)
 
 Progress = Callable[[int, int], None]
 

@@ -15,6 +15,7 @@ BENCHES = {
     "engine": "CPU per event of the real worker on real Kafka, against a plain Faust agent and table around the same core",
     "lateness": "from due + grace to the SMTP server, the whole path, with background load",
     "collector": "requests and events acknowledged by Kafka",
+    "chat": "webhooks of messengers with an in-memory producer, against the plain collector in the same run",
     "email": "render, MIME and SMTP to a local sink",
     "footprint": "the embedded system at rest, and the state of a customer",
 }

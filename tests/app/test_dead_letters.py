@@ -34,6 +34,7 @@ def stuck(topic="clickstream", value=b"{}", reason="bad_record", partition=1, ke
     [
         (stuck(), Produce("clickstream", 1)),
         (stuck("p-receipts"), Produce("receipts", 1)),
+        (stuck("p-chat"), Produce("chat", 1)),
         (stuck(partition=9), Produce("clickstream", None)),
         (stuck(partition=-1), Produce("clickstream", None)),
         (stuck("customers-changelog"), Hopeless("nothing may be written to customers-changelog")),
@@ -43,6 +44,10 @@ def stuck(topic="clickstream", value=b"{}", reason="bad_record", partition=1, ke
         (refused(), Submit("browser")),
         (refused(source="collector:server"), Submit("server")),
         (refused(source=""), Submit("browser")),
+        (
+            refused(source="chat:vk:club"),
+            Hopeless("it is a messenger's, and only the messenger can send it again"),
+        ),
         (refused(b"{"), Hopeless("it is not JSON")),
         (refused(b"[" * 60_000), Hopeless("it is not JSON")),
         (refused(b"[1]"), Hopeless("it is not an event")),
