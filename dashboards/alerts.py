@@ -258,6 +258,31 @@ SYMPTOMS = (
         {"use": "guard"},
     ),
     Alert(
+        "BoomerangChatGatewayDown", "max by (source) (boomerang_chat_gateway_connected) == 0", "10m", "page",
+        "The message gateway {{ $labels.source }} has not been read for ten minutes",
+        {'boomerang_chat_gateway_connected{source="crm"}': "1x5 0x40"},
+        {'boomerang_chat_gateway_connected{source="crm"}': "1x5 0x5 1x40"},
+        {"source": "crm"},
+    ),
+    Alert(
+        "BoomerangChatNotGenuine",
+        "sum by (provider, source) (rate(boomerang_chat_unauthentic_requests_total[30m])) > 0"
+        " unless on (provider, source) sum by (provider, source) (rate(boomerang_chat_events_total[30m])) > 0",
+        "15m", "ticket",
+        "Nothing that comes for {{ $labels.provider }} {{ $labels.source }} is genuine",
+        {
+            'boomerang_chat_unauthentic_requests_total{provider="vk",source="club",verdict="signature_wrong"}': "0+1x90",
+            'boomerang_chat_events_total{provider="vk",source="club",outcome="accepted"}': "9x90",
+        },
+        {
+            'boomerang_chat_unauthentic_requests_total{provider="vk",source="club",verdict="signature_wrong"}': "0+1x90",
+            'boomerang_chat_events_total{provider="vk",source="club",outcome="accepted"}': "0+1x90",
+        },
+        {"provider": "vk", "source": "club"},
+        at="80m",
+        quiet_at="80m",
+    ),
+    Alert(
         "BoomerangRedisFull",
         "max(boomerang_redis_memory_bytes / (boomerang_redis_memory_limit_bytes > 0)) > 0.9", "5m", "page",
         "Redis has used more than 90 % of the memory that it may",

@@ -10,6 +10,7 @@ import pytest
 from app.clock import SYSTEM, moment
 from app.codec import decode_chat, decode_dead_letter
 from app.engine.provision import provision
+from app.web.chat.positions import RedisPositions
 from tests.app.web.chat.frames import EXAMPLES, SOURCES, rc, rc_message
 from tests.app.web.chat.gateway_server import gateway_server
 from tests.broker.conftest import Broker
@@ -117,3 +118,19 @@ async def test_the_reader_without_a_gateway_says_what_to_do(make_settings, proce
     child = process.boomerang("chat-gateway", settings=settings)
     await eventually(lambda: child.status() == 1, 30)
     assert "BOOMERANG_CHATS names no gateway" in child.log.tail(3)[-1]
+
+
+async def test_a_position_is_kept_in_redis_and_without_it_in_memory(valkey_url):
+    positions = RedisPositions(valkey_url, prefix="a-")
+    assert await positions.read("crm") is None
+    await positions.keep("crm", 1_795_332_000.125)
+    await positions.close()
+    again, other = RedisPositions(valkey_url, prefix="a-"), RedisPositions(valkey_url, prefix="b-")
+    assert (await again.read("crm"), await other.read("crm")) == (1_795_332_000.125, None)
+    await again.close()
+    await other.close()
+    away = RedisPositions("redis://127.0.0.1:1/0")
+    assert await away.read("crm") is None
+    await away.keep("crm", 5.0)
+    assert await away.read("crm") == 5.0
+    await away.close()
