@@ -32,7 +32,7 @@ def load_sources(path: str) -> Sources:
     if not path:
         return {}
     try:
-        raw = Path(path).read_bytes()
+        raw = Path(path).expanduser().read_bytes()
     except OSError as error:
         raise SettingsError(f"BOOMERANG_CHATS: {path}: {error.strerror}") from None
     if len(raw) > MOST_BYTES:
