@@ -10,16 +10,20 @@ from collections.abc import Callable
 
 import msgspec
 
+from agents.chat import Chat
 from agents.decide import Decider
 from agents.decision import Decision
+from agents.dialogs.decide import Dialogs
+from agents.dialogs.staff import Staff
 from agents.receipts import REFUSALS, on_receipt
-from app.codec import decode_event, decode_link, decode_receipt, encode_json
-from app.model.event import CLOCK, EMAIL, Event
+from app.codec import decode_chat, decode_event, decode_link, decode_receipt, encode_json
+from app.model.event import ALERT, CLOCK, EMAIL, RESERVED_PREFIXES, Event
 from app.model.journal import DeadLetter, JournalLine
-from app.model.link import Claim, Forward, Link, Move
+from app.model.link import Claim, Forward, Link, Move, Release
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
-from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
+from app.model.team import Team
+from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables import shelf
 from tables.activity import seen_again
 from tables.bounds import TooLargeError, check_size
@@ -42,12 +46,23 @@ _unpack = msgspec.msgpack.Decoder(Customer).decode
 class Behaviour:
     """Applies records to the rows of a step and writes down what was decided."""
 
-    def __init__(self, decider: Decider, *, stream_time: bool, partitions: int) -> None:
+    def __init__(self, decider: Decider, *, stream_time: bool, partitions: int, dialogs: Dialogs | None = None) -> None:
+        """`dialogs`: none, and nobody is told of any."""
+        self._chat = Chat(
+            dialogs or Dialogs((), Staff(Team())),
+            decider,
+            partitions,
+            forward=self._forward,
+            link=self._link,
+            journal=self._journal,
+            advance=self._advance if stream_time else None,
+        )
         self._decider = decider
         self._stream_time = stream_time
         self._partitions = partitions
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
             CLICKSTREAM.name: self._on_event,
+            CHAT.name: self._chat.on_record,
             RECEIPTS.name: self._on_receipt,
             LINKS.name: self._on_link,
         }
@@ -62,7 +77,9 @@ class Behaviour:
 
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
-        return self._decider.wake_of(row) if type(row) is Customer else None
+        if type(row) is not Customer:
+            return None
+        return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""
@@ -93,6 +110,8 @@ class Behaviour:
         if decision.wake_at is not None:
             step.wake(key, decision.wake_at)
         self._publish(step, key, decision)
+        if row.dialogs is not None:
+            self._chat.on_due(step, key, row, at, due)
 
     # -- clickstream ---------------------------------------------------------------------------------------------
 
@@ -137,6 +156,8 @@ class Behaviour:
             self._shelve(step, key, event, at)
         if decision.reasons or decision.claims or decision.cancelled:
             self._publish(step, key, decision)
+        if row.dialogs is not None:
+            self._chat.on_visit(step, key, row, event, at)
 
     def _advance(self, step: Step, at: float) -> None:
         """Stream time: move the partition's clock, firing what comes due on the way, before the event is applied."""
@@ -179,6 +200,9 @@ class Behaviour:
             self._settle(step, receipt.customer, row, receipt)
 
     def _settle(self, step: Step, key: str, row: Row | None, receipt: Receipt) -> None:
+        if self._chat.is_of_alert(receipt):
+            self.receipts[receipt.scenario, receipt.outcome.value] += 1
+            return
         if row is None and receipt.outcome in REFUSALS:
             row = step.rows[key] = Customer()  # a consent that nobody gave here must not undo it
         if type(row) is not Customer:
@@ -200,13 +224,21 @@ class Behaviour:
             self._on_claim(step, link)
         elif isinstance(link, Move):
             self._on_move(step, link)
+        elif isinstance(link, Release):
+            if type(step.rows.get(link.alias)) is Pointer:
+                step.delete(link.alias)
         else:
             self._on_forward(step, link)
 
     def _on_claim(self, step: Step, claim: Claim) -> None:
         row = step.rows.get(claim.alias)
-        if type(row) is Pointer:
-            if row.owner != claim.owner:
+        if type(row) is Pointer and not claim.alias.startswith(ALERT):
+            if row.owner == claim.owner:
+                return
+            if row.owner.startswith(RESERVED_PREFIXES):  # nobody's yet: whoever has the phone has what its address has
+                self._link(step, row.owner, Claim(row.owner, claim.owner, claim.at, claim.event_id))
+                step.put(claim.alias, Pointer(claim.owner))
+            else:
                 detail: dict[str, str | float | int] = {"alias": claim.alias, "owner": row.owner}
                 line = JournalLine(claim.at, claim.owner, Reason.LINK_REFUSED, event_id=claim.event_id, detail=detail)
                 self._journal(step, line)
@@ -232,6 +264,8 @@ class Behaviour:
         if decision.wake_at is not None:
             step.wake(move.owner, decision.wake_at)
         self._publish(step, move.owner, decision)
+        if row.dialogs is not None:
+            self._chat.moved(step, move.owner, row, move.at)
 
     def _on_forward(self, step: Step, link: Forward) -> None:
         row = step.rows.get(link.owner)
@@ -241,6 +275,8 @@ class Behaviour:
             if link.owner.startswith(EMAIL) and (type(row) is not Pointer or row.owner == link.alias):
                 return  # an order made with an address that is the buyer's own
             self._apply(step, link.owner, event, event.timestamp.timestamp(), link.record, link.hops)
+        elif link.topic == CHAT.name:
+            self._chat.apply(step, link.owner, decode_chat(link.record), link.record, link.hops)
         elif type(row) is Pointer:
             self._forward(step, link.owner, row.owner, link.record, link.topic, link.event_id, link.hops)
         else:

@@ -8,7 +8,7 @@ from copy import copy
 
 from agents.decision import Decision
 from agents.due import decide_due
-from agents.scenarios.evaluate import ShelfOf, due_at
+from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
 from app.model.event import ANONYMOUS, EMAIL, PHONE, Event
@@ -218,6 +218,16 @@ class Decider:
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
         return self._index.wake_of(customer)
+
+    def held(self, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:
+        """Lines about what is armed and has to wait, now that the customer is in a dialog."""
+        lines = []
+        for instance in customer.armed or ():
+            scenario = self._index.by_id.get(instance.scenario)
+            due = due_at(scenario, instance, customer) if scenario is not None else 0.0
+            if scenario is not None and due == talking_until(scenario, customer.dialogs or []):
+                lines.append(JournalLine(at, key, Reason.HELD_BY_DIALOG, scenario.id, event_id=event_id, due=due))
+        return lines
 
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""

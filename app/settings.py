@@ -104,6 +104,9 @@ class Settings:
     inbox_port: int = setting(8025, "SMTP port of the dev inbox")
     instance: str = setting("", "name of this worker; a stable one gives static membership")
     scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
+    team: Path = setting(
+        Path(__file__).parent / "team.yaml", "file of the sales team: who is told of dialogs, and the business hours"
+    )
     time: str = setting("live", "live (wall clock) or stream (largest event time of the partition)")
     time_scale: float = setting(1.0, "scenario waits are divided by it; demos and tests only")
     grace: float = setting(2.0, "seconds of wall clock between due and firing")
@@ -205,7 +208,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
         name = variable[len(PREFIX) :].lower()
         if name in known:
             values[name] = _convert(
-                name, type(known[name].default) if name not in ("data", "scenarios", "cache") else Path, text
+                name, type(known[name].default) if name not in ("data", "scenarios", "cache", "team") else Path, text
             )
         elif variable not in NOT_SETTINGS:
             raise SettingsError(f"{variable} is not a setting; `boomerang settings` lists them")

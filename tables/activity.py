@@ -17,11 +17,16 @@ _LAST = 14
 """Where the bytes of `last_seen` begin."""
 _END = 31
 _FLOAT = 0xCB
+_NIL = 0xC0
+"""The last byte of a row without dialogs, whose last field they are."""
 
 
 def seen_again(packed: bytes, at: float) -> bytes | None:
-    """The row after activity at `at` (epoch seconds); None where it has to be unpacked: it is no customer, or a new one."""
-    if len(packed) < _END or packed[0] != _ARRAY:
+    """The row after activity at `at` (epoch seconds); None where it has to be unpacked.
+
+    That is so where it is no customer, a new one, or one who has dialogs: whoever comes back to the site may have an alert.
+    """
+    if len(packed) < _END or packed[0] != _ARRAY or packed[-1] != _NIL:
         return None
     tag, first, last, started = _HEAD.unpack_from(packed)
     if tag != _TAG or not first or packed[4] != _FLOAT or packed[13] != _FLOAT or packed[22] != _FLOAT:

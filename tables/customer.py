@@ -6,6 +6,8 @@ Limits on each list stand here, so that a row always fits a Kafka record.
 
 import msgspec
 
+from tables.dialog import Dialog
+
 VIEWS = 20
 SEARCHES = 5
 CATEGORIES = 5
@@ -165,6 +167,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):
     """When a snapshot last said what the whole cart is."""
     removed: dict[str, float] | None = None
     """Product -> when it was taken out of the cart, for additions that arrive late."""
+    dialogs: list[Dialog] | None = None
+    """Stays the last field: see `tables/activity.py`."""
 
     def instance(self, scenario: str) -> Armed | None:
         """The scenario's armed instance, if there is one."""

@@ -3,7 +3,7 @@
 What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
 """
 
-from tables import cart
+from tables import cart, dialog
 from tables.customer import (
     CATEGORIES,
     OPEN_TRIGGERS,
@@ -46,6 +46,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.cart_known_at = max(owner.cart_known_at, alias.cart_known_at)
     owner.removed = _removed(owner.removed, alias.removed)
     owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
+    owner.dialogs = dialog.merge(owner.dialogs, alias.dialogs)
     return _armed(owner, alias)
 
 

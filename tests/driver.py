@@ -5,14 +5,17 @@ from pathlib import Path
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
+from agents.dialogs.decide import Dialogs
 from agents.scenarios.load import load_folder
 from app.clock import ManualClock, moment
-from app.codec import decode_dead_letter, decode_journal, decode_outgoing, encode_json
+from app.codec import decode_dead_letter, decode_dialog_view, decode_journal, decode_outgoing, encode_json
+from app.model.alert import AlertUpdate
+from app.model.chat import ChatCommand, ChatEvent, ChatKind, CommandKind, Speaker, client_key, command_key
 from app.model.event import Consent, Event, Line, Properties, Traits, customer_key
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Cancel, Trigger, message_id
 from app.replay.core import MemoryBatch, MemoryRecord, packed_rows
-from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
+from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, DIALOGS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables.memory import MemoryTable
 
 BUILT_IN = Path(__file__).parent.parent / "app" / "scenarios"
@@ -22,17 +25,21 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 class Engine:
     """Events in, triggers out; time moves with `wait`."""
 
-    def __init__(self, scenarios=None, *, partitions=4, grace=0.0, locale="en", delivers=False):
+    def __init__(self, scenarios=None, *, dialogs=(), staff=None, partitions=4, grace=0.0, locale="en", delivers=False):
         self.clock = ManualClock()
         self.grace = grace
         self.partitions = partitions
         self.delivers = delivers
         """Whether each trigger is handed over at once, with a receipt."""
         self.decider = Decider(load_folder(BUILT_IN) if scenarios is None else scenarios, locale=locale)
-        self.behaviour = Behaviour(self.decider, stream_time=False, partitions=partitions)
+        talk = None if staff is None else Dialogs(dialogs, staff)
+        self.behaviour = Behaviour(self.decider, stream_time=False, partitions=partitions, dialogs=talk)
         self.table = MemoryTable(self._published, packed_rows)
         self.triggers: list[Trigger] = []
         self.cancels: list[Cancel] = []
+        self.updates: list[AlertUpdate] = []
+        self.board = {}
+        """Dialog -> its row."""
         self.journal = []
         self.dead = []
         self._queue = deque()
@@ -99,6 +106,28 @@ class Engine:
         self._ids += 1
         return self.event("Order Completed", user, order_id=f"o{self._ids}", **more)
 
+    # -- what is said in a messenger
+
+    def chat(self, kind, *, dialog="d1", client="c1", at=None, id=None, **fields):
+        self._ids += 1
+        now = self.clock.now()
+        when, name = now if at is None else at, id or f"x{self._ids}"
+        key = fields.pop("key", None) or client_key("telegram", "shop", client)
+        event = ChatEvent("telegram", "shop", dialog, key, kind, when, name, now, **fields)
+        self.record(CHAT.name, key, encode_json(event))
+        return event.event_id
+
+    def asks(self, text="Is it in stock?", **fields):
+        return self.chat(ChatKind.MESSAGE, speaker=Speaker.CLIENT, text=text, **fields)
+
+    def answers(self, text="Yes, it is.", *, manager="777", **fields):
+        return self.chat(ChatKind.MESSAGE, speaker=Speaker.MANAGER, text=text, manager=manager, **fields)
+
+    def press(self, kind, alert="", *, by="anna", **fields):
+        self._ids += 1
+        command = ChatCommand(CommandKind(kind), self.clock.now(), f"p{self._ids}", by, by.title(), alert, **fields)
+        self.record(CHAT.name, command_key(command), encode_json(command))
+
     def receipt(self, trigger, outcome=Outcome.SENT, *, at=None):
         self.record(RECEIPTS.name, trigger.customer, encode_json(self._sent(trigger, outcome, at)))
 
@@ -155,11 +184,17 @@ class Engine:
     def _published(self, number, output):
         if output.topic == OUTBOX.name:
             outgoing = decode_outgoing(output.value)
-            (self.triggers if isinstance(outgoing, Trigger) else self.cancels).append(outgoing)
+            kinds = {Trigger: self.triggers, Cancel: self.cancels, AlertUpdate: self.updates}
+            kinds[type(outgoing)].append(outgoing)
             if self.delivers and isinstance(outgoing, Trigger):
                 self._queue.append((RECEIPTS.name, number, output.key, encode_json(self._sent(outgoing, Outcome.SENT))))
         elif output.topic == JOURNAL.name:
             self.journal.append(decode_journal(output.value))
+        elif output.topic == DIALOGS.name:
+            if output.value is None:
+                self.board.pop(output.key, None)
+            else:
+                self.board[output.key] = decode_dialog_view(output.value)
         elif output.topic == DEAD_LETTERS.name:
             self.dead.append(decode_dead_letter(output.value))
         else:

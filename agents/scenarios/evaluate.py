@@ -10,6 +10,7 @@ from app.model.trigger import Content
 from tables import profile
 from tables.cart import value
 from tables.customer import Armed, CartLine, Customer, Open, Shelf, View
+from tables.dialog import Dialog, last_word_at
 from tables.shelf import cheapest
 
 ShelfOf = Callable[[str], Shelf | None]
@@ -26,7 +27,19 @@ class Refusal(NamedTuple):
 def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
     """When the absence becomes true, epoch seconds. Postponing is a matter of `last_seen` alone for `leaving`."""
     start = max(customer.last_seen, instance.at) if scenario.leaving else instance.at
-    return start + scenario.wait
+    due = start + scenario.wait
+    return due if customer.dialogs is None else max(due, talking_until(scenario, customer.dialogs))
+
+
+def talking_until(scenario: Scenario, dialogs: list[Dialog]) -> float:
+    """Until when a dialog holds the scenario back: who is being talked to needs no mail. Epoch seconds, 0 for never.
+
+    The last word counts like presence: after one that ended a dialog the scenario's own wait is due again.
+    """
+    if not scenario.in_dialog:
+        return 0.0
+    going, over = last_word_at(dialogs)
+    return max(going + scenario.in_dialog if going else 0.0, over + scenario.wait if over else 0.0)
 
 
 def refusal(scenario: Scenario, customer: Customer, due: float, now: float, family: Sequence[str]) -> Refusal | None:

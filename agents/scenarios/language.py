@@ -44,6 +44,8 @@ class Unless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What holds a scenario back when it comes due."""
 
     order_within: str = "24h"
+    in_dialog: str = "24h"
+    """Held back for this time after the last word of an open dialog; `0s`: not."""
 
 
 class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -105,6 +107,7 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     channel: str
     cascade: tuple[StageFile, ...]
     order_within: float
+    in_dialog: float
     reentry: float
     cap: float
     marketing: bool

@@ -2,28 +2,45 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
 
+from agents.scenarios.dialogs import DialogScenario, DialogScenarioFile, compile_dialog
 from agents.scenarios.language import Scenario, ScenarioError, ScenarioFile, duration
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
 
 MOST_FILES = 1_000
 MOST_BYTES = 64 * 1024
+AnyScenario = Scenario | DialogScenario
+T = TypeVar("T")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def load_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> list[Scenario]:
-    """All scenarios of a folder, by id. Raises ScenarioError naming the file, the line or field, and what to do."""
+    """The scenarios of the site in a folder, by file. Raises ScenarioError naming the file, the line or field, and what to do."""
+    read = read_folder(folder, time_scale=time_scale, channels=channels)
+    return [scenario for scenario in read if isinstance(scenario, Scenario)]
+
+
+def load_dialogs(
+    folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None
+) -> list[DialogScenario]:
+    """The scenarios of dialogs in a folder, by file. Raises ScenarioError."""
+    read = read_folder(folder, time_scale=time_scale, channels=channels)
+    return [scenario for scenario in read if isinstance(scenario, DialogScenario)]
+
+
+def read_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> list[AnyScenario]:
+    """All scenarios of a folder, by file. Raises ScenarioError."""
     paths = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []
     if not paths:
         raise ScenarioError(f"{folder}: no scenario files (*.yaml) here; set BOOMERANG_SCENARIOS to their folder")
     if len(paths) > MOST_FILES:
         raise ScenarioError(f"{folder}: more than {MOST_FILES} scenario files")
-    found: dict[str, tuple[Path, Scenario]] = {}
+    found: dict[str, tuple[Path, AnyScenario]] = {}
     for path in paths:
         scenario = load_file(path, time_scale=time_scale, channels=channels)
         if scenario.id in found:
@@ -32,12 +49,12 @@ def load_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[s
     return [scenario for _, scenario in found.values()]
 
 
-def load_file(path: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Scenario:
+def load_file(path: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> AnyScenario:
     """One scenario. Raises ScenarioError."""
     if path.stat().st_size > MOST_BYTES:
         raise ScenarioError(f"{path.name}: larger than {MOST_BYTES // 1024} KiB")
     try:
-        return parse(path.read_text(encoding="utf-8"), time_scale=time_scale, channels=channels)
+        return parse_any(path.read_text(encoding="utf-8"), time_scale=time_scale, channels=channels)
     except UnicodeDecodeError:
         raise ScenarioError(f"{path.name}: not UTF-8") from None
     except ScenarioError as error:
@@ -45,19 +62,37 @@ def load_file(path: Path, *, time_scale: float = 1.0, channels: Collection[str] 
 
 
 def parse(text: str, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Scenario:
-    """A scenario from its YAML text. Raises ScenarioError without the file's name."""
+    """A scenario of the site from its YAML text. Raises ScenarioError without the file's name."""
+    return _compile(convert(text, read_yaml(text), ScenarioFile), time_scale, channels)
+
+
+def parse_any(text: str, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> AnyScenario:
+    """A scenario from its YAML text; one that has `dialog` is of dialogs. Raises ScenarioError without the file's name."""
+    document = read_yaml(text)
+    if not (isinstance(document, dict) and "dialog" in document):
+        return _compile(convert(text, document, ScenarioFile), time_scale, channels)
+    file = convert(text, document, DialogScenarioFile)
+    _check_name(file.id, file.version)
+    return compile_dialog(file, time_scale, channels)
+
+
+def read_yaml(text: str) -> Any:
+    """The document of a YAML text. Raises ScenarioError with the line."""
     try:
-        document: Any = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 0
         raise ScenarioError(f"line {line}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ScenarioError(f"not YAML: {error}") from None
+
+
+def convert(text: str, document: Any, kind: type[T]) -> T:
+    """The document of `text` as a struct. Raises ScenarioError with the line, where it can be found."""
     try:
-        file = msgspec.convert(document, ScenarioFile)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise ScenarioError(f"{_at_line(text, str(error))}{error}") from None
-    return _compile(file, time_scale, channels)
 
 
 def _at_line(text: str, error: str) -> str:
@@ -87,6 +122,7 @@ def _compile(file: ScenarioFile, time_scale: float, channels: Collection[str] | 
         channel=file.cascade[0].channel,
         cascade=file.cascade,
         order_within=duration(file.unless.order_within) / time_scale,
+        in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
         reentry=duration(file.reentry) / time_scale,
         cap=duration(file.cap) / time_scale,
         marketing=file.marketing,
@@ -105,11 +141,7 @@ def _check(file: ScenarioFile, channels: Collection[str] | None) -> None:
         if not condition:
             raise ScenarioError(text)
 
-    need(
-        bool(file.id) and set(file.id) <= NAME_CHARACTERS and len(file.id) <= 64,
-        f"id: {file.id!r} must be 1 to 64 of a-z, 0-9 and _",
-    )
-    need(1 <= file.version < 1_000_000, "version: must be at least 1")
+    _check_name(file.id, file.version)
     need(0 <= file.priority <= 1_000, "priority: must be between 0 and 1000")
     need(bool(file.absence.of), "absence.of: name at least one signal or event")
     for name in (*file.absence.of, *file.absence.without):
@@ -128,3 +160,10 @@ def _check(file: ScenarioFile, channels: Collection[str] | None) -> None:
         )
         duration(stage.wait)
     need(duration(file.absence.wait) > 0, "absence.for: must be longer than 0")
+
+
+def _check_name(name: str, version: int) -> None:
+    if not name or not set(name) <= NAME_CHARACTERS or len(name) > 64:
+        raise ScenarioError(f"id: {name!r} must be 1 to 64 of a-z, 0-9 and _")
+    if not 1 <= version < 1_000_000:
+        raise ScenarioError("version: must be at least 1")

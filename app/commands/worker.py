@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT (status 0) or a failure (status 1)."""
     from agents.scenarios.language import ScenarioError
+    from agents.team import TeamError
     from app.engine.run import run as run_app
     from app.engine.topology import engine_app
 
@@ -21,5 +22,5 @@ def run(_args: argparse.Namespace) -> int:
     metrics.introduce("worker", settings.instance)
     try:
         return run_app(settings, settings.worker_port, lambda: engine_app(settings))
-    except ScenarioError as error:
+    except (ScenarioError, TeamError) as error:
         raise CommandError(str(error)) from None

@@ -1,6 +1,6 @@
 """Which topics feed which agents, and which tables they write: the two apps on one page.
 
-    engine      clickstream, receipts, links -> behaviour -> customers | outbox, links, journal, dead-letters
+    engine      clickstream, chat, receipts, links -> behaviour -> customers | outbox, links, journal, dialogs, dead-letters
     delivery    outbox, receipts             -> delivery  -> ledger    | receipts, journal
                 journal                      -> journal   -> SQL
 
@@ -13,17 +13,19 @@ from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.delivery.factory import make_delivery
 from agents.delivery.service import Delivery
+from agents.dialogs.decide import Dialogs
 from agents.journal import JournalSink
-from agents.scenarios.load import load_folder
+from agents.scenarios.load import load_dialogs, load_folder
+from agents.team import load_staff
 from app import metrics
-from app.clock import SYSTEM, Clock
+from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
 from app.engine.wiring import agent, table
 from app.journal_store import JournalStore
 from app.settings import Settings
-from app.topics import CLICKSTREAM, JOURNAL, LINKS, OUTBOX, RECEIPTS
+from app.topics import CHAT, CLICKSTREAM, JOURNAL, LINKS, OUTBOX, RECEIPTS
 from tables.store import FencedTable
 from tables.writer import Fault
 
@@ -32,11 +34,14 @@ DELIVERY = "boomerang-delivery"
 
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
-    """The worker: decides over customers. Raises ScenarioError."""
+    """The worker: decides over customers. Raises ScenarioError or TeamError."""
     scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
     live = settings.time == "live"
     behaviour = Behaviour(
-        Decider(scenarios, locale=settings.locale), stream_time=not live, partitions=settings.partitions
+        Decider(scenarios, locale=settings.locale),
+        stream_time=not live,
+        partitions=settings.partitions,
+        dialogs=dialogs_of(settings, clock),
     )
     app = EngineApp(ENGINE, settings)
     customers = table(
@@ -45,7 +50,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         name="customers",
         row_type=ROW_TYPE,
         packed=True,
-        inputs=(CLICKSTREAM.name, RECEIPTS.name, LINKS.name),
+        inputs=(CLICKSTREAM.name, CHAT.name, RECEIPTS.name, LINKS.name),
         wake_of=behaviour.wake_of,
         on_timer=behaviour.on_timer,
         live=live,
@@ -60,6 +65,13 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     for scenario in scenarios:
         metrics.SCENARIO_INFO.labels(scenario.id, str(scenario.version)).set(1)
     return app
+
+
+def dialogs_of(settings: Settings, clock: Clock) -> Dialogs:
+    """What is decided about dialogs: the scenarios and the team. Raises ScenarioError or TeamError."""
+    year = moment(clock.now()).year
+    scenarios = load_dialogs(settings.scenarios, time_scale=settings.time_scale)
+    return Dialogs(scenarios, load_staff(settings.team, year))
 
 
 class Speaking:

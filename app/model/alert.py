@@ -45,7 +45,7 @@ class Alert(msgspec.Struct, gc=False, omit_defaults=True):
     """What an alert shows: who, since when, the last words, and what is at stake. Lists and texts are bounded by the core.
 
     `alert_id` is the episode's: all messages of one alert (its first, the escalations) have the same one, and its buttons name
-    it. `priority` is 0 (usual) to 3 (look now); `level` how often it was escalated; `note` a line about what has happened since.
+    it. `priority` is 0 (usual) to 3 (look now); `level` how often it was escalated.
     """
 
     alert_id: str
@@ -75,6 +75,9 @@ class Alert(msgspec.Struct, gc=False, omit_defaults=True):
     priority: int = 0
     level: int = 0
     note: str = ""
+    """What the client has looked at since: the name of a product."""
+    returned_at: float = 0.0
+    """When the client came back to the site since the alert; 0: not."""
 
 
 class AlertUpdate(msgspec.Struct, gc=False, omit_defaults=True, tag="alert_update", tag_field="kind"):
@@ -133,7 +136,7 @@ class DialogView(msgspec.Struct, gc=False, omit_defaults=True):
     last_speaker: Speaker | None = None
     last_at: float = 0.0
     waiting: Speaker | None = None
-    """Whose word is awaited (client or manager), since `since`; None: nobody's."""
+    """Whose word is awaited, since `since`: the client is silent, or waits for a manager; None: nobody's."""
     since: float = 0.0
     words: list[Word] = []
     first_response: float | None = None
@@ -151,6 +154,7 @@ class DialogView(msgspec.Struct, gc=False, omit_defaults=True):
     snoozed_until: float = 0.0
     priority: int = 0
     note: str = ""
+    returned_at: float = 0.0
     value: float = 0.0
     """What is at stake: the cart's value."""
     currency: str = ""

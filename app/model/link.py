@@ -4,6 +4,7 @@ identify(user U, anonymous A) on U's partition  ->  Claim(to A's key: "you belon
 Claim on A's partition  ->  A's state is packed, a forwarding pointer stays  ->  Move(to U)
 Move on U's partition   ->  merged into U's state, live timers included
 late event for A        ->  Forward(to U)
+alert of U over         ->  Release(to the alert's key, which a Claim had pointed to U)
 """
 
 import msgspec
@@ -38,4 +39,12 @@ class Forward(msgspec.Struct, gc=False, omit_defaults=True, tag="forward", tag_f
     hops: int = 1
 
 
-Link = Claim | Move | Forward
+class Release(msgspec.Struct, gc=False, omit_defaults=True, tag="release", tag_field="kind"):
+    """Nobody will ask for `alias` any more: the pointer that a claim has left there is forgotten."""
+
+    alias: str
+    owner: str
+    at: float
+
+
+Link = Claim | Move | Forward | Release

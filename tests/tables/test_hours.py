@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.hours import DAY, AroundTheClock, BusinessHours
+from tables.hours import DAY, AroundTheClock, BusinessHours
 
 BERLIN, MOSCOW = ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/Moscow")
 NINE_TO_FIVE = {day: [(9 * 60, 17 * 60)] for day in range(5)}
@@ -70,8 +70,12 @@ def periods(starts):
     return [(a, b) for a, b in zip(points[::2], points[1::2], strict=False)]
 
 
-week = st.dictionaries(st.integers(0, 6), st.lists(st.integers(0, 1440), min_size=2, max_size=6).map(periods), min_size=1)
-zone = st.sampled_from(["Europe/Berlin", "Europe/Moscow", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"])
+week = st.dictionaries(
+    st.integers(0, 6), st.lists(st.integers(0, 1440), min_size=2, max_size=6).map(periods), min_size=1
+)
+zone = st.sampled_from(
+    ["Europe/Berlin", "Europe/Moscow", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]
+)
 begins = st.integers(0, 3).flatmap(
     # around changes of the clock, and anywhere else
     lambda near: st.integers(0, 2 * 1440).map(lambda minute: [1774656000, 1792886400, 1775260800, 1764028800][near] + 60 * minute)

@@ -1,0 +1,73 @@
+"""The sales team as alerts see it: whose a dialog is, who is told next, and the link into it. Pure; `agents/team.py` reads the file."""
+
+from typing import NamedTuple
+
+from app.model.chat import MOST_URL, dialog_key
+from app.model.team import Member, Team
+from tables.dialog import Dialog
+from tables.hours import AroundTheClock, BusinessHours
+
+
+class Target(NamedTuple):
+    """Whom a message is for: a member, or the whole team (`member` is empty). `addresses` are by channel."""
+
+    member: str
+    name: str
+    addresses: dict[str, str]
+    locale: str
+
+
+class Staff:
+    """The team, with its business hours."""
+
+    def __init__(self, team: Team, hours: BusinessHours | None = None) -> None:
+        self.hours = hours or AroundTheClock()
+        self._team = team
+        self._by_id = {member.id: member for member in team.members}
+        self._by_manager = {manager: member for member in team.members for manager in member.managers}
+        self._line = [self._by_id[name] for name in team.line]
+        self._heads = [member for member in team.members if member.head]
+
+    def owner(self, dialog: Dialog) -> Member | None:
+        """The member whose dialog it is: who has taken it, else the manager at the provider."""
+        if dialog.taken_by in self._by_id:
+            return self._by_id[dialog.taken_by]
+        return (
+            self._by_manager.get(dialog_key(dialog.provider, dialog.source, dialog.manager)) if dialog.manager else None
+        )
+
+    def managers(self, dialog: Dialog) -> tuple[str, ...]:
+        """Every id that a scenario may call the dialog's manager by."""
+        owner = self.owner(dialog)
+        return (dialog.manager, owner.id) if owner is not None else (dialog.manager,)
+
+    def member(self, name: str) -> Target | None:
+        """The member of that id."""
+        found = self._by_id.get(name)
+        return None if found is None else self._target(found)
+
+    def levels(self, dialog: Dialog) -> list[Target]:
+        """Who is told, one after the other: the owner, or the team; the others of the line; the heads."""
+        owner = self.owner(dialog)
+        first = self._target(owner) if owner is not None and owner.addresses else self.team()
+        found = [first]
+        for member in (*self._line, *self._heads):
+            if member.addresses and member.id not in (target.member for target in found):
+                found.append(self._target(member))
+        return found
+
+    def team(self) -> Target:
+        """Everybody at once: the team's own addresses."""
+        return Target("", self._team.name, self._team.addresses, self._team.locale)
+
+    def _target(self, member: Member) -> Target:
+        return Target(member.id, member.name or member.id, member.addresses, member.locale or self._team.locale)
+
+    def link(self, dialog: Dialog) -> str:
+        """The link into the dialog: as the provider told it, else by the team's template."""
+        if dialog.url:
+            return dialog.url
+        template = self._team.links.get(dialog.provider, "")
+        name = dialog.key.split(":", 2)[2]
+        url = template.replace("{source}", dialog.source).replace("{dialog}", name)
+        return url if len(url) <= MOST_URL else ""

@@ -1,0 +1,157 @@
+"""Scenarios of dialogs: what is watched, how long, for whom it is different, and what follows when nobody takes the alert. Pure.
+
+A file of `app/scenarios/` that has `dialog` is one of these. `docs/dialogs.md` explains each field; a test keeps it complete.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+import msgspec
+
+from agents.scenarios.language import LONGEST, ScenarioError, StageFile, duration
+from app.model.alert import Watch
+
+MOST_CASES = 50
+
+
+class When(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a case asks for; all that is given must be so. `manager` is a member of the team or a manager's id."""
+
+    cart_value: float | None = None
+    manager: str = ""
+    tag: str = ""
+
+
+class Case(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
+    """Another wait where `when` is so."""
+
+    when: When
+    wait: str
+
+
+class Watched(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
+    """What is watched, and how long it may last in business time. The first of `cases` that is so counts instead."""
+
+    watch: Watch
+    wait: str = "30m"
+    cases: tuple[Case, ...] = ()
+
+
+class Escalate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Nobody took the alert for `after` of business time: the next in line is told, at last the head."""
+
+    after: str = "10m"
+    reassign: bool = False
+    """Whether the dialog then is the next one's, as far as alerts and the board are concerned."""
+
+
+class DialogScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One file, durations as text."""
+
+    id: str
+    version: int
+    title: str
+    dialog: Watched
+    cascade: tuple[StageFile, ...]
+    priority: int = 0
+    escalate: Escalate | None = None
+    max_lateness: str = "24h"
+    send_within: str = "2h"
+
+
+class DialogScenario(msgspec.Struct, frozen=True, gc=False):
+    """A compiled scenario: durations in seconds (waits already divided by the time scale)."""
+
+    id: str
+    version: int
+    title: str
+    watch: Watch
+    wait: float
+    cases: tuple[tuple[When, float], ...]
+    cascade: tuple[StageFile, ...]
+    priority: int
+    escalate_after: float
+    """0: never."""
+    reassign: bool
+    max_lateness: float
+    send_within: float
+
+
+class Situation(Protocol):
+    """What the cases of a scenario look at."""
+
+    @property
+    def value(self) -> float:
+        """What the client's cart is worth."""
+        ...
+
+    @property
+    def managers(self) -> Collection[str]:
+        """Whose dialog it is: the manager's id at the provider, and the member's in the team."""
+        ...
+
+    @property
+    def tags(self) -> Collection[str]:
+        """The dialog's tags."""
+        ...
+
+
+def wait_of(scenario: DialogScenario, situation: Situation) -> float:
+    """How long the scenario waits here, in business seconds."""
+    for when, wait in scenario.cases:
+        if _holds(when, situation):
+            return wait
+    return scenario.wait
+
+
+def _holds(when: When, situation: Situation) -> bool:
+    return (
+        (when.cart_value is None or situation.value >= when.cart_value)
+        and (not when.manager or when.manager in situation.managers)
+        and (not when.tag or when.tag in situation.tags)
+    )
+
+
+def compile_dialog(file: DialogScenarioFile, time_scale: float, channels: Collection[str] | None) -> DialogScenario:
+    """The scenario of a file. Raises ScenarioError that says what to do."""
+    _check(file, channels)
+    watched, escalate = file.dialog, file.escalate
+    return DialogScenario(
+        id=file.id,
+        version=file.version,
+        title=file.title,
+        watch=watched.watch,
+        wait=duration(watched.wait) / time_scale,
+        cases=tuple((case.when, duration(case.wait) / time_scale) for case in watched.cases),
+        cascade=file.cascade,
+        priority=file.priority,
+        escalate_after=duration(escalate.after) / time_scale if escalate is not None else 0.0,
+        reassign=escalate is not None and escalate.reassign,
+        max_lateness=duration(file.max_lateness),
+        send_within=duration(file.send_within),
+    )
+
+
+def _check(file: DialogScenarioFile, channels: Collection[str] | None) -> None:
+    for condition, text in _demands(file):
+        if not condition:
+            raise ScenarioError(text)
+    for stage in file.cascade:
+        if channels is not None and stage.channel not in channels:
+            known = ", ".join(sorted(channels))
+            raise ScenarioError(f"cascade: there is no channel {stage.channel!r}; there are: {known}")
+
+
+def _demands(file: DialogScenarioFile) -> Iterable[tuple[bool, str]]:
+    yield 0 <= file.priority <= 2, "priority: must be 0, 1 or 2; a client who comes back to the site adds to it"
+    yield (
+        1 <= len(file.cascade) <= 8,
+        "cascade: between 1 and 8 channels of the team, the first with an address is used",
+    )
+    yield len(file.dialog.cases) <= MOST_CASES, f"dialog.cases: at most {MOST_CASES}"
+    for wait in (file.dialog.wait, *(case.wait for case in file.dialog.cases)):
+        yield 0 < duration(wait) <= LONGEST, "dialog.for: must be longer than 0"
+    for case in file.dialog.cases:
+        yield case.when != When(), "dialog.cases: `when` must ask for cart_value, manager or tag"
+    if file.escalate is not None:
+        yield duration(file.escalate.after) > 0, "escalate.after: must be longer than 0"
