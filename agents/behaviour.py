@@ -15,12 +15,13 @@ from agents.decide import Decider
 from agents.decision import Decision
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.staff import Staff
+from agents.links import Links
 from agents.receipts import REFUSALS, on_receipt
-from app.codec import decode_chat, decode_event, decode_link, decode_receipt, encode_json
-from app.model.event import ALERT, CLOCK, EMAIL, RESERVED_PREFIXES, Event
+from app.codec import decode_event, decode_receipt, encode_json
+from app.model.event import CLOCK, Event
 from app.model.journal import DeadLetter, JournalLine
-from app.model.link import Claim, Forward, Link, Move, Release
-from app.model.reasons import BadInput, Reason
+from app.model.link import Forward, Link
+from app.model.reasons import BadInput
 from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
@@ -57,6 +58,16 @@ class Behaviour:
             journal=self._journal,
             advance=self._advance if stream_time else None,
         )
+        self._links = Links(
+            decider,
+            self._chat,
+            link=self._link,
+            journal=self._journal,
+            publish=self._publish,
+            event=self._apply,
+            receipt=self._settle,
+            forward=self._forward,
+        )
         self._decider = decider
         self._stream_time = stream_time
         self._partitions = partitions
@@ -64,7 +75,7 @@ class Behaviour:
             CLICKSTREAM.name: self._on_event,
             CHAT.name: self._chat.on_record,
             RECEIPTS.name: self._on_receipt,
-            LINKS.name: self._on_link,
+            LINKS.name: self._links.on_record,
         }
         self._shelves: Counter[int] = Counter()
         self._logged_at = 0.0
@@ -217,70 +228,6 @@ class Behaviour:
         self._publish(step, key, decision)
 
     # -- links ---------------------------------------------------------------------------------------------------
-
-    def _on_link(self, step: Step, record: Record, _batch: Batch) -> None:
-        link: Link = decode_link(record.value or b"")
-        if isinstance(link, Claim):
-            self._on_claim(step, link)
-        elif isinstance(link, Move):
-            self._on_move(step, link)
-        elif isinstance(link, Release):
-            if type(step.rows.get(link.alias)) is Pointer:
-                step.delete(link.alias)
-        else:
-            self._on_forward(step, link)
-
-    def _on_claim(self, step: Step, claim: Claim) -> None:
-        row = step.rows.get(claim.alias)
-        if type(row) is Pointer and not claim.alias.startswith(ALERT):
-            if row.owner == claim.owner:
-                return
-            if row.owner.startswith(RESERVED_PREFIXES):  # nobody's yet: whoever has the phone has what its address has
-                self._link(step, row.owner, Claim(row.owner, claim.owner, claim.at, claim.event_id))
-                step.put(claim.alias, Pointer(claim.owner))
-            else:
-                detail: dict[str, str | float | int] = {"alias": claim.alias, "owner": row.owner}
-                line = JournalLine(claim.at, claim.owner, Reason.LINK_REFUSED, event_id=claim.event_id, detail=detail)
-                self._journal(step, line)
-            return
-        if type(row) is Customer:
-            step.wake(claim.alias, None)
-            self._link(step, claim.owner, Move(claim.alias, claim.owner, _pack(row), claim.at))
-            detail = {"owner": claim.owner}
-            self._journal(
-                step, JournalLine(claim.at, claim.alias, Reason.MOVED_AWAY, event_id=claim.event_id, detail=detail)
-            )
-        step.put(claim.alias, Pointer(claim.owner))
-
-    def _on_move(self, step: Step, move: Move) -> None:
-        row = step.rows.get(move.owner)
-        if type(row) is Pointer:
-            self._link(step, row.owner, Move(move.alias, row.owner, move.state, move.at))
-            return
-        if row is None:
-            row = step.rows[move.owner] = Customer()
-        decision = self._decider.merge(move.owner, row, move.alias, _unpack(move.state), move.at)
-        step.touch(move.owner)
-        if decision.wake_at is not None:
-            step.wake(move.owner, decision.wake_at)
-        self._publish(step, move.owner, decision)
-        if row.dialogs is not None:
-            self._chat.moved(step, move.owner, row, move.at)
-
-    def _on_forward(self, step: Step, link: Forward) -> None:
-        row = step.rows.get(link.owner)
-        if link.topic == CLICKSTREAM.name:
-            event = decode_event(link.record)
-            event.messageId = event.messageId or link.event_id
-            if link.owner.startswith(EMAIL) and (type(row) is not Pointer or row.owner == link.alias):
-                return  # an order made with an address that is the buyer's own
-            self._apply(step, link.owner, event, event.timestamp.timestamp(), link.record, link.hops)
-        elif link.topic == CHAT.name:
-            self._chat.apply(step, link.owner, decode_chat(link.record), link.record, link.hops)
-        elif type(row) is Pointer:
-            self._forward(step, link.owner, row.owner, link.record, link.topic, link.event_id, link.hops)
-        else:
-            self._settle(step, link.owner, row, decode_receipt(link.record))
 
     def _forward(self, step: Step, alias: str, owner: str, raw: bytes, topic: str, event_id: str, hops: int) -> None:
         """A late record for a key whose state has moved goes after it."""

@@ -1,6 +1,7 @@
 """Reads the team file: YAML -> typed structs -> `Staff` with its hours. The edge; raises TeamError that says what to do."""
 
 import re
+from collections.abc import Collection
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -24,23 +25,28 @@ class TeamError(ValueError):
     """A team file that cannot be used; the text says where and what to do."""
 
 
-def load_staff(path: Path, year: int) -> Staff:
-    """The team of a file; `year` is the present one. Raises TeamError naming the file and what to do."""
+def load_staff(path: Path, year: int, *, channels: Collection[str] | None = None) -> Staff:
+    """The team of a file; `year` is the present one, `channels` the known ones. Raises TeamError naming the file and what to do."""
     try:
         text = path.read_bytes()[: MOST_BYTES + 1].decode()
-        return parse_staff(text, year)
+        return parse_staff(text, year, channels=channels)
     except OSError as error:
         raise TeamError(f"{path}: {error.strerror}; BOOMERANG_TEAM names the team's file") from None
     except (UnicodeDecodeError, ScenarioError, TeamError) as error:
         raise TeamError(f"{path.name}: {error}") from None
 
 
-def parse_staff(text: str, year: int) -> Staff:
+def parse_staff(text: str, year: int, *, channels: Collection[str] | None = None) -> Staff:
     """The team of a YAML text. Raises ScenarioError or TeamError without the file's name."""
     if len(text) > MOST_BYTES:
         raise TeamError(f"longer than {MOST_BYTES // 1024} KiB")
     team = convert(text, read_yaml(text), Team)
     _check(team)
+    for addresses in (team.addresses, *(member.addresses for member in team.members)):
+        for channel in addresses:
+            if channels is not None and channel not in channels:
+                known = ", ".join(sorted(channels))
+                raise TeamError(f"addresses: there is no channel {channel!r}; there are: {known}")
     return Staff(team, _hours(team.hours, year))
 
 

@@ -28,6 +28,18 @@ class Staff:
         self._line = [self._by_id[name] for name in team.line]
         self._heads = [member for member in team.members if member.head]
 
+    @property
+    def described(self) -> str:
+        """The team in a few words."""
+        reached = ", ".join(
+            sorted({channel for target in (self.team(), *self._everybody()) for channel in target.addresses})
+        )
+        hours = "around the clock" if isinstance(self.hours, AroundTheClock) else "in business hours"
+        return f"{len(self._by_id)} members, by {reached or 'no channel (the board alone)'}, {hours}"
+
+    def _everybody(self) -> list[Target]:
+        return [self._target(member) for member in self._by_id.values()]
+
     def owner(self, dialog: Dialog) -> Member | None:
         """The member whose dialog it is: who has taken it, else the manager at the provider."""
         if dialog.taken_by in self._by_id:

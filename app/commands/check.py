@@ -1,10 +1,12 @@
-"""`boomerang check`: settings, scenarios, templates and chat sources, looked at without a server."""
+"""`boomerang check`: settings, scenarios, templates, the team and chat sources, looked at without a server."""
 
 import argparse
 from pathlib import Path
 
 from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import load_folder
+from agents.scenarios.load import read_folder
+from agents.team import TeamError, load_staff
+from app.clock import SYSTEM, moment
 from app.errors import CommandError
 from app.settings import load
 
@@ -23,8 +25,9 @@ def run(args: argparse.Namespace) -> int:
     settings = load()
     folder = args.folder or settings.scenarios
     try:
-        scenarios = load_folder(folder, time_scale=settings.time_scale, channels=CHANNELS)
-    except ScenarioError as error:
+        scenarios = read_folder(folder, time_scale=settings.time_scale, channels=CHANNELS)
+        staff = load_staff(settings.team, moment(SYSTEM.now()).year, channels=CHANNELS)
+    except (ScenarioError, TeamError) as error:
         raise CommandError(str(error)) from None
     faults = check_templates([(stage.channel, stage.template) for item in scenarios for stage in item.cascade])
     if faults:
@@ -33,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     for scenario in scenarios:
         print(f"{scenario.id} v{scenario.version}: {scenario.title}")
     print(f"{len(scenarios)} scenarios are fine")
+    print(f"the team is fine: {staff.described}")
     if sources:
         number = sum(map(len, sources.values()))
         told = ", ".join(f"{provider} {len(found)}" for provider, found in sources.items())

@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
 from app import metrics, topics
 from app.cli import COMMANDS
+from app.model.alert import Watch
 from app.model.reasons import BadInput, Reason
+from app.model.team import HoursFile, Member, Team
 from app.settings import PREFIX, Settings
 from app.web.chat.providers import CONFIGS
 from app.web.chat.sources import parse_sources
@@ -77,6 +80,21 @@ def test_every_topic_is_on_the_map(topic):
 def test_every_field_of_the_language_is_explained(struct):
     text = page("scenarios.md")
     assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "struct",
+    [DialogScenarioFile, Watched, Case, When, Escalate, Team, Member, HoursFile],
+    ids=lambda struct: struct.__name__,
+)
+def test_every_field_of_dialogs_and_of_the_team_is_explained(struct):
+    text = page("dialogs.md")
+    assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
+@pytest.mark.parametrize("watch", Watch)
+def test_everything_that_can_be_watched_is_explained(watch):
+    assert f"`{watch.value}`" in page("dialogs.md")
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
