@@ -9,6 +9,7 @@ from app.model.event import Event
 from tables.activity import seen_again
 from tables.apply import apply
 from tables.customer import Armed, Customer, Pointer, Row, Shelf, View
+from tables.dialog import Dialog
 
 NOW = 1_700_000_000.0
 encode, decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode
@@ -35,3 +36,10 @@ def test_what_is_no_known_customer_has_to_be_unpacked():
 def test_an_older_event_changes_nothing():
     packed = encode(Customer(first_seen=NOW, last_seen=NOW + 5, session_started=NOW))
     assert seen_again(packed, NOW + 1) is packed
+
+
+def test_a_row_with_dialogs_has_to_be_unpacked_however_it_ends():
+    assert Customer.__struct_fields__[-1] == "dialogs"
+    assert Dialog.__struct_fields__[-1] == "end"
+    row = Customer(first_seen=NOW, last_seen=NOW, session_started=NOW, dialogs=[Dialog("telegram:shop:1", NOW)])
+    assert seen_again(encode(row), NOW + 1) is None
