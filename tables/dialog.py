@@ -15,6 +15,8 @@ DIALOGS = 8
 """Dialogs of one customer; those that are over go first, then the oldest."""
 TEXT = 160
 """Characters of a word that are kept."""
+TEXT_BYTES = 320
+"""And bytes of it: a text of nothing but emoji is cut shorter."""
 NAME = 80
 TAGS = 4
 TAG = 40

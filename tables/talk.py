@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from app.model.alert import Watch
 from app.model.chat import ChatEvent, ChatKind, DialogStatus, Speaker, bounded
-from tables.dialog import NAME, TAG, TAGS, TEXT, Dialog
+from tables.dialog import NAME, TAG, TAGS, TEXT, TEXT_BYTES, Dialog
 from tables.hours import BusinessHours
 
 URL = 300
@@ -65,7 +65,7 @@ def _client_said(dialog: Dialog, event: ChatEvent) -> Sign:
     answered = dialog.manager_at > at
     if at >= dialog.client_at:
         told = answered and dialog.is_settled(Watch.SILENT_CLIENT)
-        dialog.client_at, dialog.client_id, dialog.client_text = at, _id_of(event), bounded(event.text, TEXT)
+        dialog.client_at, dialog.client_id, dialog.client_text = at, _id_of(event), short(event.text)
         if told:  # it is heard of late: the silence after it is the one that is known
             dialog.settle(Watch.SILENT_CLIENT)
     if answered or (dialog.over and at <= dialog.status_at):
@@ -84,7 +84,7 @@ def _manager_said(dialog: Dialog, event: ChatEvent, hours: BusinessHours) -> Sig
     at = event.at
     newest = at >= dialog.manager_at
     if newest:
-        dialog.manager_at, dialog.manager_text = at, bounded(event.text, TEXT)
+        dialog.manager_at, dialog.manager_text = at, short(event.text)
     if event.manager and (not dialog.manager or (newest and dialog.manager == event.manager)):
         dialog.manager, dialog.manager_name = event.manager[:ID], bounded(event.manager_name, NAME)
     if dialog.asked_at and at >= dialog.asked_at:
@@ -172,6 +172,14 @@ _HANDLERS: dict[ChatKind, Callable[[Dialog, ChatEvent, BusinessHours], Sign]] = 
     ChatKind.ASSIGNED: _assigned,
     ChatKind.CONSENT: _consented,
 }
+
+
+def short(text: str) -> str:
+    """The beginning of a text, as much as state keeps of a word."""
+    kept = bounded(text, TEXT)
+    while len(kept.encode()) > TEXT_BYTES:
+        kept = kept[: len(kept) * TEXT_BYTES // len(kept.encode()) - 1] + "…"
+    return kept
 
 
 def _id_of(event: ChatEvent) -> str:
