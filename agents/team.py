@@ -26,17 +26,28 @@ class TeamError(ValueError):
 
 
 def load_staff(path: Path, year: int, *, channels: Collection[str] | None = None) -> Staff:
-    """The team of a file; `year` is the present one, `channels` the known ones. Raises TeamError naming the file and what to do."""
+    """The team of a file with its hours; `year` is the present one, `channels` the known ones.
+
+    Raises TeamError naming the file and what to do.
+    """
+    team = load_team(path, channels=channels)
     try:
-        text = path.read_bytes()[: MOST_BYTES + 1].decode()
-        return parse_staff(text, year, channels=channels)
+        return Staff(team, _hours(team.hours, year))
+    except TeamError as error:
+        raise TeamError(f"{path.name}: {error}") from None
+
+
+def load_team(path: Path, *, channels: Collection[str] | None = None) -> Team:
+    """The team of a file. Raises TeamError naming the file and what to do."""
+    try:
+        return parse_team(path.read_bytes()[: MOST_BYTES + 1].decode(), channels=channels)
     except OSError as error:
         raise TeamError(f"{path}: {error.strerror}; BOOMERANG_TEAM names the team's file") from None
     except (UnicodeDecodeError, ScenarioError, TeamError) as error:
         raise TeamError(f"{path.name}: {error}") from None
 
 
-def parse_staff(text: str, year: int, *, channels: Collection[str] | None = None) -> Staff:
+def parse_team(text: str, *, channels: Collection[str] | None = None) -> Team:
     """The team of a YAML text. Raises ScenarioError or TeamError without the file's name."""
     if len(text) > MOST_BYTES:
         raise TeamError(f"longer than {MOST_BYTES // 1024} KiB")
@@ -47,7 +58,7 @@ def parse_staff(text: str, year: int, *, channels: Collection[str] | None = None
             if channels is not None and channel not in channels:
                 known = ", ".join(sorted(channels))
                 raise TeamError(f"addresses: there is no channel {channel!r}; there are: {known}")
-    return Staff(team, _hours(team.hours, year))
+    return team
 
 
 def _check(team: Team) -> None:
