@@ -11,7 +11,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe 
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 ARGS ?=
 
-.PHONY: help install install-dev demo up test check bench docs lock
+.PHONY: help install install-dev demo up test check bench docs dashboards-preview lock
 
 help:  ## what can be made
 	@echo "make demo          install, start everything, play a demo shop, print where to look (Ctrl-C ends it)"
@@ -21,6 +21,7 @@ help:  ## what can be made
 	@echo "make check         format, lint, types, import contracts, alert rules"
 	@echo "make bench         measure                           make bench ARGS=engine"
 	@echo "make docs          renew the pages, dashboards and rules that follow from the code"
+	@echo "make dashboards-preview   draw the dashboards against a real Prometheus, keep the page and its picture"
 	@echo "make lock          renew the locks from requirements*.in"
 
 # A stamp is newer than what it was made from: nothing to do.
@@ -65,6 +66,10 @@ bench: install-dev
 docs: install-dev
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python dashboards/generate.py
+
+dashboards-preview: install-dev
+	@PREVIEW_FOLDER=var/preview $(BIN)/python -m pytest -q tests/dashboards
+	@echo "var/preview/preview.html and preview.png: a preview, not Grafana"
 
 lock: install-dev
 	$(LOCK) $(ARGS) --output-file requirements.lock requirements.in

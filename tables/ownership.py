@@ -66,6 +66,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         self._options, self._compression, self._fault = options, compression, fault or (lambda _point: None)
         self._writers: dict[int, PartitionWriter] = {}
         self._recovery_started = clock.monotonic()
+        metrics.RECOVERED_ROWS.labels(name)  # shown from the start: a rate that is not there cannot be zero
         app.on_partitions_revoked.connect(self._on_revoked)
 
     def _changelog_topic_name(self) -> str:
