@@ -67,6 +67,7 @@ class Behaviour:
             event=self._apply,
             receipt=self._settle,
             forward=self._forward,
+            partitions=partitions,
         )
         self._decider = decider
         self._stream_time = stream_time

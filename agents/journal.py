@@ -16,7 +16,7 @@ from app.clock import Clock
 from app.codec import decode_journal
 from app.errors import JournalDownError, LineRefusedError
 from app.journal_store import PRUNE_BATCH, JournalStore, Place
-from app.model.reasons import BadInput
+from app.model.reasons import BadInput, Reason
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class JournalSink:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`days` is how long a line is kept."""
-        self._store = store
+        self._lines = store
         self._clock = clock
         self._days = days
         self._sleep = sleep
@@ -64,11 +64,18 @@ class JournalSink:
 
         Never raises for what the records contain. Waits as long as the database fails.
         """
-        places = [place for record in records if (place := _read(record, partition)) is not None]
-        try:
-            await self._stored(places)
-        except LineRefusedError:
-            await self._one_by_one(places)
+        places: list[Place] = []
+        for record in records:
+            place = _read(record, partition)
+            if place is None:
+                continue
+            if place.line.reason == Reason.ERASED:  # in the order of the records: what came before goes with it
+                await self._store(places)
+                places = []
+                await self._patiently(lambda key=place.line.customer: self._lines_of(key), 1)
+            else:
+                places.append(place)
+        await self._store(places)
         if self._clock.monotonic() >= self._prune_at:
             await self.prune()
 
@@ -76,7 +83,7 @@ class JournalSink:
         """Delete what is past retention; the number of lines. A failure is logged and tried again later."""
         self._prune_at = self._clock.monotonic() + PRUNE_EVERY
         try:
-            deleted = await asyncio.to_thread(self._store.prune, self._clock.now() - self._days * DAY, PRUNE_BATCHES)
+            deleted = await asyncio.to_thread(self._lines.prune, self._clock.now() - self._days * DAY, PRUNE_BATCHES)
         except JournalDownError as error:
             log.warning("pruning the journal failed: %s", error)
             return 0
@@ -86,22 +93,36 @@ class JournalSink:
 
     def close(self) -> None:
         """Close the database."""
-        self._store.close()
+        self._lines.close()
+
+    def _lines_of(self, customer: str) -> None:
+        log.info("%d lines of a customer were erased on request", self._lines.erase(customer))
+
+    async def _store(self, places: list[Place]) -> None:
+        try:
+            await self._stored(places)
+        except LineRefusedError:
+            await self._one_by_one(places)
 
     async def _stored(self, places: list[Place]) -> None:
+        if places:
+            await self._patiently(lambda: self._lines.insert(places), len(places))
+            metrics.JOURNAL_LINES.inc(len(places))
+
+    async def _patiently(self, work: Callable[[], None], lines: int) -> None:
+        """Have the database do something, with pauses as long as it fails."""
         attempt = 0
-        while places:
+        while True:
             try:
-                await asyncio.to_thread(self._store.insert, places)
+                await asyncio.to_thread(work)
             except JournalDownError as error:
                 metrics.JOURNAL_DOWN.set(1)
                 pause = PAUSES[min(attempt, len(PAUSES) - 1)]
-                log.warning("%s; %d lines wait, next attempt in %.1f s", error, len(places), pause)
+                log.warning("%s; %d lines wait, next attempt in %.1f s", error, lines, pause)
                 await self._sleep(pause)
                 attempt += 1
             else:
                 metrics.JOURNAL_DOWN.set(0)
-                metrics.JOURNAL_LINES.inc(len(places))
                 return
 
     async def _one_by_one(self, places: list[Place]) -> None:

@@ -7,13 +7,14 @@ import msgspec
 from agents.chat import Chat, Forwarding, Journaling, Linking
 from agents.decide import Decider
 from agents.decision import Decision
-from app.codec import decode_chat, decode_event, decode_link, decode_receipt
+from agents.erasing import erase
+from app.codec import decode_chat, decode_event, decode_link, decode_receipt, encode_json
 from app.model.event import ALERT, EMAIL, RESERVED_PREFIXES, Event
 from app.model.journal import JournalLine
-from app.model.link import Claim, Forward, Link, Move, Release
+from app.model.link import Claim, Erase, Forward, Link, Move, Release
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
-from app.topics import CHAT, CLICKSTREAM
+from app.topics import CHAT, CLICKSTREAM, LINKS
 from tables.customer import Customer, Pointer, Row
 from tables.step import Batch, Record, Step
 
@@ -22,7 +23,7 @@ _unpack = msgspec.msgpack.Decoder(Customer).decode
 
 
 class Links:
-    """Claims, moves, forwarded records and releases. All but `decider` and `chat` are the behaviour agent's ways out and in."""
+    """Claims, moves, forwarded records, releases and erasures. All but `decider` and `chat` are the behaviour agent's ways out and in."""
 
     def __init__(
         self,
@@ -35,10 +36,11 @@ class Links:
         event: Callable[[Step, str, Event, float, bytes, int], None],
         receipt: Callable[[Step, str, Row | None, Receipt], None],
         forward: Forwarding,
+        partitions: int,
     ) -> None:
         self._decider, self._chat = decider, chat
         self._link, self._journal, self._publish, self._forward = link, journal, publish, forward
-        self._event, self._receipt = event, receipt
+        self._event, self._receipt, self._partitions = event, receipt, partitions
 
     def on_record(self, step: Step, record: Record, _batch: Batch) -> None:
         """Apply a record of the topic."""
@@ -50,6 +52,9 @@ class Links:
         elif isinstance(link, Release):
             if type(step.rows.get(link.alias)) is Pointer:
                 step.delete(link.alias)
+        elif isinstance(link, Erase):
+            for further, number in erase(step, link, self._partitions):
+                step.send(LINKS.name, further.customer, encode_json(further), number)
         else:
             self._on_forward(step, link)
 

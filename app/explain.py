@@ -54,6 +54,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.FORWARDED: (Tone.INFO, "a late event was forwarded to {owner}{event}"),
     Reason.CONSENT_CHANGED: (Tone.INFO, "consent changed{event}"),
     Reason.STATE_BOUNDED: (Tone.INFO, "the cart has reached its bound: its oldest lines are forgotten{event}"),
+    Reason.ERASED: (Tone.INFO, "everything that was known was erased on request"),
     Reason.FIRED: (Tone.FIRED, "{scenario} fired{due}"),
     Reason.OUTRANKED: (Tone.HELD, "{scenario} held back: {by} goes first"),
     Reason.ONE_PER_SILENCE: (Tone.HELD, "{scenario} held back: {by} has already spoken in this silence"),

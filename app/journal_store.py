@@ -3,7 +3,7 @@
 A line is stored once however often it is delivered: its digest covers the record's place and its bytes. (The place alone
 would not do: a broker that was set up anew starts at offset 0 again, while this database lives on.)
 
-All methods block; callers on an event loop use `asyncio.to_thread`. SQLAlchemy Core is used by this file only.
+All methods block; callers on an event loop use `asyncio.to_thread`. SQLAlchemy Core is used by this file and its schema only.
 """
 
 import json
@@ -17,6 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 
 from app.errors import JournalDownError, LineRefusedError
+from app.journal_schema import lines as _lines
+from app.journal_schema import links as _links
+from app.journal_schema import metadata as _metadata
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.model.journal import JournalLine, StoredLine
 from app.model.reasons import Reason
@@ -29,38 +32,10 @@ MAX_KEYS = 32
 """Most linked customer keys that one story joins."""
 PRUNE_BATCH = 2_000
 INSERT_BATCH = 2_000
+LINKING = (Reason.LINKED, Reason.LINK_REFUSED, Reason.MOVED_AWAY)
+"""Reasons of lines that name a second customer's key."""
 TEXT_LIMIT = 1_000
 """Longest text stored in one column, in characters."""
-
-_metadata = sa.MetaData()
-_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-_lines = sa.Table(
-    "journal",
-    _metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("digest", sa.LargeBinary(16), nullable=False, unique=True),
-    sa.Column("at", sa.Float(53), nullable=False),
-    sa.Column("customer", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("scenario", sa.Text, nullable=False),
-    sa.Column("trigger_id", sa.Text, nullable=False),
-    sa.Column("event_id", sa.Text, nullable=False),
-    sa.Column("channel", sa.Text, nullable=False),
-    sa.Column("due", sa.Float(53), nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Index("journal_customer", "customer", "at"),
-    sa.Index("journal_at", "at", "reason"),
-    sqlite_autoincrement=True,
-)
-_links = sa.Table(
-    "journal_links",
-    _metadata,
-    sa.Column("alias", sa.Text, primary_key=True),
-    sa.Column("owner", sa.Text, primary_key=True),
-    sa.Column("at", sa.Float(53), nullable=False),
-    sa.Index("journal_links_owner", "owner"),
-)
 
 
 class Place(NamedTuple):
@@ -160,6 +135,29 @@ class JournalStore:
                 self._call(lambda connection: connection.execute(sa.delete(_links).where(_links.c.at < before)))
                 break
         return deleted
+
+    def lines_of(self, key: str, limit: int) -> list[StoredLine]:
+        """The newest `limit` lines about exactly this key, oldest first."""
+        found: list[StoredLine] = self._call(
+            lambda connection: self._story(connection, [_text(key)], None, None, limit, 0)
+        )
+        return found
+
+    def erase(self, customer: str) -> int:
+        """Delete every line about a customer's key, every line of others that names it, and its links; how many lines.
+
+        The lines of others are those of linking, the only ones that name a second key.
+        """
+        key = _text(customer)
+        quoted = json.dumps(key, ensure_ascii=True)
+        naming = _lines.c.reason.in_(LINKING) & _lines.c.detail.contains(quoted, autoescape=True)
+
+        def work(connection: sa.Connection) -> int:
+            connection.execute(sa.delete(_links).where((_links.c.alias == key) | (_links.c.owner == key)))
+            return connection.execute(sa.delete(_lines).where((_lines.c.customer == key) | naming)).rowcount
+
+        count: int = self._call(work)
+        return count
 
     def _create(self, connection: sa.Connection) -> None:
         if connection.dialect.name == "postgresql":  # two processes starting at once must not both create

@@ -77,6 +77,11 @@ class Guard:
             log.warning("Redis does not answer (%s): sending by the ledger alone", type(error).__name__)
         return True
 
+    async def server_time(self) -> float:
+        """What Redis' machine takes the time for, epoch seconds. Raises RedisError or OSError."""
+        seconds, micros = await self._redis.time()
+        return float(seconds) + micros / 1e6
+
     async def look(self) -> Health | None:
         """How Redis is; None where it does not answer. Asks within `PATIENCE`, whatever was said before."""
         try:

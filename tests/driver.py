@@ -13,7 +13,7 @@ from app.model.alert import AlertUpdate
 from app.model.chat import ChatCommand, ChatEvent, ChatKind, CommandKind, Speaker, client_key, command_key
 from app.model.event import Consent, Event, Line, Properties, Traits, customer_key
 from app.model.receipt import Outcome, Receipt
-from app.model.trigger import Cancel, Trigger, message_id
+from app.model.trigger import Cancel, Erasure, Trigger, message_id
 from app.replay.core import MemoryBatch, MemoryRecord, packed_rows
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, DIALOGS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables.memory import MemoryTable
@@ -37,6 +37,7 @@ class Engine:
         self.table = MemoryTable(self._published, packed_rows)
         self.triggers: list[Trigger] = []
         self.cancels: list[Cancel] = []
+        self.erasures: list[Erasure] = []
         self.updates: list[AlertUpdate] = []
         self.board = {}
         """Dialog -> its row."""
@@ -184,7 +185,7 @@ class Engine:
     def _published(self, number, output):
         if output.topic == OUTBOX.name:
             outgoing = decode_outgoing(output.value)
-            kinds = {Trigger: self.triggers, Cancel: self.cancels, AlertUpdate: self.updates}
+            kinds = {Trigger: self.triggers, Cancel: self.cancels, AlertUpdate: self.updates, Erasure: self.erasures}
             kinds[type(outgoing)].append(outgoing)
             if self.delivers and isinstance(outgoing, Trigger):
                 self._queue.append((RECEIPTS.name, number, output.key, encode_json(self._sent(outgoing, Outcome.SENT))))

@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from agents.delivery.settle import Note
+from agents.delivery.settle import ERASED, Note
 from app import metrics
 from app.model.reasons import Reason
 from channels.channel import Channel
@@ -10,6 +10,8 @@ from channels.ledger import State
 
 SETTLED = frozenset({State.SENT.value, State.FAILED.value, State.SKIPPED.value, State.AMBIGUOUS.value})
 """Kinds of notes after which a message is done with."""
+GONE = SETTLED | {ERASED}
+"""Kinds of notes after which a message is waited for no more."""
 _REASONS = frozenset(reason.value for reason in Reason)
 
 

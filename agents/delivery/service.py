@@ -137,6 +137,7 @@ class Delivery:
         self._table = table
         for name, channel in self._channels.items():
             await channel.start()
+            counts.down(name, False)
             for number in range(channel.workers * HANDS):
                 task = asyncio.create_task(self._work(self._lanes[name]), name=f"{name}-{number}")
                 self._workers[task] = None
@@ -249,7 +250,7 @@ class Delivery:
                 if self.rules.live:
                     metrics.CLAIM_SECONDS.labels(note.channel).observe(max(now - note.due - self._grace, 0.0))
                 self._queue(Item(desk.number, note.key))
-            elif note.kind in counts.SETTLED:
+            elif note.kind in counts.GONE:
                 desk.unsettled.pop(note.key, None)
 
     async def _keep_house(self) -> None:

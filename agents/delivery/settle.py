@@ -42,6 +42,10 @@ class Rules(NamedTuple):
         return now if self.live else trigger.fired_at
 
 
+ERASED = "erased"
+"""Kind of the note about a message that was forgotten on request."""
+
+
 class Note(NamedTuple):
     """Something that the shell counts or acts upon.
 

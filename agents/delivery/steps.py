@@ -9,16 +9,27 @@ from typing import Any
 import msgspec
 
 from agents.delivery.changes import change
-from agents.delivery.settle import Note, Rules, journal, settle, suppress, trigger_of
+from agents.delivery.settle import ERASED, Note, Rules, journal, settle, suppress, trigger_of
 from app.codec import decode_outgoing, decode_receipt, encode_json
 from app.model.alert import AlertUpdate
 from app.model.journal import DeadLetter
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Outcome, Receipt
-from app.model.trigger import Cancel, Trigger, message_id
+from app.model.trigger import Cancel, Erasure, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
-from channels.ledger import UNSETTLED, Cancelled, Message, Move, Shown, State, address_key, cancel_key, message_key
+from channels.ledger import (
+    UNSETTLED,
+    Cancelled,
+    Message,
+    Move,
+    Shown,
+    Standing,
+    State,
+    address_key,
+    cancel_key,
+    message_key,
+)
 from channels.pipeline import Verdict
 from channels.policy import Facts, first_stage, refusal
 from tables.step import Batch, Step
@@ -55,6 +66,8 @@ def on_bundle(step: Step, batch: Batch, now: float, rules: Rules, room: int) -> 
                 step.clock = max(step.clock, item.at)
                 known = _known(step, item.trigger_id)
                 notes += change(step, item, record.value or b"", known, now, rules)
+            case Erasure():
+                notes += _erase(step, item)
             case Receipt():
                 _receipt(step, item, now if rules.live else item.at)
     if not rules.live:
@@ -146,6 +159,21 @@ def _cancel(step: Step, cancel: Cancel, now: float, rules: Rules) -> list[Note]:
         step.put(key, mark)
         step.wake(key, mark.deadline)
     return notes
+
+
+def _erase(step: Step, item: Erasure) -> list[Note]:
+    """Forget the messages of a customer, whatever their state, and the addresses that are not suppressed.
+
+    A suppression stays: it is a digest, and without it somebody who wanted to hear no more would be written to again.
+    """
+    found = [key for key, row in step.rows.items() if isinstance(row, Message) and row.customer == item.customer]
+    for key in found:
+        step.delete(key)
+    for key in item.addresses:
+        row = step.rows.get(key)
+        if isinstance(row, Standing) and not row.suppressed:
+            step.delete(key)
+    return [Note(ERASED, key) for key in found]
 
 
 def _receipt(step: Step, receipt: Receipt, at: float) -> None:

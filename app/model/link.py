@@ -5,6 +5,7 @@ Claim on A's partition  ->  A's state is packed, a forwarding pointer stays  -> 
 Move on U's partition   ->  merged into U's state, live timers included
 late event for A        ->  Forward(to U)
 alert of U over         ->  Release(to the alert's key, which a Claim had pointed to U)
+`boomerang erase U`     ->  Erase(U)  ->  Erase of every key that U's row names
 """
 
 import msgspec
@@ -47,4 +48,12 @@ class Release(msgspec.Struct, gc=False, omit_defaults=True, tag="release", tag_f
     at: float
 
 
-Link = Claim | Move | Forward | Release
+class Erase(msgspec.Struct, gc=False, omit_defaults=True, tag="erase", tag_field="kind"):
+    """Forget `customer`, one key of a person, on request. `sweep`: only the pointers to it, in all rows of a partition."""
+
+    customer: str
+    at: float
+    sweep: bool = False
+
+
+Link = Claim | Move | Forward | Release | Erase

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     CLIENT_RETURNED = "client_returned"
     DIALOG_FORGOTTEN = "dialog_forgotten"
     UNKNOWN_ALERT = "unknown_alert"
+    # on request
+    ERASED = "erased"
     # the sender
     GOAL_REACHED = "goal_reached"
     CONSENT_WITHDRAWN = "consent_withdrawn"

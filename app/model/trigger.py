@@ -68,7 +68,15 @@ class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_fie
     event_id: str = ""
 
 
-Outgoing = Trigger | Cancel | AlertUpdate
+class Erasure(msgspec.Struct, gc=False, omit_defaults=True, tag="erase", tag_field="kind"):
+    """Forget the messages of `customer`, and what is known of these addresses (keys of the ledger, which hold digests)."""
+
+    customer: str
+    at: float
+    addresses: list[str] = []
+
+
+Outgoing = Trigger | Cancel | AlertUpdate | Erasure
 
 
 def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:

@@ -1,0 +1,72 @@
+"""The doctor asks every dependency, goes on after a bad one, and says what to do."""
+
+import pytest
+
+from app.clock import SYSTEM
+from app.doctor import EXAMINATIONS, Verdict, findings
+from app.engine.provision import provision
+from tests.app.test_metrics import certificate
+from tests.channels.relays import relay
+from tests.servers import eventually, free_port
+
+pytestmark = pytest.mark.broker
+LIVE = {"write_keys": "server:a-key-of-our-own", "secret": "x" * 32, "instance": "w1"}
+
+
+async def examined(settings):
+    found = [finding async for finding in findings(settings, SYSTEM)]
+    return {finding.what: finding for finding in found}
+
+
+async def test_a_sound_system_has_nothing_bad(make_settings, tmp_path):
+    async with relay() as handler:
+        settings = make_settings(smtp=f"smtp+plain://127.0.0.1:{handler.port}", **LIVE)
+        await provision(settings)
+        found = await examined(settings)
+    assert {finding.verdict for finding in found.values() if finding.what != "disk"} == {Verdict.GOOD}, found
+    assert set(found) == {*EXAMINATIONS, "topics", "clock"} - {"kafka certificate"}
+
+
+async def test_every_bad_thing_is_told_and_what_to_do_about_it(make_settings, tmp_path):
+    (tmp_path / "old.pem").write_text(certificate(3)[0])
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "broken.yaml").write_text("id: [")
+    (tmp_path / "file").write_text("")
+    settings = make_settings(
+        redis=f"redis://127.0.0.1:{free_port()}/0",
+        smtp=f"smtp+plain://127.0.0.1:{free_port()}",
+        sql=f"sqlite:///{tmp_path}/file/journal.sqlite",
+        scenarios=tmp_path / "scenarios",
+        kafka_cafile=str(tmp_path / "old.pem"),
+    )
+    found = await examined(settings)
+    bad = {finding.what for finding in found.values() if finding.verdict is Verdict.BAD}
+    assert bad - {"disk"} == {"scenarios", "topics", "redis", "smtp", "journal"}
+    assert "boomerang topics --create" in found["topics"].text
+    assert "BOOMERANG_REDIS" in found["redis"].text
+    assert "BOOMERANG_SMTP" in found["smtp"].text
+    assert "BOOMERANG_SQL" in found["journal"].text
+    assert found["kafka certificate"].verdict is Verdict.DOUBTFUL
+    assert found["transactions"].verdict is Verdict.GOOD
+    assert "BOOMERANG_WRITE_KEYS" in " ".join([finding.text async for finding in findings(settings, SYSTEM)])
+
+
+async def test_a_broker_that_is_away_is_one_bad_thing_of_several(make_settings):
+    settings = make_settings(kafka=f"kafka://127.0.0.1:{free_port()}", **LIVE)
+    found = await examined(settings)
+    assert found["kafka"].verdict is Verdict.BAD
+    assert "BOOMERANG_KAFKA" in found["kafka"].text
+    assert found["redis"].verdict is Verdict.GOOD
+
+
+async def test_the_command_says_it_with_its_status(make_settings, process):
+    settings = make_settings()
+    missing = process.boomerang("doctor", settings=settings)
+    await eventually(lambda: missing.status() is not None, 60)
+    assert missing.status() == 1
+    assert any(line.startswith("bad   topics: ") for line in missing.log.tail(30)), missing.log.tail(30)
+    await provision(settings)
+    fine = process.boomerang("doctor", settings=settings)
+    await eventually(lambda: fine.status() is not None, 60)
+    lines = fine.log.tail(30)
+    assert [line for line in lines if line.startswith("bad") and "disk" not in line] == []
