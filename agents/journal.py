@@ -7,6 +7,7 @@ does not answer is another matter: `on_bundle` waits for it, with growing pauses
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -72,7 +73,7 @@ class JournalSink:
             if place.line.reason == Reason.ERASED:  # in the order of the records: what came before goes with it
                 await self._store(places)
                 places = []
-                await self._patiently(lambda key=place.line.customer: self._lines_of(key), 1)
+                await self._patiently(partial(self._erase, place.line.customer), 1)
             else:
                 places.append(place)
         await self._store(places)
@@ -95,7 +96,7 @@ class JournalSink:
         """Close the database."""
         self._lines.close()
 
-    def _lines_of(self, customer: str) -> None:
+    def _erase(self, customer: str) -> None:
         log.info("%d lines of a customer were erased on request", self._lines.erase(customer))
 
     async def _store(self, places: list[Place]) -> None:
