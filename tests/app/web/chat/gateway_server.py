@@ -22,6 +22,8 @@ class GatewayServer:
         """Path -> status (and headers) instead of an answer."""
         self.wrong_tokens = 0
         self.page = 100
+        self.deaf = False
+        """Whether pings are left without an answer."""
         self.before_list = None
         """Awaited before a list is answered."""
 
@@ -57,7 +59,7 @@ class GatewayServer:
         if refusal is not None:
             return refusal
         assert request.query["events"] == "message_new,dialog_opened,dialog_closed,dialog_assign"
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=not self.deaf)
         await socket.prepare(request)
         self.opened += 1
         self.sockets.append(socket)

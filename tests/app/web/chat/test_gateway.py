@@ -21,12 +21,12 @@ from tests.app.web.conftest import NOW
 class Reader:
     """A reader on a server, with the collector's sink behind it."""
 
-    def __init__(self, desk, server, positions=None, token=TOKEN):
+    def __init__(self, desk, server, positions=None, token=TOKEN, heartbeat=20.0):
         self.desk, self.server = desk, server
         self.positions = positions or RedisPositions("")
         config = retailcrm.Config(server.url, token)
         courier = Courier(desk.settings, desk.intake)
-        self.gateway = Gateway("crm", config, courier, self.positions, desk.clock, pause=0.02, heartbeat=1.0)
+        self.gateway = Gateway("crm", config, courier, self.positions, desk.clock, pause=0.02, heartbeat=heartbeat)
         self.task = None
 
     def start(self):
@@ -222,6 +222,16 @@ async def test_a_gateway_that_is_away_is_tried_again_until_it_is_there(desk, eve
     reader = Reader(desk, gone)
     reader.start()
     await eventually(lambda: reconnects("unreachable") >= before + 3)
+    await reader.stop()
+
+
+async def test_a_gateway_that_does_not_answer_a_ping_is_left(desk, server, eventually):
+    server.deaf = True
+    before = reconnects("closed")
+    reader = Reader(desk, server, heartbeat=0.2)
+    reader.start()
+    await eventually(lambda: reconnects("closed") > before)
+    await eventually(lambda: server.opened >= 2)
     await reader.stop()
 
 
