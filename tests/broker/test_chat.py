@@ -94,7 +94,7 @@ async def test_a_killed_gateway_reader_loses_nothing(make_settings, tmp_path, st
         async def there(number):
             return len({decode_chat(record.value).event_id for record in await broker.read("chat")}) == number
 
-        await eventually(lambda: server.sockets, 20)
+        await eventually(lambda: server.listened_to, 20)
         await say(range(20))
         await eventually(lambda: there(20), 30)
         await say(range(20, 40))
@@ -103,7 +103,7 @@ async def test_a_killed_gateway_reader_loses_nothing(make_settings, tmp_path, st
         server.sockets.clear()
         await say(range(40, 60), aloud=False)
         again = await start(settings, "chat-gateway", settings.chat_gateway_port)
-        await eventually(lambda: server.sockets, 20)
+        await eventually(lambda: server.listened_to, 20)
         await say(range(60, 70))
         await eventually(lambda: there(70), 30)
         assert again.stop(15) in (0, -signal.SIGTERM)

@@ -17,6 +17,7 @@ class GatewayServer:
         self.sockets = []
         self.opened = 0
         self.asked = []
+        self._asked_since_opened = set()
         self.messages, self.dialogs = [], []
         self.refuse = {}
         """Path -> status (and headers) instead of an answer."""
@@ -47,6 +48,11 @@ class GatewayServer:
         sockets, self.sockets = self.sockets, []
         await asyncio.gather(*(socket.close(code=code) for socket in sockets))
 
+    @property
+    def listened_to(self):
+        """Whether a reader is connected and has read both lists: what is said from now on it hears from the socket alone."""
+        return bool(self.sockets) and self._asked_since_opened == {"messages", "dialogs"}
+
     def _refusal(self, request):
         if request.headers.get("X-Bot-Token") != TOKEN:
             self.wrong_tokens += 1
@@ -61,6 +67,7 @@ class GatewayServer:
         assert request.query["events"] == "message_new,dialog_opened,dialog_closed,dialog_assign"
         socket = web.WebSocketResponse(autoping=not self.deaf)
         await socket.prepare(request)
+        self._asked_since_opened.clear()
         self.opened += 1
         self.sockets.append(socket)
         async for _ in socket:
@@ -73,6 +80,7 @@ class GatewayServer:
             return refusal
         what, since = request.path.rsplit("/", 1)[1], datetime.fromisoformat(request.query["since"])
         self.asked.append((what, since.timestamp()))
+        self._asked_since_opened.add(what)
         if self.before_list is not None:
             await self.before_list()
         name = "created_at" if what == "messages" else "updated_at"

@@ -68,7 +68,7 @@ def reconnects(reason):
 
 
 async def test_frames_are_read_in_their_order_with_the_token_in_the_header(desk, server, reader, eventually):
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     for frame in RETAILCRM.values():
         await server.say(frame)
     await eventually(lambda: len(desk.said) == len(RETAILCRM))
@@ -82,14 +82,14 @@ async def test_frames_are_read_in_their_order_with_the_token_in_the_header(desk,
 
 
 async def test_nothing_is_lost_or_doubled_over_a_dropped_connection(desk, server, reader, eventually):
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     await server.say(message(1))
     await eventually(lambda: reader.ids() == ["message:1"])
-    await server.drop()
     await server.say(message(2), aloud=False)
     await server.say(rc("dialog_closed", dialog=rc_dialog(closed_at=at(55))), aloud=False)
+    await server.drop()
     await eventually(lambda: server.opened == 2)
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     await server.say(message(3))
     await eventually(lambda: len(reader.ids()) >= 6)
     await server.say(message(4))
@@ -195,7 +195,7 @@ async def test_the_position_moves_only_when_both_lists_have_been_read(desk, serv
 
 
 async def test_without_kafka_nothing_moves_on_and_everything_comes_when_it_is_back(desk, server, reader, eventually):
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     desk.sink.up = False
     before = reconnects("not_stored")
     await server.say(message(1))
@@ -248,7 +248,7 @@ async def test_the_token_does_not_follow_a_redirect(desk, server, eventually):
 
 
 async def test_a_strange_frame_is_a_dead_letter_and_the_next_one_counts(desk, server, reader, eventually):
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     for frame in ("{", "[]", '{"type":"message_new","data":{"message":null}}', '{"type":"settings_updated"}'):
         await server.send(frame)
     await server.say(message(1))
@@ -261,7 +261,7 @@ async def test_a_strange_frame_is_a_dead_letter_and_the_next_one_counts(desk, se
 
 
 async def test_a_frame_of_over_1_mb_ends_the_connection_and_the_lists_tell_it(desk, server, reader, eventually):
-    await eventually(lambda: server.sockets)
+    await eventually(lambda: server.listened_to)
     await server.say(message(1, content="я" * 600_000))
     await eventually(lambda: server.opened == 2)
     await eventually(lambda: reader.ids() == ["message:1"])
