@@ -137,6 +137,9 @@ CHAT_EVENTS = _counter(
 CHAT_UNAUTHENTIC = _counter(
     "chat_unauthentic_requests_total", "Webhook requests that were not genuine.", "provider", "source", "verdict"
 )
+ALERT_PRESSES = _counter(
+    "alert_presses_total", "Presses of alerts' buttons by what became of them.", "channel", "outcome"
+)
 CHAT_GATEWAY_CONNECTED = _gauge("chat_gateway_connected", "1 while a gateway's WebSocket is open.", "source")
 CHAT_GATEWAY_RECONNECTS = _counter(
     "chat_gateway_reconnects_total", "Connections to a gateway that ended, or did not come about.", "source", "reason"

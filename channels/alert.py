@@ -15,6 +15,8 @@ TEMPLATE = "alert"
 """Name of the templates that set the card as a mail."""
 SNOOZE = 3_600.0
 """Seconds of the button's snooze."""
+VERBS = {CommandKind.TAKE: "t", CommandKind.SNOOZE: "s", CommandKind.DISMISS: "d"}
+"""Command -> the letter that stands for it before the alert's id in the data of a button."""
 MOST_LINES = 3
 """Products named of a list."""
 

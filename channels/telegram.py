@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from app.model.alert import AlertState
-from app.model.chat import CommandKind
-from channels.alert import Card, fitting, words_of
+from channels.alert import VERBS, Card, fitting, words_of
 from channels.channel import (
     Ambiguous,
     Answer,
@@ -47,9 +46,6 @@ _GONE = (
     "group chat was deleted",
     "have no rights",
 )
-_VERBS = {CommandKind.TAKE: "t", CommandKind.SNOOZE: "s", CommandKind.DISMISS: "d"}
-VERBS = {verb: kind for kind, verb in _VERBS.items()}
-"""What stands before the alert's id in a button's data -> the command."""
 
 
 class Parameters(msgspec.Struct):
@@ -230,7 +226,7 @@ def _plain(message: Rendered) -> str:
 
 
 def _keyboard(card: Card) -> dict[str, Any]:
-    rows = [[{"text": label, "callback_data": f"{_VERBS[kind]}:{card.alert_id}"} for kind, label in card.buttons]]
+    rows = [[{"text": label, "callback_data": f"{VERBS[kind]}:{card.alert_id}"} for kind, label in card.buttons]]
     links = ((card.open_label, card.url), (card.board_label, card.board))
     rows.append(
         [{"text": label, "url": url} for label, url in links if known_host(url)]

@@ -4,12 +4,16 @@ import msgspec
 
 
 class Member(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One sales person. `managers` are ids at providers, as `provider:source:id`; `addresses` are by channel."""
+    """One sales person. `managers` are ids at providers, as `provider:source:id`; `addresses` are by channel.
+
+    `accounts` are ids by channel whose presses of buttons are believed, besides the address itself (a Telegram user's id).
+    """
 
     id: str
     name: str = ""
     managers: tuple[str, ...] = ()
     addresses: dict[str, str] = {}
+    accounts: dict[str, str] = {}
     head: bool = False
     locale: str = ""
 
