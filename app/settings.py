@@ -96,6 +96,17 @@ class Settings:
     console_port: int = setting(8001, "port of the console")
     chat_gateway_host: str = setting("127.0.0.1", "address that the chat gateway's metrics and health listen on")
     chat_gateway_port: int = setting(6068, "port of the chat gateway's metrics and health")
+    console_users: str = setting(
+        "",
+        "who may log in to the console: NAME:HASH, separated by blanks; `boomerang password` makes a hash",
+        secret=True,
+    )
+    console_proxy_header: str = setting(
+        "", "header in which a proxy of BOOMERANG_TRUSTED_PROXIES tells who has logged in, such as X-Forwarded-User"
+    )
+    console_open: bool = setting(
+        False, "answer without a login on other addresses than loopback too; for closed networks"
+    )
     console_url: str = setting("", "how the sales team reaches the console, for links in alerts; empty: no links")
     shop_port: int = setting(8002, "port of the demo shop")
     worker_host: str = setting("127.0.0.1", "address that the web of worker and delivery agent listens on")

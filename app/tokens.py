@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from app.errors import SettingsError
 from app.settings import Settings
 
 _UNSUBSCRIBE = "unsubscribe"
+_SESSION = "console-session"
+SESSION_LIFE = 12 * 3600.0
+"""Seconds that a login to the console holds."""
 UNSUBSCRIBE_LIFE = 400 * 86_400.0
 """Seconds that an unsubscribe link works: over a year, longer than any law asks."""
 TOKEN_LIMIT = 2_048
@@ -68,6 +72,32 @@ def _create(path: Path) -> None:
             return
     finally:
         aside.unlink(missing_ok=True)
+
+
+def session_token(secret: str, user: str, issued: float, proof: str) -> str:
+    """Token of a login's cookie. `proof` is what the login was believed for: when that changes, the token ends."""
+    token = URLSafeSerializer(secret, salt=_SESSION).dumps([user, int(issued), proof])
+    return token.decode() if isinstance(token, bytes) else token
+
+
+def read_session_token(secret: str, token: str, now: float) -> tuple[str, str]:
+    """User and proof of a token at `now` (epoch seconds). Raises BadToken."""
+    if len(token) > TOKEN_LIMIT:
+        raise BadToken
+    try:
+        user, issued, proof = URLSafeSerializer(secret, salt=_SESSION).loads(token)
+    except (BadData, ValueError, TypeError):
+        raise BadToken from None
+    if not (isinstance(user, str) and isinstance(issued, int) and isinstance(proof, str)):
+        raise BadToken
+    if not issued - 60.0 <= now <= issued + SESSION_LIFE:
+        raise BadToken
+    return user, proof
+
+
+def mark(secret: str, purpose: str, text: str) -> str:
+    """A code that only who knows the secret can make for a text; for tokens that forms carry."""
+    return blake2b(f"{purpose}\0{text}".encode(), digest_size=24, key=secret.encode()[:64]).hexdigest()
 
 
 def unsubscribe_token(secret: str, what: Unsubscribe, issued: float) -> str:

@@ -12,6 +12,7 @@ from app.errors import JournalDownError
 from app.journal_store import Place
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
+from app.tokens import load_secret, mark
 from app.web.console.app import create
 from app.web.console.state import Console
 
@@ -290,9 +291,11 @@ async def test_loopback_names_are_answered(client, host):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_nothing_can_be_changed(client, method):
+async def test_nothing_can_be_changed(console, client, method):
     for address in ("/", "/api/inbox", "/customers/anna", "/api/journal?customer=a"):
-        assert (await client.request(method, address)).status_code == 405
+        assert (await client.request(method, address)).status_code == 403
+        token = mark(load_secret(console.settings), "csrf", "")
+        assert (await client.request(method, address, headers={"X-CSRF-Token": token})).status_code == 405
 
 
 async def test_health_readiness_and_metrics(client):

@@ -1,4 +1,7 @@
-"""The console: live feed, customers, inbox, for people on the shop's own network. Everything is read; nothing is changed."""
+"""The console: live feed, customers, inbox, and the board of dialogs, for people on the shop's own network.
+
+Everything is read, and nothing is changed but by the board's commands.
+"""
 
 import asyncio
 import logging
@@ -22,10 +25,11 @@ from app.clock import Clock
 from app.errors import CommandError, JournalDownError
 from app.inbox import Inbox, Mail
 from app.settings import Settings
-from app.web.console import pages
+from app.web.console import board_api, board_page, pages
 from app.web.console.api import ROUTES, as_json, number, word
 from app.web.console.guard import Guard, mail_policy
-from app.web.console.html import customer_link
+from app.web.console.html import SESSION, customer_link, session
+from app.web.console.login import Login, user_of
 from app.web.console.state import Console, console_of
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,7 @@ def create(console: Console) -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/", live),
+            Route("/dialogs", dialogs),
             Route("/customers", customers),
             Route("/customers/{customer:path}", customer),
             Route("/inbox", inbox),
@@ -48,12 +53,18 @@ def create(console: Console) -> ASGIApp:
             Route("/inbox/{number:int}/html", mail_html),
             Route("/pages/{name}", file),
             *ROUTES,
+            *board_api.ROUTES,
         ],
         exception_handlers={HTTPException: _refused, JournalDownError: _down},
     )
     app.state.console = console
     app.state.files = {path.name: path.read_bytes() for path in _FILES.iterdir() if path.suffix in _TYPES}
-    return Guard(app, console.settings.console_host)
+    login = Login(app, console.settings, console.clock)
+    if login.open:
+        log.warning(
+            "THE CONSOLE IS OPEN: whoever reaches it sees customers and dialogs; BOOMERANG_CONSOLE_USERS closes it"
+        )
+    return Guard(login, console.settings.console_host)
 
 
 async def serve(settings: Settings, clock: Clock) -> None:
@@ -82,6 +93,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
 
         def stop() -> None:
             console.live.feed.close()
+            console.boardroom.close()
             server.should_exit = True
 
         loop = asyncio.get_running_loop()
@@ -116,19 +128,26 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _html(content: bytes, status: int = 200) -> Response:
-    return Response(content, status, media_type="text/html; charset=utf-8")
+def _html(request: Request, content: bytes, status: int = 200) -> Response:
+    user = user_of(request.scope)
+    shown = session(user.name, user.token) if user.name else ""
+    return Response(content.replace(SESSION.encode(), shown.encode(), 1), status, media_type="text/html; charset=utf-8")
 
 
-async def live(_request: Request) -> Response:
+async def live(request: Request) -> Response:
     """The live feed."""
-    return _html(pages.live())
+    return _html(request, pages.live())
+
+
+async def dialogs(request: Request) -> Response:
+    """The board."""
+    return _html(request, board_page.board(user_of(request.scope).token))
 
 
 async def customers(request: Request) -> Response:
     """The search, or the customer that was searched for."""
     key = word(request, "id").strip()
-    return RedirectResponse(customer_link(key), 303) if key else _html(pages.customers())
+    return RedirectResponse(customer_link(key), 303) if key else _html(request, pages.customers())
 
 
 async def customer(request: Request) -> Response:
@@ -141,7 +160,7 @@ async def customer(request: Request) -> Response:
     stored = await console.story(key, scenario, PAGE_LINES + 1, before)
     keys = await asyncio.to_thread(lambda: console.open_journal().keys_of(key))
     more = len(stored) > PAGE_LINES
-    return _html(pages.timeline(key, keys, stored[-PAGE_LINES:], scenario, more=more, newest=not before))
+    return _html(request, pages.timeline(key, keys, stored[-PAGE_LINES:], scenario, more=more, newest=not before))
 
 
 async def inbox(request: Request) -> Response:
@@ -150,7 +169,7 @@ async def inbox(request: Request) -> Response:
     filters = {name: word(request, name) for name in ("to", "scenario", "trigger")}
     before = number(request, "before", 0, 1 << 62)
     mails = await asyncio.to_thread(lambda: store.find(**filters, limit=PAGE_MAILS + 1, before=before))
-    return _html(pages.inbox(mails[:PAGE_MAILS], len(store), filters, more=len(mails) > PAGE_MAILS))
+    return _html(request, pages.inbox(mails[:PAGE_MAILS], len(store), filters, more=len(mails) > PAGE_MAILS))
 
 
 async def mail(request: Request) -> Response:
@@ -159,7 +178,7 @@ async def mail(request: Request) -> Response:
     if found is None:
         raise HTTPException(404, "There is no such mail; the oldest are removed.")
     whom = await asyncio.to_thread(_customer_of, console_of(request), found[0])
-    return _html(pages.mail(*found, whom))
+    return _html(request, pages.mail(*found, whom))
 
 
 def _customer_of(console: Console, found: Mail) -> str:
@@ -176,7 +195,7 @@ async def mail_html(request: Request) -> Response:
     found = await asyncio.to_thread(console.inbox.get, request.path_params["number"])
     if found is None:
         raise HTTPException(404, "There is no such mail; the oldest are removed.")
-    answer = _html(pages.mail_html(found[1]))
+    answer = Response(pages.mail_html(found[1]), media_type="text/html; charset=utf-8")
     answer.headers["content-security-policy"] = mail_policy(console.settings.shop_url)
     return answer
 
@@ -199,7 +218,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         answer = as_json({"error": error.detail}, error.status_code)
     else:
-        answer = _html(pages.problem(error.status_code, error.detail), error.status_code)
+        answer = _html(request, pages.problem(error.status_code, error.detail), error.status_code)
     answer.headers.update(error.headers or {})
     return answer
 

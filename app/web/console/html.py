@@ -40,11 +40,31 @@ LOGO = Html(
     '<svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true"><path d="M5 25 C8 8 12 5 16 5 C20 5 24 8 27 25"'
     ' fill="none" stroke="currentColor" stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 )
-_NAVIGATION = (("/", "Live"), ("/customers", "Customers"), ("/inbox", "Inbox"))
+_NAVIGATION = (("/", "Live"), ("/dialogs", "Dialogs"), ("/customers", "Customers"), ("/inbox", "Inbox"))
+SESSION = Html("<!--session-->")
+"""Where the page says who has logged in; text of others cannot hold it, for it is escaped."""
 
 
-def page(title: str, here: str, *content: Child, scripts: tuple[str, ...] = (), query: str = "") -> bytes:
-    """A whole page. `here` is the address of the current part of the navigation; `query` fills the search box."""
+def session(user: str, token: str) -> Html:
+    """Who has logged in, and the way out. `token` is the session's, for its form."""
+    return el(
+        "form",
+        el("span", user),
+        el("input", type="hidden", name="csrf", value=token),
+        el("button", "Log out", type="submit"),
+        action="/logout",
+        method="post",
+        class_="session",
+    )
+
+
+def page(
+    title: str, here: str, *content: Child, scripts: tuple[str, ...] = (), query: str = "", bare: bool = False
+) -> bytes:
+    """A whole page. `here` is the address of the current part of the navigation; `query` fills the search box.
+
+    A `bare` page has neither.
+    """
     links = [
         el("a", name, href=address, aria_current="page" if address == here else None) for address, name in _NAVIGATION
     ]
@@ -61,8 +81,7 @@ def page(title: str, here: str, *content: Child, scripts: tuple[str, ...] = (), 
     header = el(
         "header",
         el("a", LOGO, el("span", "Boomerang"), href="/", class_="brand"),
-        el("nav", *links, aria_label="Console"),
-        search,
+        *(() if bare else (el("nav", *links, aria_label="Console"), search, SESSION)),
     )
     head = el(
         "head",

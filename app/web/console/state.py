@@ -10,6 +10,7 @@ from app.clock import Clock
 from app.inbox import InboxStore
 from app.model.journal import StoredLine
 from app.settings import Settings
+from app.web.console.boardroom import Boardroom
 from app.web.console.live import Live
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ class Console:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Opens the inbox's file, and nothing else yet."""
-        self.settings = settings
+        self.settings, self.clock = settings, clock
         self.inbox = InboxStore(settings.data / "inbox.sqlite", clock)
         self.live = Live(settings, clock, self.open_journal)
+        self.boardroom = Boardroom(settings, clock)
         self._journal: JournalStore | None = None
         self._lock = threading.Lock()
 
@@ -52,6 +54,7 @@ class Console:
     async def close(self) -> None:
         """Close everything."""
         await self.live.stop()
+        await self.boardroom.stop()
         if self._journal is not None:
             self._journal.close()
         self.inbox.close()

@@ -1,0 +1,229 @@
+"""Who gets into the console, and what a POST needs."""
+
+import re
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from app.clock import ManualClock
+from app.commands import password as password_command
+from app.errors import CommandError, SettingsError, UsageError
+from app.tokens import SESSION_LIFE
+from app.web.console.app import create
+from app.web.console.login import MOST_BODY
+from app.web.console.passwords import users
+from app.web.console.state import Console
+
+PASSWORD = "correct horse battery"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+HASH = QUICK.hash(PASSWORD)
+BEHIND_LOGIN = ["/", "/dialogs", "/customers", "/customers/anna", "/inbox", "/inbox/1", "/inbox/1/html", "/session"]
+APIS = [
+    "/api/journal?customer=a",
+    "/api/inbox",
+    "/api/inbox/1",
+    "/api/overview",
+    "/api/stream",
+    "/api/board",
+    "/api/board/stream",
+]
+
+
+class Browser:
+    def __init__(self, settings, peer="203.0.113.9", base="http://console.example"):
+        self.clock = ManualClock()
+        self.console = Console(settings, self.clock)
+        transport = httpx.ASGITransport(create(self.console), client=(peer, 1))
+        self.http = httpx.AsyncClient(transport=transport, base_url=base)
+
+    async def form(self, path="/login"):
+        page = await self.http.get(path)
+        return re.search('name="csrf" value="([^"]+)"', page.text)[1]
+
+    async def log_in(self, name="maria", password=PASSWORD, path="/login", **fields):
+        self.clock.advance(6)  # the pace of tries
+        form = {"csrf": await self.form(path), "name": name, "password": password, **fields}
+        return await self.http.post(path, data=form)
+
+
+@pytest.fixture
+async def open_browser(make_settings):
+    opened = []
+
+    def make(peer="203.0.113.9", base="http://console.example", **overrides):
+        values = {"console_users": f"maria:{HASH} ivan:{HASH}", "console_host": "0.0.0.0", **overrides}
+        browser = Browser(make_settings(kafka="kafka://127.0.0.1:1", redis="", **values), peer, base)
+        opened.append(browser)
+        return browser
+
+    yield make
+    for browser in opened:
+        await browser.http.aclose()
+        await browser.console.close()
+
+
+async def test_without_a_login_pages_lead_to_it_and_apis_refuse(open_browser):
+    browser = open_browser()
+    for path in BEHIND_LOGIN:
+        answer = await browser.http.get(path)
+        assert answer.status_code == 303 and answer.headers["location"].startswith("/login"), path
+    for path in APIS:
+        assert (await browser.http.get(path)).status_code == 401, path
+    for path in ("/healthz", "/metrics", "/pages/console.css"):
+        assert (await browser.http.get(path)).status_code == 200, path
+    assert (await browser.http.post("/api/board/commands", json={})).status_code == 401
+
+
+async def test_the_right_password_opens_all_and_leads_to_where_one_wanted_to_go(open_browser):
+    browser = open_browser()
+    wanted = (await browser.http.get("/customers?id=a b")).headers["location"]
+    answer = await browser.log_in(path=wanted)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/customers?id=a%20b")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie and "Path=/" in cookie
+    assert "maria" in (await browser.http.get("/")).text
+    assert (await browser.http.get("/api/board")).status_code == 200
+
+
+async def test_over_https_the_cookie_is_secure(open_browser):
+    browser = open_browser(base="https://console.example")
+    assert "Secure" in (await browser.log_in()).headers["set-cookie"]
+
+
+@pytest.mark.parametrize(("name", "password"), [("maria", "wrong"), ("nobody", PASSWORD), ("", ""), ("maria", "")])
+async def test_a_wrong_name_or_password_is_refused_alike(open_browser, name, password):
+    browser = open_browser()
+    answer = await browser.log_in(name, password)
+    assert answer.status_code == 401 and "Name or password is wrong." in answer.text
+    assert (await browser.http.get("/")).status_code == 303
+
+
+async def test_passwords_are_not_tried_faster_than_a_person_types(open_browser):
+    browser = open_browser()
+    assert (await browser.log_in(password="wrong")).status_code == 401
+    token = await browser.form()
+    again = await browser.http.post("/login", data={"csrf": token, "name": "maria", "password": PASSWORD})
+    assert again.status_code == 429 and "Too many tries" in again.text
+
+
+async def test_a_login_needs_the_token_of_its_own_form_and_its_cookie(open_browser):
+    browser, other = open_browser(), open_browser()
+    assert (await browser.log_in(csrf="")).status_code == 403
+    assert (await browser.log_in(csrf=await other.form())).status_code == 403
+    token = await browser.form()
+    browser.http.cookies.clear()
+    assert (
+        await browser.http.post("/login", data={"csrf": token, "name": "maria", "password": PASSWORD})
+    ).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "following", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/%0d%0aX:y"]
+)
+async def test_a_login_never_leads_to_another_site(open_browser, following):
+    browser = open_browser()
+    answer = await browser.log_in(path=f"/login?next={following}")
+    assert answer.headers["location"] == "/"
+
+
+async def test_a_session_ends_after_its_time_with_the_password_and_by_logging_out(open_browser):
+    browser = open_browser()
+    await browser.log_in()
+    cookie = dict(browser.http.cookies)
+    browser.clock.advance(SESSION_LIFE + 1)
+    assert (await browser.http.get("/")).status_code == 303
+    await browser.log_in()
+    token = re.search('name="csrf" value="([^"]+)"', (await browser.http.get("/")).text)[1]
+    assert (await browser.http.post("/logout", data={"csrf": token})).headers["location"] == "/login"
+    assert (await browser.http.get("/")).status_code == 303
+    changed = open_browser(console_users=f"maria:{QUICK.hash('another password')}")
+    changed.http.cookies.update(cookie)
+    assert (await changed.http.get("/")).status_code == 303
+
+
+@pytest.mark.parametrize("forged", ["x", "x.y.z", "", "W10.abc", "a" * 5000])
+async def test_a_cookie_that_we_did_not_sign_is_no_login(open_browser, forged):
+    browser = open_browser()
+    assert (await browser.http.get("/", headers={"Cookie": f"boomerang_session={forged}"})).status_code == 303
+
+
+async def test_a_post_needs_the_token_of_its_own_session_and_no_other_origin(open_browser):
+    browser, other = open_browser(), open_browser()
+    await browser.log_in()
+    await other.log_in("ivan")
+    pattern = 'data-csrf="([^"]+)"'
+    own, foreign = [re.search(pattern, (await one.http.get("/dialogs")).text)[1] for one in (browser, other)]
+
+    async def post(token, **headers):
+        body = {"kind": "take", "dialog": "none", "request": "12345678"}
+        return (
+            await browser.http.post("/api/board/commands", json=body, headers={"X-CSRF-Token": token, **headers})
+        ).status_code
+
+    assert own != foreign
+    assert await post("") == await post(foreign) == await post(own[:-1] + "0") == 403
+    assert await post(own, Origin="https://evil.example") == await post(own, Origin="null") == 403
+    assert await post(own, Origin="http://console.example") == await post(own) == 404, "let in, and no such dialog"
+
+
+async def test_a_body_that_is_too_large_is_not_read(open_browser):
+    browser = open_browser()
+    await browser.log_in()
+    assert (await browser.http.post("/api/board/commands", content=b"x" * (MOST_BODY + 1))).status_code == 413
+
+
+async def test_a_trusted_proxy_names_the_user_and_nobody_else_may(open_browser):
+    settings = {"console_users": "", "console_proxy_header": "X-Forwarded-User", "trusted_proxies": "203.0.113.9"}
+    browser, stranger = open_browser(**settings), open_browser(peer="203.0.113.10", **settings)
+    named = {"X-Forwarded-User": "maria@shop.example"}
+    assert "maria@shop.example" in (await browser.http.get("/", headers=named)).text
+    assert (await browser.http.get("/")).status_code == 303
+    assert (await stranger.http.get("/", headers=named)).status_code == 303
+    doubled = [("X-Forwarded-User", "maria"), ("X-Forwarded-User", "ivan")]
+    assert (await browser.http.get("/", headers=doubled)).status_code == 303
+
+
+async def test_on_loopback_it_is_open_and_says_so_loudly(open_browser, caplog):
+    browser = open_browser(console_users="", console_host="127.0.0.1", base="http://127.0.0.1")
+    assert "THE CONSOLE IS OPEN" in caplog.text
+    assert (await browser.http.get("/dialogs")).status_code == 200
+    assert (await browser.http.get("/login")).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"console_users": ""}, "BOOMERANG_CONSOLE_USERS"),
+        ({"console_users": "maria"}, "NAME:HASH"),
+        ({"console_users": "maria:secret"}, "boomerang password"),
+        ({"console_users": f"maria:{HASH} maria:{HASH}"}, "each name once"),
+        ({"console_users": "", "console_proxy_header": "X-User"}, "BOOMERANG_TRUSTED_PROXIES"),
+    ],
+)
+async def test_a_console_that_would_keep_nobody_out_does_not_start(make_settings, overrides, told):
+    values = {"kafka": "kafka://127.0.0.1:1", "redis": "", "console_host": "0.0.0.0", **overrides}
+    console = Console(make_settings(**values), ManualClock())
+    with pytest.raises((CommandError, SettingsError), match=told):
+        create(console)
+    await console.close()
+
+
+async def test_a_closed_network_may_be_served_openly_by_a_setting(open_browser):
+    browser = open_browser(console_users="", console_open=True)
+    assert (await browser.http.get("/dialogs")).status_code == 200
+
+
+def test_the_command_makes_an_entry_that_is_understood(monkeypatch, capsys):
+    import argparse
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+    assert password_command.run(argparse.Namespace(name="maria")) == 0
+    out = capsys.readouterr()
+    assert set(users(out.out.strip())) == {"maria"} and PASSWORD not in out.out + out.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    with pytest.raises(UsageError, match="10 to 256"):
+        password_command.run(argparse.Namespace(name="maria"))
+    with pytest.raises(UsageError, match="no colon"):
+        password_command.run(argparse.Namespace(name="a:b"))
