@@ -257,7 +257,7 @@ async def test_every_page_is_strict_about_what_may_run(client, console, address)
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert not re.search(r'\son\w+=|\sstyle=|javascript:|(src|href)="(https?:)?//', answer.text)
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style", answer.text)
 

@@ -59,7 +59,7 @@ def _add_headers(headers: MutableHeaders) -> None:
     headers.setdefault("content-security-policy", PAGE_POLICY)
     headers.setdefault("cache-control", "no-store")
     headers["x-content-type-options"] = "nosniff"
-    headers["referrer-policy"] = "no-referrer"
+    headers["referrer-policy"] = "same-origin"  # with none at all, a form of our own is posted from origin `null`
     headers["cross-origin-resource-policy"] = "same-origin"
 
 
