@@ -151,11 +151,11 @@ def test_rows_come_live_in_order_of_what_is_at_stake_and_do_no_harm(browser, set
     clock = browser.execute_script("return document.querySelectorAll('#board .clock')[1].textContent")
     assert clock.startswith("due in 9:") and browser.find_element("id", "total").text == "3"
     until(browser, f"document.querySelectorAll('#board .clock')[1].textContent !== {clock!r}")
+    ARTEFACTS.mkdir(exist_ok=True)
+    (ARTEFACTS / "board.png").write_bytes(base64.b64decode(browser.get_screenshot_as_base64()))
     publish(settings, ("waits", dialog("waits", who="Waits", priority=3)), ("rich", None))
     until(browser, "document.querySelectorAll('#board li').length === 2")
     assert names(browser) == ["Waits", "مريم"]
-    ARTEFACTS.mkdir(exist_ok=True)
-    (ARTEFACTS / "board.png").write_bytes(base64.b64decode(browser.get_screenshot_as_base64()))
 
 
 def test_a_dialog_is_taken_snoozed_and_resolved_by_keyboard_alone(browser, settings):
