@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from unicodedata import bidirectional
 
-from app.model.alert import Alert, AlertState, AlertUpdate, Watch, Word
+from app.model.alert import ENDED, Alert, AlertState, AlertUpdate, Watch, Word
 from app.model.chat import CommandKind, Speaker
 from app.model.event import Line
 from app.model.reasons import Reason
@@ -40,7 +40,7 @@ class Button(NamedTuple):
 class Card(NamedTuple):
     """An alert in words. All texts are plain, on one line, and bounded; none is escaped for any markup.
 
-    `status` says what has become of it ("" while nothing has). `ref` is the provider's id of the message that shows it already;
+    `changed`: this is a change of an alert that was told before; `status` says what has become of it, if anything. `ref` is the provider's id of the message that shows it already;
     empty for the first one. `open_label` names the link `url` into the dialog, `board` is the address of the console's board.
     """
 
@@ -57,12 +57,8 @@ class Card(NamedTuple):
     board: str
     board_label: str
     buttons: tuple[Button, ...]
+    changed: bool = False
     ref: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.state in (AlertState.DISMISSED, AlertState.RESOLVED)
 
     @property
     def head(self) -> str:
@@ -100,23 +96,37 @@ _TITLES = {
 }
 _STATES = {
     "en": {
-        AlertState.OPEN: "Open again",
+        AlertState.OPEN: "",
         AlertState.TAKEN: "Taken",
         AlertState.SNOOZED: "Snoozed for {time}",
         AlertState.DISMISSED: "Not relevant",
         AlertState.RESOLVED: "Resolved",
     },
     "ru": {
-        AlertState.OPEN: "Снова открыт",
+        AlertState.OPEN: "",
         AlertState.TAKEN: "Взято в работу",
         AlertState.SNOOZED: "Отложено на {time}",
         AlertState.DISMISSED: "Неактуально",
         AlertState.RESOLVED: "Решено",
     },
 }
-_REASONS = {
-    "en": {Reason.ENDED_BY_ORDER: "the client has ordered"},
-    "ru": {Reason.ENDED_BY_ORDER: "клиент оформил заказ"},
+_REASONS: dict[str, dict[str, str]] = {
+    "en": {
+        Reason.ENDED_BY_ORDER: "the client has ordered",
+        Reason.ENDED_BY_ANSWER: "the client has answered",
+        Reason.ENDED_BY_MANAGER: "the client was answered",
+        Reason.ENDED_BY_CLOSING: "the dialog was closed",
+        Reason.SNOOZE_OVER: "open again",
+        Reason.ESCALATED: "passed on, nobody has taken it",
+    },
+    "ru": {
+        Reason.ENDED_BY_ORDER: "клиент оформил заказ",
+        Reason.ENDED_BY_ANSWER: "клиент ответил",
+        Reason.ENDED_BY_MANAGER: "клиенту ответили",
+        Reason.ENDED_BY_CLOSING: "диалог закрыт",
+        Reason.SNOOZE_OVER: "снова открыт",
+        Reason.ESCALATED: "передано дальше, никто не взял",
+    },
 }
 _WORDS = {
     "en": {
@@ -198,7 +208,8 @@ def card(
         words["open"],
         f"{board}/dialogs#{alert.alert_id}" if board else "",
         words["board"],
-        () if state in (AlertState.DISMISSED, AlertState.RESOLVED) else buttons,
+        () if state in ENDED else buttons,
+        change is not None,
         ref,
     )
 
@@ -209,9 +220,10 @@ def _said(word: Word, words: dict[str, str], size: Size) -> Fact:
 
 def _status(change: AlertUpdate, locale: str, size: Size) -> str:
     text = _STATES.get(locale, _STATES["en"])[change.state].format(time=span(change.until - change.at, locale))
-    why = _REASONS.get(locale, _REASONS["en"]).get(Reason(change.reason)) if change.reason in set(Reason) else None
-    who = cut(change.by_name or change.by, size.title // 2)
-    return ": ".join(part for part in (text, who or (why if change.ends else "")) if part)
+    why = _REASONS.get(locale, _REASONS["en"]).get(change.reason, "")
+    who = "" if change.state is AlertState.OPEN else cut(change.by_name or change.by, size.title // 2)
+    told = ": ".join(part for part in (text, why or who) if part)
+    return told[:1].upper() + told[1:]
 
 
 def _facts(alert: Alert, locale: str, now: float, size: Size) -> list[Fact]:

@@ -29,7 +29,7 @@ class Rendered(NamedTuple):
     @property
     def bundled(self) -> bool:
         """Whether it may go out in a digest: an alert that nobody has seen yet."""
-        return bool(self.cards) and not self.cards[0].ref and not self.cards[0].status
+        return bool(self.cards) and not self.cards[0].changed
 
 
 class Sent(NamedTuple):

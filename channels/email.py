@@ -93,7 +93,7 @@ class Email:
             ("X-Boomerang-Trigger", message.trigger_id),
             ("Auto-Submitted", "auto-generated"),
         ]
-        if message.cards and message.cards[0].status:  # what has become of an alert: an answer to its mail
+        if message.cards and message.cards[0].changed:  # what has become of an alert: an answer to its mail
             first = f"<{message.message_id.rpartition('.')[0]}@{self._sender.domain}>"
             headers += [("In-Reply-To", first), ("References", first)]
         if message.unsubscribe:

@@ -39,7 +39,7 @@ def body(messages: Sequence[Rendered]) -> dict[str, Any]:
     if not message.cards:
         return {"text": escape((message.text.strip() or message.subject)[: MOST_TEXT // 2])}
     card = message.cards[0]
-    if card.ref or card.status:
+    if card.changed:
         return {"text": _line(card)}
     return {"text": fitting(message.cards, _text, MOST_TEXT)}
 

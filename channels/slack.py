@@ -39,7 +39,7 @@ def body(messages: Sequence[Rendered]) -> dict[str, Any]:
     if not message.cards:
         return {"text": escape(message.text.strip() or message.subject)[:MOST_TEXT]}
     card = message.cards[0]
-    if card.ref or card.status:
+    if card.changed:
         return {"text": escape(f"{card.head}: {card.status}"), "blocks": [_section(_line(card))]}
     return {"text": escape(card.head), "blocks": _blocks(card)}
 

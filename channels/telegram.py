@@ -179,7 +179,7 @@ def _request(chat: str, messages: Sequence[Rendered]) -> tuple[str, dict[str, An
     if not message.cards:
         return "sendMessage", {**common, "text": _plain(message)}
     card = message.cards[0]
-    if card.status and not card.ref:
+    if card.changed and not card.ref:
         return "sendMessage", {**common, "text": _line(card)}
     text = fitting(message.cards, _text, MOST_TEXT, visible)
     if not card.ref:

@@ -114,4 +114,4 @@ def body(message: Rendered) -> dict[str, Any]:
         "url": card.url,
         "board": card.board,
     }
-    return {"type": "alert.changed" if card.status else "alert.opened", "timestamp": message.at, "data": data}
+    return {"type": "alert.changed" if card.changed else "alert.opened", "timestamp": message.at, "data": data}

@@ -6,10 +6,13 @@ Raw ASGI: at 8,000 requests a second a framework's request and response objects 
 import logging
 from collections.abc import Awaitable, Callable
 
+from agents.team import TeamError, load_team
 from app.clock import Clock
+from app.errors import SettingsError
 from app.metrics import COLLECTOR_REQUESTS
+from app.model.team import Team
 from app.settings import Settings, split
-from app.web.chat import webhooks
+from app.web.chat import presses, webhooks
 from app.web.collector import compat, unsubscribe
 from app.web.collector.auth import Keys
 from app.web.collector.cors import Origins
@@ -52,6 +55,7 @@ class Collector:
         self._script = Script(respect_dnt=settings.respect_dnt)
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
         self._chat = webhooks.ChatWebhooks(settings, clock, intake)
+        self._presses = presses.Presses(settings, clock, intake, _team(settings))
         self._public_base = settings.public_base
         self._plain: dict[str, tuple[str, Callable[[Request], Response]]] = {
             "/boomerang.js": ("tracker", self._script.response),
@@ -96,6 +100,8 @@ class Collector:
             return "unsubscribe", await self._of_customer(request, self._unsubscribe.handle)
         if path.startswith(webhooks.PREFIX):
             return "chat", await self._chat.handle(request)
+        if path == presses.PATH:
+            return "presses", await self._presses.handle(request)
         if request.method not in ("GET", "HEAD"):
             return "other", _not_allowed("GET") if path.rstrip("/") in self._plain else _NOT_FOUND
         plain = self._plain.get(path.rstrip("/"))
@@ -141,6 +147,16 @@ class Collector:
         await receive()
         await self._intake.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _team(settings: Settings) -> Team | None:
+    """The team whose presses of buttons are believed, where a bot takes any. Raises SettingsError."""
+    if not settings.telegram_secret:
+        return None
+    try:
+        return load_team(settings.team)
+    except TeamError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _not_allowed(methods: str) -> Response:

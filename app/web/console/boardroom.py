@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from hashlib import blake2b
 from typing import Any
 
+from agents.team import TeamError, load_team
 from app.clock import Clock
 from app.codec import encode_json
 from app.engine.kafka_client import client_options
@@ -36,6 +37,7 @@ class Boardroom:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
+        self._names = _names(settings)
         self.board = Board()
         self.ready = False
         """The topic has been read up to its end once."""
@@ -105,8 +107,9 @@ class Boardroom:
         if view is None:
             raise LookupError(dialog)
         id_ = blake2b(f"{by}\0{dialog}\0{kind}\0{request}".encode(), digest_size=16).hexdigest()
+        name = self._names.get(by, by)
         command = ChatCommand(
-            kind, self._clock.now(), f"board:{id_}", by, by, view.alert_id, view.customer, view.dialog, seconds
+            kind, self._clock.now(), f"board:{id_}", by, name, view.alert_id, view.customer, view.dialog, seconds
         )
         key = command_key(command)
         topic, partition = self._settings.topic_prefix + CHAT.name, partition_of(key, self._settings.partitions)
@@ -205,3 +208,13 @@ class Boardroom:
                 self.ready = self.ready or not ends
             if (self.board.version, self.ready) != before:
                 self._tell()
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """Id -> name of the team's members: who has logged in under the id is told by the name."""
+    try:
+        team = load_team(settings.team)
+    except TeamError as error:
+        log.warning("the team is not known to the board: %s", error)
+        return {}
+    return {member.id: member.name or member.id for member in team.members}
