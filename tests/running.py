@@ -20,6 +20,7 @@ PORTS = {
     "worker": "worker_port",
     "delivery": "delivery_port",
     "console": "console_port",
+    "chat-gateway": "chat_gateway_port",
 }
 
 

@@ -20,6 +20,7 @@ import yaml
 from app.embedded.logs import ChildLog
 from app.embedded.process import Process
 from tests.app.test_metrics import certificate
+from tests.app.web.chat.gateway_server import TOKEN, gateway_server
 from tests.channels.relays import relay
 from tests.running import product
 from tests.servers import eventually, free_port
@@ -110,6 +111,9 @@ async def shoppers(shop, until):
         await shop.track(f"buyer{number}", "Product Added", product_id="p1", name="Lamp", price=20)
         await shop.track(f"buyer{number}", "Order Completed", order_id=f"o{number}", total=20)
         await shop.post("/v1/track", {"userId": "u", "type": "track"})  # no name: refused
+        guess = shop.http.post(shop.url("collector", "/chat/telegram/shop"), json={"update_id": number})
+        async with guess as response:  # without its secret
+            assert response.status in (401, 429)
         if number > 6:  # fired by now, and waiting for its relay: the purchase calls it back
             await shop.track(f"waiting{number - 6}", "Order Completed", order_id=f"w{number}", total=20)
         try:
@@ -150,21 +154,27 @@ def wanted(preview):
 async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_settings, process, preview, tmp_path):
     need(PROGRAM, "prometheus")
     (tmp_path / "ca.pem").write_text(certificate(10)[0])
-    async with relay() as handler:
+    async with relay() as handler, gateway_server() as gateway:
         troubled(handler)
+        (tmp_path / "chats.yaml").write_text(
+            "telegram: {shop: {secret: a-good-secret}}\n"
+            f"retailcrm: {{crm: {{url: '{gateway.url}', token: {TOKEN}}}}}\n"
+        )
         settings = make_settings(
             time_scale=1800.0,
             instance="live",
             smtp=f"smtp+plain://127.0.0.1:{handler.port}",
             kafka_cafile=str(tmp_path / "ca.pem"),
+            chats=str(tmp_path / "chats.yaml"),
         )
         async with product(settings, process) as shop:
-            await shop.start("collector", "worker", "delivery", "console")
+            await shop.start("collector", "worker", "delivery", "console", "chat-gateway")
             ports = (
                 settings.collector_metrics_port,
                 settings.worker_port,
                 settings.delivery_port,
                 settings.console_port,
+                settings.chat_gateway_port,
             )
             scraper = Scraper(tmp_path / "prometheus", [f"127.0.0.1:{port}" for port in ports])
             over = asyncio.Event()
