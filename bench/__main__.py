@@ -13,6 +13,7 @@ from pathlib import Path
 
 BENCHES = {
     "engine": "CPU per event of the real worker on real Kafka, against a plain Faust agent and table around the same core",
+    "core": "CPU per event of the core alone: deciding over packed rows, and packing them; no Kafka",
     "lateness": "from due + grace to the SMTP server, the whole path, with background load",
     "collector": "requests and events acknowledged by Kafka",
     "chat": "webhooks of messengers with an in-memory producer, against the plain collector in the same run",

@@ -1,0 +1,166 @@
+"""CPU per event of the core alone: `Behaviour.on_bundle` over packed rows, and packing them for the changelog. No Kafka.
+
+    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--profile FILE]
+
+JSON lines. With `--against`, rounds of this checkout and of another one take turns, each in a process of its own. Every round plays
+the same bundles; of each bundle the quickest round counts, which a busy machine disturbs least.
+"""
+
+import argparse
+import cProfile
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+BUNDLE = 3000
+PARTITIONS = 4
+HERE = Path(__file__).resolve().parent.parent
+
+
+class Record:
+    """A record as the consumer hands it over."""
+
+    __slots__ = ("key", "offset", "timestamp", "value")
+
+    def __init__(self, key, value, offset):
+        self.key, self.value, self.offset, self.timestamp = key, value, offset, 0
+
+
+class Core:
+    """The engine's core over four partitions, with what the fenced table does to a step except writing it."""
+
+    def __init__(self):
+        from agents.behaviour import ROW_TYPE, Behaviour
+        from agents.decide import Decider
+        from agents.scenarios.load import load_folder
+        from app.settings import load
+        from tables.changelog import Codec
+        from tables.packed import PackedRows
+        from tables.step import Partition
+
+        scenarios = load_folder(load({}).scenarios)
+        self.behaviour = Behaviour(Decider(scenarios, locale="en"), stream_time=True, partitions=PARTITIONS)
+        self.codec = Codec(ROW_TYPE)
+        self.parts = [Partition(n, PackedRows(self.codec.encode_row, self.codec.decode_row)) for n in range(PARTITIONS)]
+        self.decide, self.pack = [], []
+        self.changelog_records = self.changelog_bytes = self.outputs = 0
+
+    def run(self, bundles):
+        from tables.step import Step
+
+        for bundle in bundles:
+            began = time.process_time()
+            step = Step(self.parts[bundle.partition])
+            self.behaviour.on_bundle(step, bundle, 0.0)
+            decided = time.process_time()
+            records = [*self.codec.records(step.rows, step.changed)]
+            self.decide.append(decided - began)
+            self.pack.append(time.process_time() - decided)
+            self.changelog_records += len(records)
+            self.changelog_bytes += sum(len(key) + len(value or b"") for key, value in records)
+            self.outputs += len(step.outputs)
+
+
+def bundles_of(count, customers):
+    """The backlog in bundles, the partitions taking turns."""
+    from bench.stream import events
+    from tables.bundle import Bundle
+
+    waiting, offsets = defaultdict(list), defaultdict(int)
+    for partition, key, value in events(count, customers, partitions=PARTITIONS):
+        records = waiting[partition]
+        records.append(Record(key, value, offsets[partition]))
+        offsets[partition] += 1
+        if len(records) == BUNDLE:
+            yield Bundle("clickstream", partition, records, records[0].offset, records[-1].offset)
+            waiting[partition] = []
+    for partition, records in waiting.items():
+        if records:
+            yield Bundle("clickstream", partition, records, records[0].offset, records[-1].offset)
+
+
+def once(count, customers, profile=""):
+    """One round; its figures."""
+    bundles = list(bundles_of(count, customers))
+    core = Core()
+    gc.collect()
+    gc.freeze()
+    if profile:
+        profiler = cProfile.Profile(time.process_time)
+        profiler.runcall(core.run, bundles)
+        profiler.dump_stats(profile)
+    else:
+        core.run(bundles)
+    return {
+        "decide": core.decide,
+        "pack": core.pack,
+        "whole": round((sum(core.decide) + sum(core.pack)) / count * 1e6, 2),
+        "changelog_records": core.changelog_records,
+        "changelog_bytes_per_event": round(core.changelog_bytes / count, 1),
+        "outputs_per_event": round(core.outputs / count, 2),
+    }
+
+
+def round_of(checkout, args):
+    """One round in a process of its own, with the code of `checkout`."""
+    command = [
+        sys.executable,
+        "-P",
+        __file__,
+        "--events",
+        str(args.events),
+        "--customers",
+        str(args.customers),
+        "--once",
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(checkout)}
+    return json.loads(subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def summary(name, count, rounds):
+    """The quickest of the rounds for each bundle, summed up; and how far whole rounds were apart."""
+    decide, pack = (
+        sum(map(min, zip(*(line.pop(part) for line in rounds), strict=True))) for part in ("decide", "pack")
+    )
+    return {
+        "what": name,
+        "events": count,
+        "us_per_event": round((decide + pack) / count * 1e6, 2),
+        "decide_us": round(decide / count * 1e6, 2),
+        "pack_us": round(pack / count * 1e6, 2),
+        "slowest_round_us": max(line.pop("whole") for line in rounds),
+        "rounds": len(rounds),
+        **rounds[0],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", default="", metavar="CHECKOUT", help="another checkout to compare with")
+    parser.add_argument("--profile", default="", metavar="FILE", help="one round under cProfile, written to FILE")
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.once or args.profile:
+        print(json.dumps(once(args.events, args.customers, args.profile)), flush=True)
+        return
+    checkouts = {"core": HERE}
+    if args.against:
+        checkouts["other checkout"] = Path(args.against).resolve()
+    rounds = defaultdict(list)
+    for _ in range(args.rounds):
+        for name, checkout in checkouts.items():
+            rounds[name].append(round_of(checkout, args))
+    for name, lines in rounds.items():
+        print(json.dumps(summary(name, args.events, lines)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
