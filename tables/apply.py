@@ -11,15 +11,14 @@ from tables.customer import (
     CATEGORIES,
     ORDER_IDS,
     SEARCHES,
-    VIEWS,
     CategoryView,
     Customer,
     Orders,
     Search,
-    View,
 )
 from tables.signals import CATEGORY_VIEWED, ORDERED, PRODUCT_VIEWED, SEARCHED
-from tables.windows import push, session_start, within
+from tables.views import View, ViewRing
+from tables.windows import push, session_start
 
 CATEGORY_PRODUCTS = 3
 CATEGORY_WINDOW = 1800.0
@@ -72,27 +71,20 @@ def _product_viewed(customer: Customer, event: Event, at: float) -> tuple[str, .
     if properties is None or not properties.product_id:
         return NOTHING
     views = customer.views
-    if views is not None:
-        for index, view in enumerate(views):
-            if view.product_id == properties.product_id:
-                if view.at >= at:
-                    return NOTHING
-                del views[index]
-                break
-    customer.views = push(
-        views,
-        View(
-            properties.product_id,
-            at,
-            properties.category,
-            properties.price,
-            properties.name,
-            properties.url,
-            properties.image_url,
-            _is_taken(customer, properties.product_id, at),
-        ),
-        VIEWS,
+    if views is None:
+        views = customer.views = ViewRing()
+    view = View(
+        properties.product_id,
+        at,
+        properties.category,
+        properties.price,
+        properties.name,
+        properties.url,
+        properties.image_url,
+        _is_taken(customer, properties.product_id, at),
     )
+    if not views.put(view):
+        return NOTHING
     if properties.category and _is_category_viewed(customer, properties.category, at):
         return (PRODUCT_VIEWED, CATEGORY_VIEWED)
     return (PRODUCT_VIEWED,)
@@ -106,8 +98,8 @@ def _is_taken(customer: Customer, product_id: str, at: float) -> bool:
 
 
 def _is_category_viewed(customer: Customer, category: str, at: float) -> bool:
-    seen = sum(view.category == category for view in within(customer.views, at, CATEGORY_WINDOW))
-    if seen < CATEGORY_PRODUCTS:
+    views = customer.views
+    if views is None or views.count(category, at - CATEGORY_WINDOW, at) < CATEGORY_PRODUCTS:
         return False
     ring = [item for item in customer.categories or () if item.category != category]
     customer.categories = push(ring, CategoryView(category, at), CATEGORIES)
@@ -137,9 +129,8 @@ def _ordered(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     orders.last_at = max(orders.last_at, at)
     products = (properties.products or ()) if properties is not None else ()
     cart.bought(customer, at, {line.product_id for line in products})
-    for view in customer.views or ():
-        if view.at <= at:
-            view.taken = True
+    if customer.views is not None:
+        customer.views.take_until(at)
     return (ORDERED,)
 
 

@@ -181,6 +181,5 @@ def _emptied(customer: Customer) -> tuple[str, ...]:
 
 
 def _take_view(customer: Customer, product_id: str) -> None:
-    for view in customer.views or ():
-        if view.product_id == product_id:
-            view.taken = True
+    if customer.views is not None:
+        customer.views.take(product_id)

@@ -7,8 +7,8 @@ Limits on each list stand here, so that a row always fits a Kafka record.
 import msgspec
 
 from tables.dialog import Dialog
+from tables.views import ViewRing
 
-VIEWS = 20
 SEARCHES = 5
 CATEGORIES = 5
 CART_LINES = 100
@@ -45,19 +45,6 @@ class Cart(msgspec.Struct, array_like=True, gc=False):
     lines: list[CartLine]
     changed_at: float
     currency: str = ""
-
-
-class View(msgspec.Struct, array_like=True, gc=False):
-    """A product view. `taken`: put into the cart or bought since."""
-
-    product_id: str
-    at: float
-    category: str = ""
-    price: float = 0.0
-    name: str = ""
-    url: str = ""
-    image_url: str = ""
-    taken: bool = False
 
 
 class CategoryView(msgspec.Struct, array_like=True, gc=False):
@@ -149,7 +136,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):
     profile: Profile | None = None
     consent: dict[str, Permission] | None = None
     cart: Cart | None = None
-    views: list[View] | None = None
+    views: ViewRing | None = None
     categories: list[CategoryView] | None = None
     searches: list[Search] | None = None
     orders: Orders | None = None

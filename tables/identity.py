@@ -12,7 +12,6 @@ from tables.customer import (
     SEARCHES,
     SEEN,
     SENDS,
-    VIEWS,
     Armed,
     Cart,
     CartLine,
@@ -21,6 +20,7 @@ from tables.customer import (
     Permission,
     Profile,
 )
+from tables.views import VIEWS, ViewRing
 from tables.windows import T
 
 
@@ -33,7 +33,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.consent = _consent(owner.consent, alias.consent)
     owner.orders = _orders(owner.orders, alias.orders)
     owner.cart = _cart(owner.cart, alias.cart)
-    owner.views = _newest(owner.views, alias.views, "product_id", VIEWS)
+    owner.views = _views(owner.views, alias.views)
     owner.categories = _newest(owner.categories, alias.categories, "category", CATEGORIES)
     owner.searches = _newest(owner.searches, alias.searches, "query", SEARCHES)
     owner.open = _ring(owner.open, alias.open, OPEN_TRIGGERS)
@@ -61,9 +61,8 @@ def _armed(owner: Customer, alias: Customer) -> tuple[str, ...]:
     orders = owner.orders
     if orders is not None:
         cart.bought(owner, orders.last_at)
-        for view in owner.views or ():
-            if view.at <= orders.last_at:
-                view.taken = True
+        if owner.views is not None:
+            owner.views.take_until(orders.last_at)
         ended = [name for name, instance in best.items() if instance.at <= orders.last_at]
     owner.armed = [instance for name, instance in best.items() if name not in ended] or None
     return tuple(ended)
@@ -119,6 +118,12 @@ def _cart(owner: Cart | None, alias: Cart | None) -> Cart | None:
     both = Cart(list(lines.values()), max(owner.changed_at, alias.changed_at), owner.currency or alias.currency)
     cart.bound(both)
     return both
+
+
+def _views(owner: ViewRing | None, alias: ViewRing | None) -> ViewRing | None:
+    if owner is None or alias is None:
+        return owner or alias
+    return ViewRing.of(_newest([*owner], [*alias], "product_id", VIEWS) or ())
 
 
 def _ring(owner: list[T] | None, alias: list[T] | None, size: int) -> list[T] | None:

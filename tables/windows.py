@@ -1,6 +1,5 @@
-"""Windows over one customer's events: sessions, bounded rings and sliding counts. Pure."""
+"""Windows over one customer's events: sessions and bounded rings. Pure."""
 
-from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 SESSION_GAP = 1800.0
@@ -32,8 +31,3 @@ def push(ring: list[T] | None, item: T, size: int) -> list[T]:
     if len(ring) > size:
         del ring[: len(ring) - size]
     return ring
-
-
-def within(ring: Iterable[T] | None, at: float, seconds: float) -> list[T]:
-    """The items of the window of `seconds` that ends at `at`, both ends included."""
-    return [item for item in ring or () if at - seconds <= item.at <= at]

@@ -9,9 +9,10 @@ from app.model.reasons import Reason
 from app.model.trigger import Content
 from tables import profile
 from tables.cart import value
-from tables.customer import Armed, CartLine, Customer, Open, Shelf, View
+from tables.customer import Armed, CartLine, Customer, Open, Shelf
 from tables.dialog import Dialog, last_word_at
 from tables.shelf import cheapest
+from tables.views import View
 
 ShelfOf = Callable[[str], Shelf | None]
 """Gives the shelf of a category, as this partition knows it."""
@@ -150,7 +151,7 @@ def _similar(show: Show, customer: Customer, category: str, now: float, shelf: S
 
 
 def _left_behind(customer: Customer, since: float) -> list[View]:
-    return [view for view in customer.views or () if not view.taken and view.at >= since]
+    return customer.views.left_behind(since) if customer.views is not None else []
 
 
 def _bought_since(customer: Customer, at: float) -> bool:

@@ -8,8 +8,9 @@ from app.clock import moment
 from app.model.event import Event
 from tables.activity import seen_again
 from tables.apply import apply
-from tables.customer import Armed, Customer, Pointer, Row, Shelf, View
+from tables.customer import Armed, Customer, Pointer, Row, Shelf
 from tables.dialog import Dialog
+from tables.views import View, ViewRing
 
 NOW = 1_700_000_000.0
 encode, decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode
@@ -20,7 +21,7 @@ TIMES = st.floats(NOW, NOW + 10_000, allow_nan=False)
 def test_the_patched_row_is_the_applied_row(first, last, started, at, busy):
     row = Customer(first_seen=first, last_seen=max(first, last), session_started=min(started, last))
     if busy:
-        row.views, row.armed = [View("p1", first)], [Armed("abandoned_product", 1, "m1", first)]
+        row.views, row.armed = ViewRing.of([View("p1", first)]), [Armed("abandoned_product", 1, "m1", first)]
     packed = encode(row)
     apply(row, Event("page", moment(at)), moment(at).timestamp())
     assert decode(seen_again(packed, moment(at).timestamp())) == row
