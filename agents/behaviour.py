@@ -26,10 +26,10 @@ from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables import shelf
-from tables.activity import seen_again
+from tables.activity import note
 from tables.bounds import TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf
-from tables.step import Batch, Record, Step
+from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row
 MOST_HOPS = 3
@@ -115,6 +115,12 @@ class Behaviour:
         row = step.rows.get(key)
         if type(row) is not Customer:
             return
+        soonest = self.wake_of(row)
+        if soonest is None:
+            return
+        if soonest > due:  # postponed since: the most frequent case
+            step.wake(key, soonest)
+            return
         at = due if self._stream_time else now
         decision = self._decider.on_due(key, row, at, lambda category: step.rows.get(SHELF_PREFIX + category), due)
         if decision.reasons or decision.fired:
@@ -128,26 +134,26 @@ class Behaviour:
     # -- clickstream ---------------------------------------------------------------------------------------------
 
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
-        check_size(record.key, record.value or b"")
-        event = decode_event(record.value or b"")
+        raw = record.value or b""
+        check_size(record.key, raw)
+        event = decode_event(raw)
         at = event.timestamp.timestamp()
-        if self._stream_time and at > step.clock:
+        if self._stream_time and at > step.part.clock:
             self._advance(step, at)
         if event.type == CLOCK:
             return
         if not record.key:
             raise ValueError("the record has no key")
         key = record.key.decode()
-        if key.startswith(SHELF_PREFIX[0]):
+        if key[0] == SHELF_PREFIX[0]:
             raise ValueError("a customer's key cannot begin with NUL")
-        if not event.messageId:
-            event.messageId = f"{batch.partition}-{record.offset}"
         packed = step.packed
-        mere = packed is not None and self._decider.is_mere_activity(event)
-        if mere and packed is not None and packed.patch(key, lambda row: seen_again(row, at)):
+        if packed is not None and self._decider.is_mere_activity(event) and note(packed, key, at):
             step.touch(key)
             return
-        self._apply(step, key, event, at, record.value or b"", 0)
+        if not event.messageId:
+            event.messageId = f"{batch.partition}-{record.offset}"
+        self._apply(step, key, event, at, raw, 0)
 
     def _apply(self, step: Step, key: str, event: Event, at: float, raw: bytes, hops: int) -> None:
         row = step.rows.get(key)
@@ -173,8 +179,8 @@ class Behaviour:
 
     def _advance(self, step: Step, at: float) -> None:
         """Stream time: move the partition's clock, firing what comes due on the way, before the event is applied."""
-        step.clock = at
-        if step.may_be_due(at):
+        step.part.clock = at
+        if step.part.timers.earliest <= at:
             for due, key in step.due(at):
                 self.on_timer(step, due, key, due)
 
@@ -248,8 +254,12 @@ class Behaviour:
             step.send(OUTBOX.name, key, encode_json(cancel))
         for claim in decision.claims:
             self._link(step, claim.alias, claim)
+        counts, outputs = self.counts, step.outputs
         for line in decision.reasons:
-            self._journal(step, line)
+            counts[line.scenario, line.reason] += 1
+            value = encode_json(line)
+            step.sent += len(value)
+            outputs.append(Output(JOURNAL.name, key, value, None))
 
     def _journal(self, step: Step, line: JournalLine) -> None:
         self.counts[line.scenario, line.reason] += 1

@@ -3,13 +3,13 @@
 State is changed in place and is the truth; `wake_at` says when the customer wants to be looked at again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
 from agents.decision import Decision
 from agents.due import decide_due
 from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
-from agents.scenarios.index import ScenarioIndex
+from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from app.model.event import ANONYMOUS, EMAIL, PHONE, Event
 from app.model.journal import JournalLine
@@ -17,7 +17,7 @@ from app.model.link import Claim
 from app.model.reasons import Reason
 from app.model.trigger import Cancel
 from tables import identity
-from tables.apply import HANDLERS, apply, is_activity
+from tables.apply import HANDLERS, NO_VISIT, apply
 from tables.customer import ALIASES, CART_LINES, Armed, Customer, Open, Profile
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
 
@@ -32,6 +32,7 @@ class Decider:
         """`locale` is the language of messages to customers whose own is not known."""
         self._index = ScenarioIndex(scenarios)
         self._locale = locale
+        self._meaningful = self._index.named | frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
         """The scenario's id where it is one of ours, else `other`: what a counter may be named after."""
@@ -45,20 +46,9 @@ class Decider:
         before = copy(customer.profile) if linking else None
         signals = apply(customer, event, at)
         decision = Decision(customer)
-        if signals or event.event in self._index.named:
-            names = (*signals, event.event) if event.event in self._index.named and not event.historical else signals
-            for name in names:
-                if name in self._index.ending:
-                    self._end(decision, key, name, event.messageId, at)
-            armed = False
-            for name in () if event.historical else names:
-                if name in self._index.starting:
-                    armed |= self._start(decision, key, name, event.messageId, at)
-            self._note(decision, key, signals, event, at)
-            if ORDERED in signals and customer.profile is not None and customer.profile.email:
-                decision.ordered_as = EMAIL + customer.profile.email.lower()
-            if armed:  # what was armed before can only have been postponed, and its timer finds that out by itself
-                decision.wake_at = self.wake_of(customer)
+        heard = self._index.heard(signals, "" if event.historical else event.event)
+        if heard is not None:
+            self._hear(decision, key, heard, event, at)
         if event.historical and event.event in HANDLERS:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
@@ -67,57 +57,74 @@ class Decider:
 
     def is_mere_activity(self, event: Event) -> bool:
         """Whether the event says no more than that the customer is there."""
-        name = event.event
-        plain = name not in HANDLERS and name not in self._index.named
         return (
-            plain
+            event.event not in self._meaningful
+            and event.type not in NO_VISIT
             and event.traits is None
             and not event.historical
-            and is_activity(event)
-            and event.type not in _LINKING
         )
 
-    def _start(self, decision: Decision, key: str, name: str, event_id: str, at: float) -> bool:
-        """Arm what `name` starts, or move what is armed. Whether anything is newly armed."""
-        customer, newly = decision.customer, False
+    def _hear(self, decision: Decision, key: str, heard: Heard, event: Event, at: float) -> None:
+        event_id = event.messageId
+        for name, scenarios in heard.ending:
+            self._end(decision, key, name, scenarios, event_id, at)
+        if not event.historical:
+            for name, starting in heard.starting:
+                self._start(decision, key, name, starting, event_id, at)
+        if CART_BOUNDED in heard.signals:
+            decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, event_id=event_id))
+        if CONSENT_CHANGED in heard.signals:
+            self.consent_changed(decision, key, event_id, at)
+        if ORDERED in heard.signals:
+            profile = decision.customer.profile
+            if profile is not None and profile.email:
+                decision.ordered_as = EMAIL + profile.email.lower()
+
+    def _start(
+        self, decision: Decision, key: str, name: str, starting: Sequence[Scenario], event_id: str, at: float
+    ) -> None:
+        """Arm what `name` starts, or move what is armed.
+
+        Only what is newly armed needs a timer: what was armed before can only have been postponed, and its own finds that out.
+        """
+        customer = decision.customer
         if customer.orders is not None and customer.orders.last_at >= at:
-            return False  # late: what it began has been bought already
-        for scenario in self._index.starting[name]:
+            return  # late: what it began has been bought already
+        for scenario in starting:
             instance = customer.instance(scenario.id)
             if instance is None:
-                newly = True
                 instance = Armed(scenario.id, scenario.version, event_id, at)
                 customer.armed = [*(customer.armed or ()), instance]
-                reason = Reason.ARMED
+                due, reason = due_at(scenario, instance, customer), Reason.ARMED
+                if decision.wake_at is None or due < decision.wake_at:
+                    decision.wake_at = due
             elif (at, event_id) > (instance.at, instance.anchor):
                 instance.at, instance.anchor = at, event_id
-                reason = Reason.MOVED
+                if scenario.leaving:
+                    continue
+                due, reason = due_at(scenario, instance, customer), Reason.MOVED
             else:
                 continue
-            if reason is Reason.ARMED or not scenario.leaving:
-                due = due_at(scenario, instance, customer)
-                decision.reasons.append(
-                    JournalLine(at, key, reason, scenario.id, event_id=event_id, due=due, detail={"signal": name})
-                )
-        return newly
+            line = JournalLine(at, key, reason, scenario.id, "", event_id, "", due, {"signal": name})
+            decision.reasons.append(line)
 
-    def _end(self, decision: Decision, key: str, name: str, event_id: str, at: float) -> None:
+    def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
         """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
         customer, reason = decision.customer, _ENDED.get(name, Reason.ENDED_BY_EVENT)
-        ended = {scenario.id for scenario in self._index.ending[name]}
-        for instance in customer.armed or ():
-            if instance.scenario in ended and instance.at <= at:
-                decision.reasons.append(
-                    JournalLine(at, key, reason, instance.scenario, event_id=event_id, detail={"signal": name})
-                )
-        customer.armed = [item for item in customer.armed or () if item.scenario not in ended or item.at > at] or None
-        cancel = Reason.GOAL_REACHED if name == ORDERED else reason
-        found = [
-            item
-            for item in customer.open or ()
-            if item.scenario in ended and (item.anchor_at <= at or self._too_soon(item, name, at))
-        ]
-        self._cancel(decision, key, found, cancel, event_id, at)
+        if customer.armed is not None:
+            for instance in customer.armed:
+                if instance.scenario in ended and instance.at <= at:
+                    line = JournalLine(at, key, reason, instance.scenario, event_id=event_id, detail={"signal": name})
+                    decision.reasons.append(line)
+            customer.armed = [i for i in customer.armed if i.scenario not in ended or i.at > at] or None
+        if customer.open is not None:
+            found = [
+                item
+                for item in customer.open
+                if item.scenario in ended and (item.anchor_at <= at or self._too_soon(item, name, at))
+            ]
+            cancel = Reason.GOAL_REACHED if name == ORDERED else reason
+            self._cancel(decision, key, found, cancel, event_id, at)
 
     def _too_soon(self, item: Open, name: str, at: float) -> bool:
         """Whether a late order would have held the trigger back, had it been known when it fired."""
@@ -134,12 +141,6 @@ class Decider:
                 decision.reasons.append(
                     JournalLine(at, key, reason, item.scenario, item.trigger_id, event_id, item.channel)
                 )
-
-    def _note(self, decision: Decision, key: str, signals: tuple[str, ...], event: Event, at: float) -> None:
-        if CART_BOUNDED in signals:
-            decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, event_id=event.messageId))
-        if CONSENT_CHANGED in signals:
-            self.consent_changed(decision, key, event.messageId, at)
 
     def consent_changed(self, decision: Decision, key: str, event_id: str, at: float) -> None:
         """Journal the consents as they are now, and call back what they no longer allow."""

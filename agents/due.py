@@ -33,6 +33,7 @@ def decide_due(
     decision = Decision(customer)
     ready: list[Ready] = []
     waiting: list[Armed] = []
+    soonest: float | None = None
     for instance in customer.armed or ():
         scenario = index.by_id.get(instance.scenario)
         if scenario is None:
@@ -41,11 +42,14 @@ def decide_due(
         due = due_at(scenario, instance, customer)
         if due > until:
             waiting.append(instance)
+            soonest = due if soonest is None else min(due, soonest)
         else:
             ready.append(Ready(scenario, instance, due))
     customer.armed = waiting or None
     winners: dict[str, str] = {}
-    for item in sorted(ready, key=lambda item: (-item.scenario.priority, item.scenario.id)):
+    if len(ready) > 1:
+        ready.sort(key=lambda item: (-item.scenario.priority, item.scenario.id))
+    for item in ready:
         family = item.scenario.family
         answer = _answer(item, customer, now, shelf, winners.get(family), index.families[family])
         if isinstance(answer, Refusal):
@@ -53,7 +57,7 @@ def decide_due(
         else:
             winners[family] = item.scenario.id
             _fire(decision, item, key, now, answer, locale)
-    decision.wake_at = index.wake_of(customer)
+    decision.wake_at = soonest
     return decision
 
 
@@ -72,7 +76,7 @@ def _answer(
 
 def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
     anchor = item.instance.anchor
-    return JournalLine(now, key, why.reason, item.scenario.id, event_id=anchor, due=item.due, detail=why.detail)
+    return JournalLine(now, key, why.reason, item.scenario.id, "", anchor, "", item.due, why.detail)
 
 
 def _fire(decision: Decision, item: Ready, key: str, now: float, shown: Content, locale: str) -> None:

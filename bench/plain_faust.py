@@ -67,8 +67,10 @@ def make(settings, events):
             for key in step.changed:
                 customers[key.encode()] = part.rows.pack(key)
             part.rows.close()
-            for topic, key, value, partition in step.outputs:
-                await outputs[topic].send(key=key.encode(), value=value, partition=partition)
+            for output in step.outputs:
+                await outputs[output.topic].send(
+                    key=output.key.encode(), value=output.value, partition=output.partition
+                )
             if done == events:
                 usage = resource.getrusage(resource.RUSAGE_SELF)
                 cpu = usage.ru_utime + usage.ru_stime - start["cpu"]

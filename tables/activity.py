@@ -6,19 +6,67 @@ Works on the bytes of a packed `Customer`: an array of 32 bits' header whose fir
 
 from struct import Struct
 
+import msgspec
+
+from tables.customer import Customer
+from tables.packed import PackedRows
 from tables.windows import session_start
 
 _ARRAY = 0xDC
 _TAG = 1
 _HEAD = Struct(">3xB x d x d x d")
 """Tag, first_seen, last_seen, session_started; each float is announced by one byte."""
-_NEW = Struct(">d x d")
 _LAST = 14
 """Where the bytes of `last_seen` begin."""
 _END = 31
 _FLOAT = 0xCB
 _NIL = 0xC0
 """The last byte of a row without dialogs, whose last field they are."""
+_TIMES = Struct(">dBd")
+"""Two floats and what announces the second."""
+_THREE_TIMES = Struct(">dBdBd")
+_NEW = msgspec.msgpack.encode(Customer(1.0, 1.0, 1.0))
+"""A customer of whom nothing is known but the times."""
+_NEW_HEAD, _NEW_TAIL = _NEW[:5], _NEW[_END:]
+
+
+def visit(customer: Customer, at: float) -> None:
+    """The customer is active at `at` (epoch seconds)."""
+    if at > customer.last_seen:
+        customer.session_started = session_start(customer.session_started, customer.last_seen, at)
+        customer.last_seen = at
+        if not customer.first_seen:
+            customer.first_seen = at
+
+
+def note(rows: PackedRows, key: str, at: float) -> bool:
+    """Note that the customer `key`, known or new, is active at `at`. False: nothing is done, the event has to be applied.
+
+    Whoever has dialogs and comes back to the site may have an alert.
+    """
+    row = rows.opened.get(key)
+    if row is not None:
+        if type(row) is not Customer or row.dialogs is not None:
+            return False
+        visit(row, at)
+        return True
+    cell = rows.cells.get(key)
+    if cell is None:
+        if at <= 0.0:
+            return False
+        rows.put_packed(key, first_seen(at))
+        return True
+    packed = seen_again(cell.packed, at)
+    if packed is None:
+        return False
+    rows.looked_at += len(packed)
+    cell.packed = packed  # as many bytes as before: the size of all rows stays
+    return True
+
+
+def first_seen(at: float) -> bytes:
+    """The row of a customer whose first activity is at `at`."""
+    return _NEW_HEAD + _THREE_TIMES.pack(at, _FLOAT, at, _FLOAT, at) + _NEW_TAIL
 
 
 def seen_again(packed: bytes, at: float) -> bytes | None:
@@ -33,10 +81,7 @@ def seen_again(packed: bytes, at: float) -> bytes | None:
         return None
     if at <= last:
         return packed
-    head = bytearray(packed[:_END])
-    _NEW.pack_into(head, _LAST, at, session_start(started, last, at))
-    head[22] = _FLOAT
-    return bytes(head) + packed[_END:]
+    return packed[:_LAST] + _TIMES.pack(at, _FLOAT, session_start(started, last, at)) + packed[_END:]
 
 
 def last_seen(packed: bytes) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from app.model.event import Event
 from tables import bounds, cart, profile
+from tables.activity import visit
 from tables.customer import (
     CATEGORIES,
     ORDER_IDS,
@@ -17,14 +18,15 @@ from tables.customer import (
     Search,
 )
 from tables.signals import CATEGORY_VIEWED, ORDERED, PRODUCT_VIEWED, SEARCHED
-from tables.views import View, ViewRing
-from tables.windows import push, session_start
+from tables.views import Product, ViewRing
+from tables.windows import push
 
 CATEGORY_PRODUCTS = 3
 CATEGORY_WINDOW = 1800.0
 """A category is viewed after this many different products of it within this many seconds."""
 
-_NO_VISIT = ("identify", "alias", "group")
+NO_VISIT = ("identify", "alias", "group")
+"""Types of events that a back end may send without the customer being there."""
 
 Handler = Callable[[Customer, Event, float], tuple[str, ...]]
 NOTHING: tuple[str, ...] = ()
@@ -40,11 +42,8 @@ def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         bounds.trim(event.properties)  # first of all: what is refused must not have changed anything
     if event.historical:
         return _historical(customer, event, at)
-    if is_activity(event) and at > customer.last_seen:
-        customer.session_started = session_start(customer.session_started, customer.last_seen, at)
-        customer.last_seen = at
-        if not customer.first_seen:
-            customer.first_seen = at
+    if at > customer.last_seen and is_activity(event):
+        visit(customer, at)
     if handler is not None:
         return handler(customer, event, at)
     if event.traits is not None:
@@ -54,7 +53,7 @@ def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
 
 def is_activity(event: Event) -> bool:
     """Whether the customer did it: a back end that updates a profile says nothing of a visit."""
-    return event.source != "server" or event.type not in _NO_VISIT
+    return event.source != "server" or event.type not in NO_VISIT
 
 
 def _historical(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
@@ -73,17 +72,15 @@ def _product_viewed(customer: Customer, event: Event, at: float) -> tuple[str, .
     views = customer.views
     if views is None:
         views = customer.views = ViewRing()
-    view = View(
+    product = Product(
         properties.product_id,
-        at,
         properties.category,
         properties.price,
         properties.name,
         properties.url,
         properties.image_url,
-        _is_taken(customer, properties.product_id, at),
     )
-    if not views.put(view):
+    if not views.put(product, at, taken=_is_taken(customer, properties.product_id, at)):
         return NOTHING
     if properties.category and _is_category_viewed(customer, properties.category, at):
         return (PRODUCT_VIEWED, CATEGORY_VIEWED)
@@ -99,7 +96,7 @@ def _is_taken(customer: Customer, product_id: str, at: float) -> bool:
 
 def _is_category_viewed(customer: Customer, category: str, at: float) -> bool:
     views = customer.views
-    if views is None or views.count(category, at - CATEGORY_WINDOW, at) < CATEGORY_PRODUCTS:
+    if views is None or not views.has(CATEGORY_PRODUCTS, category, at - CATEGORY_WINDOW, at):
         return False
     ring = [item for item in customer.categories or () if item.category != category]
     customer.categories = push(ring, CategoryView(category, at), CATEGORIES)

@@ -20,7 +20,7 @@ from tables.customer import (
     Permission,
     Profile,
 )
-from tables.views import VIEWS, ViewRing
+from tables.views import VIEWS, View, ViewRing
 from tables.windows import T
 
 
@@ -123,7 +123,11 @@ def _cart(owner: Cart | None, alias: Cart | None) -> Cart | None:
 def _views(owner: ViewRing | None, alias: ViewRing | None) -> ViewRing | None:
     if owner is None or alias is None:
         return owner or alias
-    return ViewRing.of(_newest([*owner], [*alias], "product_id", VIEWS) or ())
+    newest: dict[str, View] = {}
+    for view in sorted((*alias, *owner), key=lambda view: view.at):
+        newest.pop(view.product.product_id, None)
+        newest[view.product.product_id] = view
+    return ViewRing.of([*newest.values()][-VIEWS:])
 
 
 def _ring(owner: list[T] | None, alias: list[T] | None, size: int) -> list[T] | None:

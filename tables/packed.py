@@ -20,11 +20,12 @@ class Cell(msgspec.Struct, gc=False):
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "_opened", "cells", "looked_at", "size")
+    __slots__ = ("_decode", "_encode", "cells", "looked_at", "opened", "size")
 
     def __init__(self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
         self._encode, self._decode = encode, decode
-        self._opened: dict[str, Any] = {}
+        self.opened: dict[str, Any] = {}
+        """Rows that this step has unpacked or made."""
         self.cells: dict[str, Cell] = {}
         self.size = 0
         """Bytes of all packed rows."""
@@ -33,12 +34,12 @@ class PackedRows(MutableMapping[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The row, unpacked for this step."""
-        row = self._opened.get(key)
+        row = self.opened.get(key)
         if row is None:
             cell = self.cells.get(key)
             if cell is None:
                 return default
-            row = self._opened[key] = self._decode(cell.packed)
+            row = self.opened[key] = self._decode(cell.packed)
             self.looked_at += len(cell.packed)
         return row
 
@@ -51,13 +52,13 @@ class PackedRows(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, row: Any) -> None:
         """Set a row for this step; `pack` keeps it."""
-        self._opened[key] = row
+        self.opened[key] = row
         if key not in self.cells:
             self.cells[key] = Cell()
 
     def __delitem__(self, key: str) -> None:
         """Forget a row. Raises KeyError."""
-        self._opened.pop(key, None)
+        self.opened.pop(key, None)
         self.size -= len(self.cells.pop(key).packed)
 
     def __iter__(self) -> Iterator[str]:
@@ -77,27 +78,12 @@ class PackedRows(MutableMapping[str, Any]):
         cell = self.cells.get(key)
         if cell is None:
             return None
-        row = self._opened.get(key)
+        row = self.opened.get(key)
         if row is not None:
             packed = self._encode(row)
             self.size += len(packed) - len(cell.packed)
             cell.packed = packed
         return cell.packed
-
-    def patch(self, key: str, change: Callable[[bytes], bytes | None]) -> bool:
-        """Change a row's bytes without unpacking it. False: there is none, it is unpacked already, or `change` cannot.
-
-        `change` keeps their number: it runs for most events, so `size` is not counted anew here.
-        """
-        cell = self.cells.get(key)
-        if cell is None or key in self._opened:
-            return False
-        packed = change(cell.packed)
-        if packed is None:
-            return False
-        cell.packed = packed
-        self.looked_at += len(packed)
-        return True
 
     def put_packed(self, key: str, packed: bytes) -> None:
         """Set a row from its bytes."""
@@ -108,16 +94,16 @@ class PackedRows(MutableMapping[str, Any]):
         else:
             self.size += len(packed) - len(cell.packed)
             cell.packed = packed
-        self._opened.pop(key, None)
+        self.opened.pop(key, None)
 
     def close(self) -> None:
         """The step is over: what was unpacked, or made, and not kept is forgotten."""
         cells = self.cells
-        for key in self._opened:
+        for key in self.opened:
             cell = cells.get(key)
             if cell is not None and not cell.packed:
                 del cells[key]
-        self._opened.clear()
+        self.opened.clear()
         self.looked_at = 0
 
     def unpacked(self) -> Iterator[tuple[str, Any]]:

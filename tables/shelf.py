@@ -15,11 +15,13 @@ def put(shelf: Shelf, properties: Properties, viewer: str, at: float) -> bool:
     """Note that `viewer` looked at a product at `at`. Whether the shelf changed."""
     if not properties.price > 0:
         return False
-    items = shelf.items
+    items, product_id, stale = shelf.items, properties.product_id, False
     for item in items:
-        if item.product_id == properties.product_id:
+        if item.product_id == product_id:
             return _refresh(shelf, item, properties, viewer, at)
-    items[:] = [item for item in items if at - item.at <= FRESH]
+        stale |= at - item.at > FRESH
+    if stale:
+        items[:] = [item for item in items if at - item.at <= FRESH]
     if len(items) >= SHELF_ITEMS and items[-1].price <= properties.price:
         return False
     items.append(

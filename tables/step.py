@@ -5,7 +5,9 @@ nothing). Topics are named without their prefix.
 """
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from tables.packed import PackedRows
 from tables.timers import TimerIndex
@@ -28,7 +30,7 @@ class Batch(Protocol):
     records: Sequence[Record]
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, gc=False, frozen=True):
     """A record to be published with the step. `partition` of None: the step's own number; `value` of None: a tombstone."""
 
     topic: str
@@ -62,10 +64,10 @@ class Partition:
 class Step:
     """What one step changes and sends. Keys keep the order in which they were first changed."""
 
-    __slots__ = ("_part", "changed", "outputs", "packed", "partition", "read", "rows", "sent")
+    __slots__ = ("changed", "outputs", "packed", "part", "partition", "read", "rows", "sent")
 
     def __init__(self, part: Partition) -> None:
-        self._part = part
+        self.part = part
         if part.packed is not None:
             part.packed.close()
         self.partition = part.number
@@ -86,11 +88,11 @@ class Step:
     @property
     def clock(self) -> float:
         """The partition's clock: the largest event time seen, epoch seconds."""
-        return self._part.clock
+        return self.part.clock
 
     @clock.setter
     def clock(self, at: float) -> None:
-        self._part.clock = at
+        self.part.clock = at
 
     def put(self, key: str, row: Any) -> None:
         """Set a row."""
@@ -108,15 +110,11 @@ class Step:
 
     def wake(self, key: str, at: float | None) -> None:
         """Have the row `key` come up at `at` (epoch seconds) at the latest; None: not at all."""
-        self._part.timers.wake(key, at)
-
-    def may_be_due(self, limit: float) -> bool:
-        """Whether asking for what is due at or before `limit` is worth while."""
-        return self._part.timers.may_be_due(limit)
+        self.part.timers.wake(key, at)
 
     def due(self, limit: float, most: int = 1_000_000_000) -> Any:
         """Take out the (due, key) entries that are due at or before `limit`, soonest first."""
-        return self._part.timers.pop_due(limit, most)
+        return self.part.timers.pop_due(limit, most)
 
     def send(self, topic: str, key: str, value: bytes | None, partition: int | None = None) -> None:
         """Publish a record with this step."""

@@ -174,8 +174,9 @@ class FencedTable(OwnedPartitions):
     def _transaction(self, part: HeldPartition, step: Step) -> list[tuple[str, int, Iterable[KeyValue]]]:
         changes = [*self.codec.records(step.rows, step.changed), self.codec.fence(part.applied, part.clock)]
         outputs: defaultdict[tuple[str, int], list[KeyValue]] = defaultdict(list)
-        for topic, key, value, partition in step.outputs:
-            outputs[topic, part.number if partition is None else partition].append((key.encode(), value))
+        for output in step.outputs:
+            number = part.number if output.partition is None else output.partition
+            outputs[output.topic, number].append((output.key.encode(), output.value))
         changelog = (self._changelog_topic_name(), part.number, changes)
         return [changelog, *((self.prefix + topic, number, records) for (topic, number), records in outputs.items())]
 

@@ -1,33 +1,52 @@
 """Deadlines, soonest first: an index over rows, never the truth.
 
-The `wake` of a row (or of the cell that holds it, when rows are packed) is the one heap entry that counts for it. Postponing costs nothing: the entry stays where it is, and when it
-comes up the row is asked for its true deadline. Entries that no row confirms are skipped. After a recovery the index is
-rebuilt from the rows.
+The `wake` of a row (or of the cell that holds it, when rows are packed) is the one deadline that counts for it. Postponing costs
+nothing: the entry stays where it is, and when it comes up the row is asked for its true deadline. Entries that no row confirms
+are skipped. After a recovery the index is rebuilt from the rows.
+
+Deadlines far away need no order yet. A slot is some seconds wide and lists the keys that come up in it, unsorted and without
+their deadlines, which the rows know. When the clock comes near, the slot is opened: its entries are sorted once, and taken out
+one by one. What is scheduled into a slot that is open already finds its place by a heap, which a sorted list is.
 """
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Protocol
+
+SLOT = 16.0
+"""Seconds. Wide enough for many entries to share a slot's list; narrow enough for few entries to be sorted at once."""
 
 
 class Row(Protocol):
-    """What the index needs of a row: the due time of its live heap entry, 0.0 for none."""
+    """What the index needs of a row: the due time of its live entry, 0.0 for none."""
 
     wake: float
 
 
 class TimerIndex:
-    """A heap of (due, key) over the rows of one partition. Times are epoch seconds."""
+    """The keys of one partition's rows by the time at which they come up. Times are epoch seconds."""
 
-    __slots__ = ("_heap", "_rows")
+    __slots__ = ("_open", "_opened", "_order", "_rows", "_slots", "earliest")
 
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._rows = rows
-        self._heap: list[tuple[float, str]] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._slots: dict[int, list[str]] = {}
+        self._order: list[int] = []
+        """The numbers of the slots, as a heap."""
+        self._open: list[tuple[float, str]] = []
+        """Entries of the slots that have been opened, as a heap."""
+        self._opened = -1
+        """The last slot that was opened."""
+        self.earliest = inf
+        """No entry, stale or not, comes up before this."""
 
     def __len__(self) -> int:
         """Entries held, stale ones included."""
-        return len(self._heap)
+        return len(self._open) + sum(map(len, self._slots.values()))
 
     def wake(self, key: str, at: float | None) -> None:
         """Make sure that `key` comes up no later than `at`; None: it need not come up at all."""
@@ -36,42 +55,65 @@ class TimerIndex:
             row.wake = 0.0
         elif not row.wake or at < row.wake:
             row.wake = at
-            heapq.heappush(self._heap, (at, key))
+            self._put(key, at)
 
-    def may_be_due(self, limit: float) -> bool:
-        """Whether an entry, stale or not, is due at or before `limit`. Cheap: for every event of a stream."""
-        heap = self._heap
-        return bool(heap) and heap[0][0] <= limit
+    def _put(self, key: str, at: float) -> None:
+        self.earliest = min(self.earliest, at)
+        number = int(at // SLOT)
+        if number <= self._opened:
+            heapq.heappush(self._open, (at, key))
+            return
+        slot = self._slots.get(number)
+        if slot is None:
+            self._slots[number] = [key]
+            heapq.heappush(self._order, number)
+        else:
+            slot.append(key)
 
     def next_due(self) -> float | None:
-        """When the soonest live entry comes up; drops stale entries from the top."""
-        heap, rows = self._heap, self._rows
-        while heap:
-            due, key = heap[0]
+        """When the soonest live entry comes up; drops stale entries before it."""
+        rows = self._rows
+        while True:
+            heap = self._open
+            while heap:
+                due, key = heap[0]
+                row = rows.get(key)
+                if row is not None and row.wake == due:
+                    self.earliest = due
+                    return due
+                heapq.heappop(heap)
+            if not self._order:
+                self.earliest = inf
+                return None
+            self._open_slot()
+
+    def _open_slot(self) -> None:
+        """Sort the entries of the next slot. A key that was put there twice, or has another deadline by now, stands once or not."""
+        self._opened = number = heapq.heappop(self._order)
+        rows = self._rows
+        entries = set()
+        for key in self._slots.pop(number):
             row = rows.get(key)
-            if row is not None and row.wake == due:
-                return due
-            heapq.heappop(heap)
-        return None
+            if row is not None and row.wake and row.wake // SLOT == number:
+                entries.add((row.wake, key))
+        self._open = sorted(entries)
 
     def pop_due(self, limit: float, most: int = 1_000_000_000) -> Iterator[tuple[float, str]]:
         """Take out entries due at or before `limit`, soonest first, at most `most`. Their rows have no entry then."""
         rows = self._rows
-        while most > 0:
+        while most > 0 and self.earliest <= limit:
             due = self.next_due()
             if due is None or due > limit:
                 return
-            _, key = heapq.heappop(self._heap)
+            _, key = heapq.heappop(self._open)
             rows[key].wake = 0.0
             most -= 1
             yield due, key
 
     def rebuild(self, wakes: Iterable[tuple[str, float | None]]) -> None:
         """Start anew from (key, deadline)."""
-        heap: list[tuple[float, str]] = []
+        self._clear()
         for key, at in wakes:
             self._rows[key].wake = at or 0.0
             if at is not None:
-                heap.append((at, key))
-        heapq.heapify(heap)
-        self._heap = heap
+                self._put(key, at)

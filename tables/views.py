@@ -7,6 +7,7 @@ categories are found by a checksum of their names first, and by the name itself 
 
 from collections.abc import Iterable, Iterator
 from struct import Struct
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -20,32 +21,27 @@ _TIME, _SIZE = Struct(">d"), Struct(">H")
 _NOT_TAKEN, _TAKEN = b"\0", b"\1"
 
 
-class View(msgspec.Struct, array_like=True, gc=False):
-    """A product view; `at` is epoch seconds. `taken`: put into the cart or bought since."""
+class Product(msgspec.Struct, array_like=True, gc=False):
+    """What was shown of a product when it was viewed."""
 
     product_id: str
-    at: float
     category: str = ""
     price: float = 0.0
     name: str = ""
     url: str = ""
     image_url: str = ""
+
+
+class View(NamedTuple):
+    """A product view; `at` is epoch seconds. `taken`: put into the cart or bought since."""
+
+    product: Product
+    at: float
     taken: bool = False
 
 
-class _Texts(msgspec.Struct, array_like=True, gc=False):
-    """What the columns do not say of a view."""
-
-    product_id: str
-    category: str
-    price: float
-    name: str
-    url: str
-    image_url: str
-
-
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(_Texts).decode
+_unpack = msgspec.msgpack.Decoder(Product).decode
 
 
 class ViewRing(msgspec.Struct, array_like=True, gc=False):
@@ -63,7 +59,7 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         """The ring of some views; they are in order of time, and each product stands once."""
         ring = cls()
         for view in views:
-            ring._append(view)
+            ring._append(view.product, view.at, view.taken)
         return ring
 
     def __len__(self) -> int:
@@ -75,30 +71,20 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         start = 0
         for index, (at,) in enumerate(_TIME.iter_unpack(self.times)):
             end = start + self._size(index)
-            texts = _unpack(self.texts[start:end])
-            yield View(
-                texts.product_id,
-                at,
-                texts.category,
-                texts.price,
-                texts.name,
-                texts.url,
-                texts.image_url,
-                self.taken[index] == 1,
-            )
+            yield View(_unpack(self.texts[start:end]), at, self.taken[index] == 1)
             start = end
 
-    def put(self, view: View) -> bool:
+    def put(self, product: Product, at: float, *, taken: bool) -> bool:
         """Note a view; it takes the place of an older one of the same product. False: a newer one stands there already."""
-        index = self._find(view.product_id)
+        index = self._find(product.product_id)
         if index is not None:
-            if self._at(index) >= view.at:
+            if self._at(index) >= at:
                 return False
             self._drop(index)
-        if not self.taken or self._at(-1) <= view.at:
-            self._append(view)
+        if not self.taken or self._at(-1) <= at:
+            self._append(product, at, taken)
         else:
-            self._insert(view)
+            self._insert(product, at, taken)
         if len(self.taken) > VIEWS:
             self._drop(0)
         return True
@@ -116,13 +102,15 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
             count -= 1
         self.taken = _TAKEN * count + self.taken[count:]
 
-    def count(self, category: str, since: float, until: float) -> int:
-        """How many views of a category lie between two moments, both included."""
-        return sum(
-            1
-            for index in _places(self.categories, _mark(category))
-            if since <= self._at(index) <= until and self._texts(index).category == category
-        )
+    def has(self, least: int, category: str, since: float, until: float) -> bool:
+        """Whether at least so many views of a category lie between two moments, both included."""
+        mark = _mark(category)
+        if self.categories.count(mark) < least:
+            return False
+        found = 0
+        for index in _places(self.categories, mark):
+            found += since <= self._at(index) <= until and self._product(index).category == category
+        return found >= least
 
     def left_behind(self, since: float) -> list[View]:
         """What was viewed at `since` or later and not taken, oldest first."""
@@ -130,28 +118,26 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
             return []
         return [view for view in self if not view.taken and view.at >= since]
 
-    def _append(self, view: View) -> None:
-        texts = _pack(_Texts(view.product_id, view.category, view.price, view.name, view.url, view.image_url))
+    def _append(self, product: Product, at: float, taken: bool) -> None:
+        texts = _pack(product)
         size = len(texts)
         if size > _LONGEST:
             return
-        self.times += _TIME.pack(view.at)
-        self.products += _mark(view.product_id)
-        self.categories += _mark(view.category)
-        self.taken += _TAKEN if view.taken else _NOT_TAKEN
+        self.times += _TIME.pack(at)
+        self.products += _mark(product.product_id)
+        self.categories += _mark(product.category)
+        self.taken += _TAKEN if taken else _NOT_TAKEN
         self.sizes += _SIZE.pack(size)
         self.texts += texts
 
-    def _insert(self, view: View) -> None:
+    def _insert(self, product: Product, at: float, taken: bool) -> None:
         """A late event finds its place: behind the last one that is not newer."""
-        views = list(self)
-        position = len(views)
-        while position and views[position - 1].at > view.at:
-            position -= 1
-        views.insert(position, view)
-        new = ViewRing.of(views)
-        self.times, self.products, self.categories = new.times, new.products, new.categories
-        self.taken, self.sizes, self.texts = new.taken, new.sizes, new.texts
+        newer = [view for view in self if view.at > at]
+        while self.taken and self._at(-1) > at:
+            self._drop(len(self.taken) - 1)
+        self._append(product, at, taken)
+        for view in newer:
+            self._append(view.product, view.at, view.taken)
 
     def _drop(self, index: int) -> None:
         start = self._start(index)
@@ -163,9 +149,11 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         self.sizes = self.sizes[: 2 * index] + self.sizes[2 * index + 2 :]
 
     def _find(self, product_id: str) -> int | None:
-        for index in _places(self.products, _mark(product_id)):
-            if self._texts(index).product_id == product_id:
-                return index
+        mark = _mark(product_id)
+        if mark in self.products:
+            for index in _places(self.products, mark):
+                if self._product(index).product_id == product_id:
+                    return index
         return None
 
     def _at(self, index: int) -> float:
@@ -181,7 +169,7 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         """Where the texts of view `index` begin."""
         return sum(size for (size,) in _SIZE.iter_unpack(self.sizes[: 2 * index]))
 
-    def _texts(self, index: int) -> _Texts:
+    def _product(self, index: int) -> Product:
         start = self._start(index)
         return _unpack(self.texts[start : start + self._size(index)])
 

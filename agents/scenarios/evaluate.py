@@ -110,7 +110,7 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
 def _fill_views(out: Content, show: Show, customer: Customer, since: float) -> bool:
     left = _left_behind(customer, since)
     out.items = [_of_view(view) for view in reversed(left[-show.most :])]
-    out.category = next((view.category for view in reversed(left) if view.category), "")
+    out.category = next((view.product.category for view in reversed(left) if view.product.category), "")
     return bool(left)
 
 
@@ -119,7 +119,7 @@ def _fill_category(out: Content, show: Show, customer: Customer, since: float) -
     if not seen:
         return False
     out.category = seen[-1].category
-    of_it = [view for view in _left_behind(customer, since) if view.category == out.category]
+    of_it = [view for view in _left_behind(customer, since) if view.product.category == out.category]
     out.items = [_of_view(view) for view in reversed(of_it[-show.most :])]
     return bool(of_it)
 
@@ -134,7 +134,7 @@ def _fill_search(out: Content, show: Show, customer: Customer, since: float) -> 
     out.query, out.results = last.query, last.results
     after = [view for view in _left_behind(customer, since) if view.at >= last.at]
     out.items = [_of_view(view) for view in reversed(after[-show.most :])]
-    out.category = next((view.category for view in reversed(after) if view.category), "")
+    out.category = next((view.product.category for view in reversed(after) if view.product.category), "")
     return True
 
 
@@ -145,7 +145,7 @@ def _similar(show: Show, customer: Customer, category: str, now: float, shelf: S
     found = shelf(category) if category else None
     if found is None:
         return []
-    known = {view.product_id for view in customer.views or ()}
+    known = {view.product.product_id for view in customer.views or ()}
     known.update(line.product_id for line in (customer.cart.lines if customer.cart is not None else ()))
     return cheapest(found, "", known, now, show.similar)
 
@@ -163,4 +163,5 @@ def _of_cart(line: CartLine) -> Line:
 
 
 def _of_view(view: View) -> Line:
-    return Line(view.product_id, view.name, view.price, 1.0, view.category, "", view.url, view.image_url)
+    seen = view.product
+    return Line(seen.product_id, seen.name, seen.price, 1.0, seen.category, "", seen.url, seen.image_url)

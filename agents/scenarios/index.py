@@ -2,16 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from agents.scenarios.evaluate import due_at
 from agents.scenarios.language import Scenario
 from tables.customer import Customer
 
 
+class Heard(NamedTuple):
+    """What scenarios make of an event with certain signals."""
+
+    ending: tuple[tuple[str, frozenset[str]], ...]
+    """(signal or event's name, the scenarios that it ends)."""
+    starting: tuple[tuple[str, tuple[Scenario, ...]], ...]
+    signals: frozenset[str]
+
+
 class ScenarioIndex:
     """Scenarios by id, by signal and by family."""
 
-    __slots__ = ("by_id", "ending", "families", "named", "starting")
+    __slots__ = ("_heard", "by_id", "ending", "families", "named", "starting")
 
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
         self.by_id = {scenario.id: scenario for scenario in scenarios}
@@ -28,6 +38,26 @@ class ScenarioIndex:
         self.families = {name: tuple(ids) for name, ids in families.items()}
         self.named = frozenset(starting) | frozenset(ending)
         """Every signal and event name that some scenario listens to."""
+        self._heard: dict[tuple[tuple[str, ...], str], Heard] = {}
+
+    def heard(self, signals: tuple[str, ...], name: str) -> Heard | None:
+        """What scenarios make of an event called `name` that means `signals`; None: nothing.
+
+        Worked out once for each combination, of which there are few: a name that no scenario listens to counts as none.
+        """
+        if name not in self.named:
+            if not signals:
+                return None
+            name = ""
+        found = self._heard.get((signals, name))
+        if found is None:
+            words = (*signals, name) if name else signals
+            found = self._heard[signals, name] = Heard(
+                tuple((word, frozenset(s.id for s in self.ending[word])) for word in words if word in self.ending),
+                tuple((word, tuple(self.starting[word])) for word in words if word in self.starting),
+                frozenset(signals),
+            )
+        return found
 
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""

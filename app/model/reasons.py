@@ -9,6 +9,8 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a decision was taken. Grouped by who takes it."""
 
+    __hash__ = str.__hash__  # that of an enumeration is written in Python, and every decision is counted by its reason
+
     # the core, while events are applied
     ARMED = "armed"
     MOVED = "moved"

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from app.clock import moment
 from app.model.event import Event
-from tables.activity import seen_again
+from app.replay.core import packed_rows
+from tables.activity import first_seen, note, seen_again
 from tables.apply import apply
 from tables.customer import Armed, Customer, Pointer, Row, Shelf
 from tables.dialog import Dialog
-from tables.views import View, ViewRing
+from tables.views import Product, View, ViewRing
 
 NOW = 1_700_000_000.0
 encode, decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(Row).decode
@@ -21,7 +22,7 @@ TIMES = st.floats(NOW, NOW + 10_000, allow_nan=False)
 def test_the_patched_row_is_the_applied_row(first, last, started, at, busy):
     row = Customer(first_seen=first, last_seen=max(first, last), session_started=min(started, last))
     if busy:
-        row.views, row.armed = ViewRing.of([View("p1", first)]), [Armed("abandoned_product", 1, "m1", first)]
+        row.views, row.armed = ViewRing.of([View(Product("p1"), first)]), [Armed("abandoned_product", 1, "m1", first)]
     packed = encode(row)
     apply(row, Event("page", moment(at)), moment(at).timestamp())
     assert decode(seen_again(packed, moment(at).timestamp())) == row
@@ -44,3 +45,33 @@ def test_a_row_with_dialogs_has_to_be_unpacked_however_it_ends():
     assert Dialog.__struct_fields__[-1] == "end"
     row = Customer(first_seen=NOW, last_seen=NOW, session_started=NOW, dialogs=[Dialog("telegram:shop:1", NOW)])
     assert seen_again(encode(row), NOW + 1) is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["new", "known", "pointer"]), st.floats(NOW - 5_000, NOW + 5_000)), max_size=12)
+)
+def test_noting_activity_is_applying_it(visits):
+    """Whether the row is new, packed, or unpacked in this step."""
+    noted, applied = packed_rows(), packed_rows()
+    for rows in (noted, applied):
+        rows.put_packed("known", encode(Customer(NOW - 100, NOW - 50, NOW - 100)))
+        rows.put_packed("pointer", encode(Pointer("u1")))
+    for number, (key, at) in enumerate(visits):
+        if number % 5 == 3:
+            noted.get(key)
+        assert note(noted, key, moment(at).timestamp()) == (key != "pointer")
+        row = applied.get(key)
+        if row is None:
+            row = applied[key] = Customer()
+        if type(row) is Customer:
+            apply(row, Event("page", moment(at)), moment(at).timestamp())
+            applied.pack(key)
+        noted.pack(key)
+    assert {key: decode(cell.packed) for key, cell in noted.cells.items()} == {
+        key: decode(cell.packed) for key, cell in applied.cells.items()
+    }
+    assert noted.size == sum(len(cell.packed) for cell in noted.cells.values())
+
+
+def test_a_new_row_is_that_of_a_new_customer():
+    assert first_seen(NOW) == encode(Customer(NOW, NOW, NOW))

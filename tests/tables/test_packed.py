@@ -73,14 +73,14 @@ def test_timers_are_rebuilt_without_keeping_anything_unpacked(part):
     part.packed.close()
     part.rebuild_timers(lambda row: float(row.count) if row.count % 2 else None)
     assert [due for due, _ in part.timers.pop_due(100.0)] == [1.0, 3.0, 5.0, 7.0, 9.0]
-    assert part.packed._opened == {}
+    assert part.packed.opened == {}
     assert [key for key, _ in part.packed.unpacked()] == list(part.rows)
 
 
 def test_asking_whether_a_row_is_there_does_not_unpack_it(part):
     part.packed.put_packed("a", msgspec.msgpack.encode(Row(3)))
     assert "a" in part.rows
-    assert part.packed._opened == {}
+    assert part.packed.opened == {}
     assert part.rows["a"] == Row(3)
 
 

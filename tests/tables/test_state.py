@@ -44,7 +44,7 @@ def test_activity_never_goes_back():
     apply(customer, event("Product Viewed", NOW + 100, product_id="a"), NOW + 100)
     apply(customer, event("Product Viewed", NOW, product_id="b"), NOW)
     assert customer.last_seen == NOW + 100
-    assert [view.product_id for view in customer.views] == ["b", "a"]
+    assert [view.product.product_id for view in customer.views] == ["b", "a"]
 
 
 def test_views_are_a_ring_of_different_products():
@@ -53,7 +53,7 @@ def test_views_are_a_ring_of_different_products():
         apply(customer, event("Product Viewed", NOW + number, product_id=f"p{number}"), NOW + number)
     assert apply(customer, event("Product Viewed", NOW + 99, product_id="p10"), NOW + 99) == (PRODUCT_VIEWED,)
     assert len(customer.views) == VIEWS
-    assert [*customer.views][-1].product_id == "p10"
+    assert [*customer.views][-1].product.product_id == "p10"
 
 
 def test_three_products_of_one_category_are_a_category_view_and_the_same_one_thrice_is_not():

@@ -1,12 +1,10 @@
 """The ring of views as columns of bytes does what a plain list of views would do."""
 
-from copy import copy
-
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.views import VIEWS, View, ViewRing
+from tables.views import VIEWS, Product, View, ViewRing
 
 PRODUCTS = st.sampled_from([f"p{number}" for number in range(30)] + ["plumless", "buckeroo"])
 """The last two have the same checksum."""
@@ -30,22 +28,20 @@ class Plain:
     def __init__(self):
         self.views = []
 
-    def put(self, view):
-        old = next((item for item in self.views if item.product_id == view.product_id), None)
-        if old is not None and old.at >= view.at:
+    def put(self, product, at, *, taken):
+        old = next((item for item in self.views if item.product.product_id == product.product_id), None)
+        if old is not None and old.at >= at:
             return False
         if old is not None:
             self.views.remove(old)
-        self.views = sorted([*self.views, copy(view)], key=lambda item: item.at)[-VIEWS:]
+        self.views = sorted([*self.views, View(product, at, taken)], key=lambda item: item.at)[-VIEWS:]
         return True
 
     def take(self, product_id):
-        for view in self.views:
-            view.taken |= view.product_id == product_id
+        self.views = [view._replace(taken=view.taken or view.product.product_id == product_id) for view in self.views]
 
     def take_until(self, at):
-        for view in self.views:
-            view.taken |= view.at <= at
+        self.views = [view._replace(taken=view.taken or view.at <= at) for view in self.views]
 
 
 @given(CHANGES, CATEGORIES, TIMES, TIMES)
@@ -53,9 +49,9 @@ def test_the_columns_agree_with_a_plain_list(changes, category, since, until):
     ring, plain = ViewRing(), Plain()
     for what, *words in changes:
         if what == "put":
-            product, at, kind, taken = words
-            view = View(product, at, kind, at * 1.5, f"name of {product}", "https://shop.example/p", "", taken)
-            assert ring.put(view) == plain.put(view)
+            product_id, at, kind, taken = words
+            product = Product(product_id, kind, at * 1.5, f"name of {product_id}", "https://shop.example/p")
+            assert ring.put(product, at, taken=taken) == plain.put(product, at, taken=taken)
         elif what == "pack":
             ring = msgspec.msgpack.decode(msgspec.msgpack.encode(ring), type=ViewRing)
         else:
@@ -63,24 +59,24 @@ def test_the_columns_agree_with_a_plain_list(changes, category, since, until):
             getattr(plain, what)(*words)
     assert [*ring] == plain.views
     assert len(ring) == len(plain.views)
-    assert ring.count(category, since, until) == sum(
-        view.category == category and since <= view.at <= until for view in plain.views
-    )
+    count = sum(view.product.category == category and since <= view.at <= until for view in plain.views)
+    assert ring.has(count, category, since, until)
+    assert not ring.has(count + 1, category, since, until)
     assert ring.left_behind(since) == [view for view in plain.views if not view.taken and view.at >= since]
     assert ViewRing.of(plain.views) == ring
 
 
 def test_a_view_with_texts_beyond_all_bounds_is_not_kept():
     ring = ViewRing()
-    ring.put(View("p" * 70_000, 1.0))
-    assert ring.put(View("p1", 2.0))
-    assert [view.product_id for view in ring] == ["p1"]
+    ring.put(Product("p" * 70_000), 1.0, taken=False)
+    assert ring.put(Product("p1"), 2.0, taken=False)
+    assert [view.product.product_id for view in ring] == ["p1"]
 
 
 def test_the_checksums_of_the_test_collide():
     ring = ViewRing()
-    ring.put(View("plumless", 1.0, "codding"))
-    ring.put(View("buckeroo", 1.0, "gnu"))
+    ring.put(Product("plumless", "codding"), 1.0, taken=False)
+    ring.put(Product("buckeroo", "gnu"), 1.0, taken=False)
     assert ring.products[:4] == ring.products[4:]
     assert ring.categories[:4] == ring.categories[4:]
     assert len(ring) == 2
