@@ -9,8 +9,9 @@ from app.model.chat import DialogStatus, Speaker
 from app.model.event import Line
 from app.model.reasons import Reason
 from app.model.trigger import Content, Stage, Trigger, trigger_id
-from tables.customer import CartLine, Customer, View
+from tables.customer import CartLine, Customer
 from tables.dialog import Dialog, LiveAlert
+from tables.views import View
 
 LINES = 5
 """Lines of the cart, and views, that an alert shows."""
@@ -41,7 +42,7 @@ def alert_of(dialog: Dialog, live: LiveAlert, customer: Customer, staff: Staff, 
         cart=[_of_cart(line) for line in cart.lines[-LINES:]] if cart is not None else [],
         value=stake(customer),
         currency=cart.currency if cart is not None else "",
-        views=[_of_view(view) for view in reversed((customer.views or [])[-LINES:])],
+        views=[_of_view(view) for view in reversed([*(customer.views or ())][-LINES:])],
         searches=[search.query for search in reversed((customer.searches or [])[-SEARCHES:])],
         orders=orders.count if orders is not None else 0,
         orders_total=orders.total if orders is not None else 0.0,
@@ -181,4 +182,5 @@ def _of_cart(line: CartLine) -> Line:
 
 
 def _of_view(view: View) -> Line:
-    return Line(view.product_id, view.name, view.price, 1.0, view.category, "", view.url, view.image_url)
+    seen = view.product
+    return Line(seen.product_id, seen.name, seen.price, 1.0, seen.category, "", seen.url, seen.image_url)
