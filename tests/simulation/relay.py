@@ -87,7 +87,12 @@ class Pool:
         self._relay, self._process = relay, process
         self._slots = asyncio.Semaphore(most)
         self._idle = []
-        self.open = 0
+        self.open, self.most = 0, most
+        self.certificate_expires = 0.0
+
+    @property
+    def idle(self):
+        return len(self._idle)
 
     async def acquire(self, *, fresh=False):
         await self._slots.acquire()
