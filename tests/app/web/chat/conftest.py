@@ -6,6 +6,7 @@ import pytest
 
 from app.codec import decode_chat
 from app.web.chat import retailcrm
+from app.web.chat.courier import Courier
 from app.web.chat.found import Place
 from tests.app.web.chat.frames import EXAMPLES, RETAILCRM, SOURCES
 from tests.app.web.conftest import NOW, House
@@ -20,6 +21,11 @@ class Desk(House):
         """POST a frame as its provider would; `sign` changes how it is signed."""
         body, headers = EXAMPLES[provider].call(frame, **sign)
         return await self.http.post(path or EXAMPLES[provider].path, content=body, headers=headers)
+
+    @property
+    def courier(self):
+        """What brings events to Kafka."""
+        return Courier(self.settings, self.intake)
 
     @property
     def said(self):
