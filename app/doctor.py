@@ -7,7 +7,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.clock import Clock
 from app.engine.expiry import expiry_of
@@ -16,6 +16,9 @@ from app.engine.provision import provision
 from app.errors import CommandError
 from app.journal_store import JournalStore
 from app.settings import Settings, split
+
+if TYPE_CHECKING:
+    from app.web.chat import retailcrm
 
 PATIENCE_S = 20.0
 """Longest wait for one examination."""
@@ -97,6 +100,35 @@ async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
         return [_bad("scenarios", f"{error}; `boomerang check` says more")]
     faults = check_templates([(stage.channel, stage.template) for item in scenarios for stage in item.cascade])
     return [_bad("scenarios", fault) for fault in faults] or [_good("scenarios", f"{len(scenarios)} are fine")]
+
+
+async def _chat(settings: Settings, clock: Clock) -> list[Finding]:
+    """The file of chat sources; a gateway that we have to ask is asked."""
+    from app.web.chat import retailcrm
+    from app.web.chat.sources import load_sources
+
+    sources = load_sources(settings.chats)
+    if not sources:
+        return [_good("chat", "no messenger is connected (BOOMERANG_CHATS)")]
+    told = ", ".join(f"{provider} {len(found)}" for provider, found in sources.items())
+    found = [_good("chat", f"sources: {told}")]
+    for name, config in sources.get(retailcrm.NAME, {}).items():
+        if isinstance(config, retailcrm.Config):
+            found.append(await _gateway(name, config, clock))
+    return found
+
+
+async def _gateway(name: str, config: "retailcrm.Config", clock: Clock) -> Finding:
+    from app.web.chat.bot_api import BotApi, GatewayError
+
+    api = BotApi(config, timeout=5.0)
+    try:
+        await api.dialogs(clock.now())
+    except GatewayError as error:
+        return _bad(f"gateway {name}", f"the gateway {error}; docs/chat/retailcrm.md")
+    finally:
+        await api.close()
+    return _good(f"gateway {name}", "answers, and takes the token")
 
 
 async def _disk(settings: Settings, _clock: Clock) -> list[Finding]:
@@ -235,6 +267,7 @@ async def _sql(settings: Settings, _clock: Clock) -> list[Finding]:
 EXAMINATIONS: dict[str, Examination] = {
     "settings": _settings,
     "scenarios": _scenarios,
+    "chat": _chat,
     "disk": _disk,
     "kafka certificate": _certificates,
     "kafka": _kafka,

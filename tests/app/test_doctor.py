@@ -6,6 +6,7 @@ from app.clock import SYSTEM
 from app.doctor import EXAMINATIONS, Verdict, findings
 from app.engine.provision import provision
 from tests.app.test_metrics import certificate
+from tests.app.web.chat.gateway_server import TOKEN, gateway_server
 from tests.channels.relays import relay
 from tests.servers import eventually, free_port
 
@@ -49,6 +50,30 @@ async def test_every_bad_thing_is_told_and_what_to_do_about_it(make_settings, tm
     assert found["kafka certificate"].verdict is Verdict.DOUBTFUL
     assert found["transactions"].verdict is Verdict.GOOD
     assert "BOOMERANG_WRITE_KEYS" in " ".join([finding.text async for finding in findings(settings, SYSTEM)])
+
+
+@pytest.mark.parametrize(
+    ("token", "verdict", "told"), [(TOKEN, Verdict.GOOD, "answers"), ("not-that-token", Verdict.BAD, "401")]
+)
+async def test_a_chat_gateway_is_asked_with_its_token(make_settings, tmp_path, token, verdict, told):
+    async with gateway_server() as gateway:
+        file = tmp_path / "chats.yaml"
+        file.write_text(
+            f"vk: {{club: {{group_id: 1, secret: a-good-secret, confirmation: c}}}}\nretailcrm: {{crm: {{url: '{gateway.url}', token: {token}}}}}"
+        )
+        found = await EXAMINATIONS["chat"](make_settings(kafka="", redis="", chats=str(file)), SYSTEM)
+    assert [finding.what for finding in found] == ["chat", "gateway crm"]
+    assert found[0].text == "sources: vk 1, retailcrm 1"
+    assert found[1].verdict is verdict
+    assert told in found[1].text
+    assert token not in found[1].text
+
+
+async def test_a_chat_file_that_cannot_be_used_is_bad(make_settings, tmp_path):
+    (tmp_path / "chats.yaml").write_text("icq: {}")
+    found = await examined(make_settings(chats=str(tmp_path / "chats.yaml"), kafka=f"kafka://127.0.0.1:{free_port()}"))
+    assert found["chat"].verdict is Verdict.BAD
+    assert "there is no provider 'icq'" in found["chat"].text
 
 
 async def test_a_broker_that_is_away_is_one_bad_thing_of_several(make_settings):
