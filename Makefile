@@ -11,7 +11,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe 
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 ARGS ?=
 
-.PHONY: help install install-dev demo up test check bench docs dashboards-preview lock
+.PHONY: help install install-dev demo up test check bench chaos docs dashboards-preview lock
 
 help:  ## what can be made
 	@echo "make demo          install, start everything, play a demo shop, print where to look (Ctrl-C ends it)"
@@ -20,6 +20,7 @@ help:  ## what can be made
 	@echo "make install       install alone (quick when nothing changed)"
 	@echo "make check         format, lint, types, import contracts, alert rules"
 	@echo "make bench         measure                           make bench ARGS=engine"
+	@echo "make chaos         kills, outages, poison and the rest at full size   make chaos ARGS='kills --scale 0.1'"
 	@echo "make docs          renew the pages, dashboards and rules that follow from the code"
 	@echo "make dashboards-preview   draw the dashboards against a real Prometheus, keep the page and its picture"
 	@echo "make lock          renew the locks from requirements*.in"
@@ -62,6 +63,9 @@ check: install-dev
 
 bench: install-dev
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: install-dev
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: install-dev
 	@$(BIN)/python docs/generate.py

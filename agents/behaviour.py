@@ -101,7 +101,7 @@ class Behaviour:
                 handler(step, record, batch)
             except TooLargeError as error:
                 self._bury(step, record, batch, BadInput.TOO_LARGE, str(error), now)
-            except (msgspec.MsgspecError, ValueError) as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 self._bury(step, record, batch, BadInput.BAD_RECORD, str(error), now)
             except Exception as error:
                 # One record must not stop a partition for ever: it is kept aside with its reason, loudly.

@@ -157,6 +157,10 @@ BUNDLE_RECORDS = _histogram("engine_bundle_records", "Records in a bundle.", REC
 BUNDLE_CPU = _counter("engine_decide_cpu_seconds_total", "CPU spent deciding.", "table")
 LAG_RECORDS = _gauge("engine_lag_records", "Records between this worker and the end of its partitions.", "topic")
 LAG_SECONDS = _gauge("engine_lag_seconds", "Age of the last record that was applied, while there are more.", "topic")
+STALLED_SECONDS = _gauge(
+    "engine_stalled_seconds",
+    "How long an input has had records to read of which none were applied; at 20 the process ends.",
+)
 STATE_ROWS = _gauge("engine_state_rows", "Rows held in memory.", "table")
 STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory.", "table")
 SCENARIO_INFO = _gauge("scenario_info", "1 for each scenario that this worker has loaded.", "scenario", "version")

@@ -3,6 +3,7 @@
 Each function runs inside one atomic step, so a row, its receipt and its journal line are written together or not at all.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,6 +35,8 @@ from channels.pipeline import Verdict
 from channels.policy import Facts, first_stage, refusal
 from tables.step import Batch, Step
 
+log = logging.getLogger(__name__)
+
 _ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED})
 _SUPPRESSING = {
     Outcome.BOUNCED: (Reason.SUPPRESSED, True),
@@ -51,34 +54,45 @@ def on_bundle(step: Step, batch: Batch, now: float, rules: Rules, room: int) -> 
     for record in batch.records:
         try:
             item: Any = decode(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            notes.append(_dead(step, batch, record, now, str(error)))
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            notes.append(_dead(step, batch, record, now, BadInput.BAD_RECORD, str(error)))
             continue
-        match item:
-            case Trigger():
-                step.clock = max(step.clock, item.fired_at)
-                notes.append(_claim(step, item, record.value or b"", now, rules, room))
-                room -= notes[-1].kind == "claimed"
-            case Cancel():
-                step.clock = max(step.clock, item.at)
-                notes += _cancel(step, item, now, rules)
-            case AlertUpdate():
-                step.clock = max(step.clock, item.at)
-                known = _known(step, item.trigger_id)
-                notes += change(step, item, record.value or b"", known, now, rules)
-            case Erasure():
-                notes += _erase(step, item)
-            case Receipt():
-                _receipt(step, item, now if rules.live else item.at)
+        try:
+            found = _apply(step, item, record.value or b"", now, rules, room)
+        except Exception as error:
+            # one record must not stop a partition for ever: it is kept aside with its reason, the first of a bundle loudly
+            if not any(note.reason == BadInput.HANDLER_FAILED for note in notes):
+                log.exception("%s[%d]@%d could not be handled", batch.topic, batch.partition, record.offset)
+            found = [_dead(step, batch, record, now, BadInput.HANDLER_FAILED, repr(error))]
+        room -= sum(note.kind == "claimed" for note in found)
+        notes += found
     if not rules.live:
         for due, key in list(step.due(step.clock, MOST_PURGED)):
             on_timer(step, due, key, step.clock)
     return notes
 
 
-def _dead(step: Step, batch: Batch, record: Any, now: float, text: str) -> Note:
+def _apply(step: Step, item: Any, payload: bytes, now: float, rules: Rules, room: int) -> list[Note]:
+    match item:
+        case Trigger():
+            step.clock = max(step.clock, item.fired_at)
+            return [_claim(step, item, payload, now, rules, room)]
+        case Cancel():
+            step.clock = max(step.clock, item.at)
+            return _cancel(step, item, now, rules)
+        case AlertUpdate():
+            step.clock = max(step.clock, item.at)
+            return change(step, item, payload, _known(step, item.trigger_id), now, rules)
+        case Erasure():
+            return _erase(step, item)
+        case Receipt():
+            _receipt(step, item, now if rules.live else item.at)
+    return []
+
+
+def _dead(step: Step, batch: Batch, record: Any, now: float, reason: BadInput, text: str) -> Note:
     letter = DeadLetter(
-        BadInput.BAD_RECORD,
+        reason,
         now,
         batch.topic,
         batch.partition,
@@ -89,7 +103,7 @@ def _dead(step: Step, batch: Batch, record: Any, now: float, text: str) -> Note:
         "delivery",
     )
     step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}", encode_json(letter))
-    return Note("dead", "", reason=BadInput.BAD_RECORD)
+    return Note("dead", "", reason=reason)
 
 
 def _known(step: Step, trigger: str) -> Iterable[tuple[str, Message]]:

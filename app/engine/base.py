@@ -111,11 +111,6 @@ class EngineApp(faust.App):  # type: ignore[misc]
             await service.stop()
         await super().on_stop()
 
-    def end_of(self, topic: str, number: int) -> int:
-        """End of an input's partition as the last fetch saw it; 0 before the first, and when it is no longer ours."""
-        tp = TP(self.topic_prefix + topic, number)
-        return (self.consumer.highwater(tp) or 0) if tp in self.consumer.assignment() else 0
-
     def next_offset(self, tp: TP) -> int | None:
         """Where a table's fence says that a partition is to be read from; None: no table reads it."""
         topic = tp.topic[len(self.topic_prefix) :]

@@ -98,6 +98,16 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         ends = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self.thread_loop))
         return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
 
+    async def answers(self, patience: float) -> bool:
+        """Whether this thread's loop answers within `patience` seconds."""
+        answer = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.thread_loop)
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.wrap_future(answer)
+        except TimeoutError:
+            return False
+        return True
+
     async def committed(self, partitions: Collection[TP]) -> dict[TP, int | None]:
         """Offsets that the group has committed."""
         consumer = self._ensure_consumer()

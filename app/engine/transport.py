@@ -99,8 +99,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Seeks so far, of changelog partitions (True) and of source partitions (False)."""
         self._seen = dict(self._seeks)
         self._small = False
-        self.acknowledged = 0
-        """Bundles acknowledged since the start: the watchdog's measure of progress."""
         super().__init__(*args, **kwargs)
         self.scheduler = BundleScheduler(self.app.topic_prefix, self.app.max_records)
 
@@ -186,6 +184,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         offsets: Mapping[TP, int | None] = await self._thread.committed(partitions)
         return offsets
 
+    async def answers(self, patience: float) -> bool:
+        """Whether the thread that fetches answers within `patience` seconds."""
+        return bool(await self._thread.answers(patience))
+
     def on_buffer_full(self, tp: TP) -> None:
         """Nothing: the fetch loop waits for the agent's queue."""
 
@@ -198,7 +200,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         message.acked = True
         message.mark.acked = True
         self._unacked_messages.discard(message)
-        self.acknowledged += 1
         return True
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -22,6 +22,7 @@ POISON = [
     b'{"type":"track","timestamp":"2026-01-01T00:00:00Z","properties":{"price":NaN}}',
     b'{"type":"track","timestamp":"2026-01-01T00:00:00Z","properties":{"products":{}}}',
     b"[" * 10_000,
+    b'{"type":"track","timestamp":"2026-01-01T00:00:00Z","extra":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
 ]
 
 

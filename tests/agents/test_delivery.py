@@ -212,6 +212,35 @@ async def test_a_bad_record_among_good_ones_is_a_dead_letter():
         assert len(one.channel.spoken) == 1
 
 
+async def test_a_record_nested_without_end_does_not_stop_the_sender():
+    deep = b"[" * 20_000 + b"]" * 20_000
+    async with sender() as one:
+        await one.feed(b'{"kind":"trigger","extra":' + deep + b"}", trigger())
+        await one.settled()
+        letters = [decode_dead_letter(value) for topic, _, value in one.table.outputs if topic == "dead-letters"]
+        assert [(letter.reason, letter.offset) for letter in letters] == [("bad_record", 0)]
+        assert len(one.channel.spoken) == 1
+
+
+async def test_a_record_that_the_sender_cannot_handle_is_a_dead_letter_and_others_go_on(monkeypatch, caplog):
+    from agents.delivery import steps
+
+    claim = steps._claim
+
+    def fails_once(*arguments):
+        monkeypatch.setattr(steps, "_claim", claim)
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(steps, "_claim", fails_once)
+    async with sender() as one:
+        await one.feed(trigger(1), trigger(2, email="b@shop.example"))
+        await one.settled()
+        letters = [decode_dead_letter(value) for topic, _, value in one.table.outputs if topic == "dead-letters"]
+        assert [(letter.reason, letter.offset) for letter in letters] == [("handler_failed", 0)]
+        assert len(one.channel.spoken) == 1
+    assert "could not be handled" in caplog.text
+
+
 async def test_a_transient_refusal_is_tried_again_later_with_the_same_id():
     async with sender(Mouth([Retry(None, "451 later"), Retry(60.0, "451 in a minute")])) as one:
         await one.feed(trigger())

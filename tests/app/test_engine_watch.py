@@ -11,25 +11,61 @@ from app.engine.site import Site
 from app.engine.watch import STUCK_S, Progress
 
 
-def test_work_that_gets_done_is_not_stuck_however_long_the_queue_is():
+def seconds_until_stuck(looks, every=1.0):
+    """`looks`: what each look sees, (applied, end) by input. Seconds of waiting at the first look that says stuck, or None."""
     progress = Progress()
-    assert not any(progress.stuck(second, done=second, lag=1000 * second + 1) for second in range(200))
+    for number, inputs in enumerate(looks):
+        if progress.look(every, inputs) >= STUCK_S:
+            return number * every
+    return None
+
+
+def test_work_that_gets_done_is_not_stuck_however_long_the_queue_is():
+    assert seconds_until_stuck({("a", 0): (second, 1000 * second + 9)} for second in range(200)) is None
 
 
 def test_nothing_to_do_is_not_stuck():
+    assert seconds_until_stuck({("a", 0): (4, 5)} for _ in range(200)) is None
+
+
+def test_a_growing_queue_of_which_nothing_is_done_is_stuck_in_less_than_half_a_minute():
+    assert seconds_until_stuck({("a", 0): (4, 10 + second)} for second in range(60)) == STUCK_S < 30
+
+
+def test_a_queue_that_does_not_grow_is_stuck_too_for_what_waits_in_it_waits_for_ever():
+    assert seconds_until_stuck({("a", 0): (4, 10)} for _ in range(60)) == STUCK_S
+
+
+def test_an_input_that_stands_still_is_noticed_while_others_get_on():
+    looks = ({("a", 0): (second, second + 5), ("a", 1): (4, 10)} for second in range(60))
+    assert seconds_until_stuck(looks) == STUCK_S
+
+
+def test_every_record_applied_begins_the_wait_anew():
+    assert seconds_until_stuck({("a", 0): (second // 15, 1000)} for second in range(200)) is None
+
+
+def test_a_process_that_was_stopped_for_an_hour_has_not_waited_for_an_hour():
     progress = Progress()
-    assert not any(progress.stuck(second, done=5, lag=0) for second in range(200))
+    progress.look(1.0, {("a", 0): (4, 10)})
+    assert progress.look(3600.0, {("a", 0): (4, 1000)}) < STUCK_S
 
 
-def test_a_growing_queue_with_nothing_done_is_stuck_after_half_a_minute():
+def test_partitions_that_went_and_came_back_have_not_waited_meanwhile():
     progress = Progress()
-    verdicts = [progress.stuck(float(second), done=5, lag=10 + second) for second in range(60)]
-    assert verdicts.index(True) == STUCK_S
+    for _ in range(15):
+        progress.look(1.0, {("a", 0): (4, 10)})
+    progress.reset()
+    progress.look(1.0, {("a", 0): (4, 10)})
+    assert progress.look(1.0, {("a", 0): (4, 10)}) == 1.0
 
 
-def test_a_queue_that_does_not_grow_is_left_alone():
+def test_a_consumer_whose_thread_is_silent_is_stuck_and_one_that_answers_again_is_not():
     progress = Progress()
-    assert not any(progress.stuck(float(second), done=5, lag=10) for second in range(60))
+    waits = [progress.silence(2.0) for _ in range(10)]
+    assert waits[-1] >= STUCK_S > waits[-2]
+    progress.look(1.0, {("a", 0): (4, 5)})
+    assert progress.silence(2.0) == 2.0
 
 
 def test_one_bad_record_in_two_hundred_is_no_flood():

@@ -1,0 +1,195 @@
+"""`make chaos` or `python -m tests.chaos [PART ...]`: everything that can go wrong, on real servers, at full size.
+
+Says what it does on stderr, prints a table at the end, and writes bench/out/chaos.json. Exit status 1 when something was wrong;
+the seed that is printed with it makes the same choices again (moments within a process differ from run to run).
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import shutil
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+
+from app.settings import Settings, load
+from tests.chaos import disorder, hung
+from tests.chaos.backlog import backlog
+from tests.chaos.ground import ground
+from tests.chaos.kills import kills
+from tests.chaos.outages import outages, servers
+from tests.chaos.poison import poison
+from tests.chaos.rebalances import rebalances
+from tests.chaos.watchdog import watchdog
+from tests.servers import Children, free_port, scratch_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "bench" / "out" / "chaos.json"
+RESULTS = ROOT / "bench" / "RESULTS.md"
+MARK, NEXT = "<!-- chaos -->", "<!-- "
+LOGS = ROOT / "tests" / "artefacts" / "chaos"
+SEED = 20_000
+
+
+class Place(NamedTuple):
+    """Where a part runs."""
+
+    folder: Path
+    children: Children
+    servers: object
+    scale: float
+    seed: int
+    name: str
+
+    def size(self, number, least=1):
+        return max(round(number * self.scale), least)
+
+    def say(self, text):
+        print(f"  {time.strftime('%H:%M:%S')} {self.name}: {text}", file=sys.stderr, flush=True)
+
+    def ground(self, **options):
+        """An installation with topics and a folder of its own."""
+        values = {item.name: free_port() for item in fields(Settings) if item.name.endswith("_port")}
+        values |= {"topic_prefix": f"{self.name}-", "data": self.folder / self.name, "grace": 0.5, "instance": "chaos"}
+        values |= {"kafka": self.servers.kafka, "redis": self.servers.redis, **options}
+        values["data"].mkdir()
+        return ground(load({}, **values), self.children, self.say)
+
+
+async def _kills(place):
+    async with place.ground() as here:
+        return await kills(here, rounds=place.size(25, 2), wave=1000, seed=place.seed)
+
+
+async def _backlog(place):
+    async with place.ground() as here:
+        return await backlog(here, buyers=place.size(10_000), leavers=place.size(500))
+
+
+async def _outages(place):
+    async with place.ground() as here:
+        counts = {"restarts": place.size(10, 2), "wipes": place.size(5, 2)}
+        return await outages(here, place.servers, **counts, wave=300, seed=place.seed)
+
+
+async def _rebalances(place):
+    async with place.ground(instance="") as here:
+        return await rebalances(here, steps=place.size(24, 8), wave=300, seed=place.seed)
+
+
+async def _poison(place):
+    async with place.ground() as here:
+        return await poison(here, times=place.size(10), seed=place.seed)
+
+
+async def _disorder(place):
+    async with place.ground(grace=disorder.GRACE) as here:
+        return await disorder.disorder(here, count=place.size(3_000, 30), seed=place.seed)
+
+
+async def _hung(place):
+    folder = hung.scenarios(load({}).scenarios, place.folder / "scenarios")
+    async with place.ground(scenarios=folder) as here:
+        return await hung.hung(here, wave=place.size(2_000, 50), silent=60.0)
+
+
+async def _watchdog(place):
+    async with place.ground() as here:
+        return await watchdog(here, wave=place.size(500, 20))
+
+
+PARTS = {
+    "kills": (_kills, "kill -9 of worker and sender, at random and at named points"),
+    "backlog": (_backlog, "orders that arrive while the worker is down"),
+    "outages": (_outages, "restarts of the broker (kill -9 and clean), wipes of Valkey"),
+    "rebalances": (_rebalances, "workers and senders join, leave, sleep past their session and wake"),
+    "poison": (_poison, "broken records under four codecs among good ones, and their replay after a mend"),
+    "disorder": (_disorder, "any order, every event twice, clocks half a day off, orders within the grace"),
+    "hung": (_hung, "a relay that hangs for a minute, and another channel beside it"),
+    "watchdog": (_watchdog, "a consumer that stops without a word"),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, help="a part of the full size (default 1)")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the choices (default {SEED})")
+    parser.add_argument("--record", action="store_true", help="write the table into bench/RESULTS.md")
+    options = parser.parse_args()
+    unknown = [name for name in options.parts if name not in PARTS]
+    if unknown or not 0 < options.scale <= 10:
+        parser.error(f"there is no part {unknown[0]!r}" if unknown else "--scale must be above 0, and 10 at most")
+    logging.getLogger("aiokafka").setLevel("CRITICAL")  # brokers that go away are what this is about
+    shutil.rmtree(LOGS, ignore_errors=True)
+    results = {name: run(name, options) for name in options.parts or PARTS}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps({"scale": options.scale, "parts": results}, indent=1) + "\n")
+    print(table(results))
+    if options.record:
+        record(results, options)
+    wrong = [name for name, found in results.items() if "wrong" in found]
+    print(
+        f"{len(results) - len(wrong)} of {len(results)} parts held; {OUT.relative_to(ROOT)} has the figures",
+        file=sys.stderr,
+    )
+    return 1 if wrong else 0
+
+
+def run(name, options):
+    """One part on servers of its own; what it counted, or what was wrong."""
+    print(f"{name} (seed {options.seed}): {PARTS[name][1]} ...", file=sys.stderr, flush=True)
+    began, logs = time.monotonic(), LOGS / name
+    logs.mkdir(parents=True)
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch_folder("chaos"))
+        running = stack.enter_context(servers(folder))
+        children = Children(logs)
+        stack.callback(children.close)
+        place = Place(folder, children, running, options.scale, options.seed, name)
+        try:
+            counted = asyncio.run(PARTS[name][0](place))
+        except Exception as error:
+            traceback.print_exc()
+            counted = {"seed": options.seed, "wrong": f"{type(error).__name__}: {error}"[:2000]}
+            print(f"{name} did not hold with seed {options.seed}; logs: {logs.relative_to(ROOT)}", file=sys.stderr)
+    return {**counted, "seconds": round(time.monotonic() - began)}
+
+
+def table(results):
+    """The results as Markdown."""
+    rows = ["| part | what | held | figures |", "|---|---|---|---|"]
+    for name, counted in results.items():
+        figures = ", ".join(f"{key} {_told(value)}" for key, value in counted.items() if key != "wrong")
+        rows.append(f"| {name} | {PARTS[name][1]} | {'no' if 'wrong' in counted else 'yes'} | {figures} |")
+    return "\n".join(rows)
+
+
+def _told(value):
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{key} {times}" for key, times in value.items()) + ")"
+    return str(value)
+
+
+def record(results, options):
+    """Put the table first in the page of results, in place of an older one."""
+    text = RESULTS.read_text()
+    start = text.find(MARK)
+    if start >= 0:
+        end = text.find(NEXT, start + 1)
+        text = text[:start] + (text[end:] if end >= 0 else "")
+    size = "" if options.scale == 1 else f" --scale {options.scale:g}"
+    words = " ".join(["make chaos", *([f"ARGS='{' '.join(options.parts)}{size}'"] if options.parts or size else [])])
+    section = f"{MARK}\n## chaos\n\nWhat must hold whatever happens (tests/chaos/README.md): `{words}`\n\n{table(results)}\n\n"
+    first = text.find(NEXT)
+    first = len(text) if first < 0 else first
+    RESULTS.write_text(text[:first] + section + text[first:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
