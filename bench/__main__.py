@@ -17,6 +17,7 @@ BENCHES = {
     "lateness": "from due + grace to the SMTP server, the whole path, with background load",
     "collector": "requests and events acknowledged by Kafka",
     "chat": "webhooks of messengers with an in-memory producer, against the plain collector in the same run",
+    "dialogs": "alerts to the team with 100,000 open dialogs and background load; what a dialog costs",
     "email": "render, MIME and SMTP to a local sink",
     "footprint": "the embedded system at rest, and the state of a customer",
 }
