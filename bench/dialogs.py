@@ -46,7 +46,10 @@ dialog:
 cascade:
   - {{channel: email, template: alert}}
 """
-TEXTS = ("Здравствуйте! Есть ли зелёный диван в наличии, и когда его привезут?", "Yes, it is in stock; we can bring it on Friday.")
+TEXTS = (
+    "Здравствуйте! Есть ли зелёный диван в наличии, и когда привезёте?",
+    "Yes, it is in stock; we can bring it on Friday.",
+)
 
 
 def talk(number, at, tags):
@@ -127,9 +130,7 @@ async def lateness(folder, kafka, redis, many, alerts, rate):
             await eventually(all_read, 240, "all dialogs are in the state")
             begin = time.time()
             load_task = asyncio.create_task(background(shop, rate, time.monotonic() + LEAD_S + SPREAD_S + 8))
-            soon = (
-                item for n in range(alerts) for item in talk(many + n, begin + n * SPREAD_S / alerts, ["soon"])
-            )
+            soon = (item for n in range(alerts) for item in talk(many + n, begin + n * SPREAD_S / alerts, ["soon"]))
             await publish(settings, soon)
             sent = await load_task
             due = {trigger.trigger_id: trigger.due for trigger in await shop.triggers()}

@@ -13,7 +13,6 @@ from app.model.event import Event
 from app.model.link import Claim, Release
 from app.model.reasons import Reason
 from app.model.trigger import trigger_id
-from tables.apply import is_activity
 from tables.customer import Customer
 from tables.dialog import Dialog, LiveAlert
 
@@ -84,8 +83,8 @@ class Alarms:
     def came_back(self, matter: Matter, dialog: Dialog, event: Event) -> bool:
         """The client is on the site while the alert waits: it is worth more, and tells what is looked at. Whether it says so."""
         live, customer = dialog.alert, matter.customer
-        if live is None or not live.live or matter.at <= live.fired_at or not is_activity(event):
-            return False
+        if live is None or not live.live or matter.at <= live.fired_at or event.source == "server":
+            return False  # a back end is not on the site
         product = event.properties.name if event.event == "Product Viewed" and event.properties is not None else ""
         anew = not live.returned_at or customer.session_started > live.returned_at
         if not anew and (live.note or not product):

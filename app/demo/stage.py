@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 import uvicorn
 
+from agents.team import TeamError, load_team
 from app.clock import Clock
+from app.demo.dialogs import talkers
 from app.demo.sender import Sender
 from app.demo.shop import key_of, shop_app
 from app.demo.shoppers import Players
@@ -86,8 +88,20 @@ async def opened(
         await stack.enter_async_context(sender)
         run = f"{int(started_at):x}"
         people = shoppers(count, seed=seed, run=run, spread=SPREAD * min(1, count / 100), shop_url=settings.shop_url)
-        players = Players(people, sender, clock)
-        yield Stage(system, settings.shop_url, Watch(people), players, sender, started_at, Counter())
+        clients = talkers(run=run, shop_url=settings.shop_url) if people else []
+        players = Players([*people, *clients], sender, clock)
+        watch = Watch(people, team_addresses(settings))
+        yield Stage(system, settings.shop_url, watch, players, sender, started_at, Counter())
+
+
+def team_addresses(settings: Settings) -> frozenset[str]:
+    """Mail addresses of the sales team. Raises CommandError."""
+    try:
+        team = load_team(settings.team)
+    except TeamError as error:
+        raise CommandError(str(error)) from None
+    told = [team.addresses, *(member.addresses for member in team.members)]
+    return frozenset(addresses["email"].lower() for addresses in told if "email" in addresses)
 
 
 def _listen(port: int) -> socket.socket:
@@ -145,7 +159,7 @@ def progress(stage: Stage, seconds: float) -> str:
     watch, arrived = stage.watch, stage.players.arrived
     return (
         f"{seconds:4.0f} s   shoppers {arrived.total()}   events {stage.sender.sent:,}   "
-        f"triggers {stage.triggers.total()}   mails {watch.mails.total() + watch.others.total() + watch.earlier}   "
+        f"triggers {stage.triggers.total()}   mails {watch.mails.total() + watch.others.total() + watch.earlier}   alerts {watch.alerts.total()}   "
         f"buyers {_buyers(stage)}, mails to them {watch.buyers_with_mail}"
     )
 
@@ -160,6 +174,7 @@ def summary(stage: Stage, seconds: float) -> str:
         ("triggers", _counts(stage.triggers)),
         ("mails to them", _counts(watch.mails)),
         ("mails to others", _counts(watch.others)),
+        ("alerts to the team", _counts(watch.alerts)),
         ("first cart mail", first),
         ("buyers with a mail", f"{watch.buyers_with_mail} of {_buyers(stage)}"),
         ("promises broken", str(len(watch.wrong))),

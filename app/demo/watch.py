@@ -22,13 +22,17 @@ class Finding(NamedTuple):
 class Watch:
     """What has come of the shoppers so far."""
 
-    def __init__(self, people: list[Shopper]) -> None:
+    def __init__(self, people: list[Shopper], team: frozenset[str] = frozenset()) -> None:
+        """`team`: addresses to which alerts go."""
+        self._team = team
         self._by_email = {shopper.email: shopper for shopper in people}
         self._seen: set[Any] = set()
         self.mails: Counter[str] = Counter()
         """Mails to shoppers by scenario."""
         self.others: Counter[str] = Counter()
         """Mails to addresses that are no simulated shopper's: people who tried the shop by hand."""
+        self.alerts: Counter[str] = Counter()
+        """Alerts to the sales team by scenario."""
         self.earlier = 0
         """Mails to shoppers of an earlier run, whose reminders came due only now."""
         self.buyers_with_mail = 0
@@ -47,6 +51,9 @@ class Watch:
 
     def _judge(self, mail: Mail, started_at: float) -> list[Finding]:
         scenario = mail.get("scenario") or "no scenario"
+        if mail["to"].lower() in self._team:
+            self.alerts[scenario] += 1
+            return [Finding(f"alert to the team: {mail['subject']}")]
         shopper = self._by_email.get(mail["to"].lower())
         if shopper is None and mail["to"].lower().endswith(DOMAIN):
             self.earlier += 1

@@ -387,6 +387,16 @@ def test_a_return_to_the_site_raises_the_alert_and_says_what_is_looked_at():
     assert shop.board["telegram:shop:d1"].note == "Sofa"
 
 
+def test_a_back_end_that_tells_something_is_no_return_to_the_site():
+    shop = room()
+    shop.subscriber("u1", phone="+15550001")
+    talk(shop, phone="+15550001")
+    shop.wait(HOUR)
+    told = len(shop.updates)
+    shop.event("Live Chat Message Received", source="server")
+    assert len(shop.updates) == told
+
+
 def test_a_page_view_of_somebody_with_a_dialog_counts_as_a_visit():
     shop = room()
     shop.subscriber("u1", phone="+15550001")
