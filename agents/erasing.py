@@ -15,7 +15,7 @@ from app.model.journal import JournalLine
 from app.model.link import Erase
 from app.model.reasons import Reason
 from app.model.trigger import Erasure
-from app.topics import JOURNAL, OUTBOX, partition_of
+from app.topics import DIALOGS, JOURNAL, OUTBOX, partition_of
 from channels.ledger import address_key
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Profile, Shelf
 from tables.step import Step
@@ -34,13 +34,21 @@ def erase(step: Step, link: Erase, partitions: int) -> list[tuple[Erase, int]]:
     addresses: list[str] = []
     if isinstance(row, Pointer):
         follow = [(Erase(row.owner, link.at), partition_of(row.owner, partitions))]
+        if link.customer.startswith((EMAIL, PHONE)):  # a messenger's key may lead here, and not to the customer
+            follow += _sweeps(link, partitions)
     elif isinstance(row, Customer):
         follow = [(Erase(key, link.at), partition_of(key, partitions)) for key in keys_of(row)]
-        follow += [(Erase(link.customer, link.at, sweep=True), number) for number in range(partitions)]
+        follow += _sweeps(link, partitions)
         addresses = list(_address_keys(row.profile))
+        for dialog in row.dialogs or ():
+            step.send(DIALOGS.name, dialog.key, None, partition_of(dialog.key, partitions))
     _leave_shelves(step, link.customer)
     _forget(step, link.customer, link.at, addresses)
     return follow
+
+
+def _sweeps(link: Erase, partitions: int) -> list[tuple[Erase, int]]:
+    return [(Erase(link.customer, link.at, sweep=True), number) for number in range(partitions)]
 
 
 def keys_of(customer: Customer) -> list[str]:

@@ -91,6 +91,23 @@ def test_pointers_older_than_the_customer_remembers_go_too(shop):
     assert rows_about(shop, "'bob'") == [ANONYMOUS + "other"]
 
 
+@pytest.mark.parametrize("asked", ["ann", "dialog:telegram:shop:c1", "phone:+15550001"])
+def test_dialogs_leave_the_board_and_no_key_of_a_messenger_stays(shop, asked):
+    shop.subscriber("ann", phone="+15550001")
+    shop.asks("Is it in stock?", phone="+15550001", email="ann@shop.example")
+    shop.answers("Yes.")
+    assert shop.board
+    erase(shop, asked)
+    assert shop.board == {}
+    assert rows_about(shop, "ann", "c1", "+15550001") == []
+
+
+def test_a_client_whom_only_a_messenger_knows_is_erased(shop):
+    shop.asks("Is it in stock?")
+    erase(shop, "dialog:telegram:shop:c1")
+    assert (shop.board, rows_about(shop, "c1")) == ({}, [])
+
+
 def test_erasing_twice_and_erasing_nobody_change_nothing(shop):
     shop.subscriber("bob")
     before = len(rows_about(shop, "bob"))

@@ -85,14 +85,10 @@ class Pool:
 
     def __init__(self, relay, process, most):
         self._relay, self._process = relay, process
-        self._slots, self.most = asyncio.Semaphore(most), most
+        self._slots = asyncio.Semaphore(most)
         self._idle = []
         self.open, self.most = 0, most
         self.certificate_expires = 0.0
-
-    @property
-    def idle(self):
-        return len(self._idle)
 
     @property
     def idle(self):
