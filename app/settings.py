@@ -121,7 +121,10 @@ class Settings:
     time: str = setting("live", "live (wall clock) or stream (largest event time of the partition)")
     time_scale: float = setting(1.0, "scenario waits are divided by it; demos and tests only")
     grace: float = setting(2.0, "seconds of wall clock between due and firing")
-    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_level: str = setting(
+        "INFO", "DEBUG, INFO, WARNING or ERROR; SIGUSR1 and SIGUSR2 change it in a running process"
+    )
+    log_format: str = setting("plain", "plain, or json: one object a line")
     locale: str = setting("en", "language of messages where the customer's is unknown: en or ru")
     respect_dnt: bool = setting(False, "the tracker stays silent for visitors with Do-Not-Track or GPC")
 
@@ -188,6 +191,11 @@ def _verify(settings: Settings) -> None:
     need(
         (settings.kafka_mechanism, settings.kafka_security) != ("PLAIN", "SASL_PLAINTEXT"),
         "BOOMERANG_KAFKA_MECHANISM=PLAIN would send the password in clear: it needs BOOMERANG_KAFKA_SECURITY=SASL_SSL",
+    )
+    need(settings.log_format in ("plain", "json"), "BOOMERANG_LOG_FORMAT must be plain or json")
+    need(
+        settings.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"),
+        "BOOMERANG_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR",
     )
     need(settings.locale in ("en", "ru"), "BOOMERANG_LOCALE must be en or ru")
     for item in split(settings.write_keys):

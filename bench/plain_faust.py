@@ -16,7 +16,7 @@ import uvloop
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.scenarios.load import load_folder
-from app.engine.run import set_up_logging
+from app.logs import set_up
 from app.settings import load
 from tables.bundle import Bundle
 from tables.changelog import Codec
@@ -88,7 +88,7 @@ async def serve(settings, events):
 
 if __name__ == "__main__":
     own = load()
-    set_up_logging("WARNING")
+    set_up("WARNING")
     own.data.mkdir(parents=True, exist_ok=True)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(serve(own, int(sys.argv[1])))

@@ -11,6 +11,7 @@ from agents.delivery.lane import Item, Lane
 from agents.delivery.settle import Note, Rules, change_of, end, facts, grant, trigger_of
 from app import metrics
 from app.clock import Clock
+from app.logs import traced
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
 from channels import pipeline
@@ -80,7 +81,8 @@ class Speaker:
             return False
         desk.busy[address] = []
         try:
-            return await self._deliver(lane, item, row, trigger)
+            with traced(trigger.trigger_id):
+                return await self._deliver(lane, item, row, trigger)
         finally:
             self.granted.pop(item, None)
             for key in desk.busy.pop(address):

@@ -1,9 +1,8 @@
 """`boomerang chat-gateway`: reads the message gateways that do not call us."""
 
 import argparse
-import logging
 
-from app import metrics, settings
+from app import logs, metrics, settings
 from app.web.chat import process
 
 
@@ -16,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
     """Read until the process is told to end. Raises CommandError."""
     del args
     values = settings.load()
-    logging.basicConfig(level=values.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(values.log_level, values.log_format)
     metrics.introduce("chat-gateway", values.instance)
     process.run(values)
     return 0

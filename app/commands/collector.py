@@ -1,9 +1,8 @@
 """`boomerang collector`: the public HTTP side."""
 
 import argparse
-import logging
 
-from app import metrics, settings
+from app import logs, metrics, settings
 from app.web.collector import app as collector
 
 
@@ -16,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until the process is told to end. Raises CommandError."""
     del args
     values = settings.load()
-    logging.basicConfig(level=values.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(values.log_level, values.log_format)
     metrics.introduce("collector", values.instance)
     collector.run(values)
     return 0

@@ -6,13 +6,13 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from typing import NoReturn
 
 import uvloop
 
+from app import logs
 from app.clock import SYSTEM, Clock
 from app.engine.base import EngineApp
 from app.engine.provision import provision
@@ -26,30 +26,7 @@ GC_THRESHOLDS = (50_000, 20, 20)
 """Bundles make and drop thousands of objects at a time, hardly any of them in cycles."""
 STOP_S = 8.0
 """A graceful stop may take so long; then the process just ends, which the fence makes harmless."""
-QUIET = (
-    "aiokafka",
-    "faust",
-    "mode",
-    "aiohttp",
-    "tables.store",
-    "app.engine.base",
-    "app.engine.fetching",
-    "app.engine.transport",
-)
-"""Loggers of libraries, and those that Faust's services in our modules write to."""
-
 log = logging.getLogger(__name__)
-
-
-def set_up_logging(level: str) -> None:
-    """One plain line to stderr for each message."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    if level != "DEBUG":
-        # aiokafka builds its debug records even when nobody listens; Faust's INFO is tables of many lines
-        for name in QUIET:
-            logging.getLogger(name).setLevel("WARNING")
 
 
 def run(
@@ -64,7 +41,7 @@ def run(
 
     Raises CommandError when the port cannot be used, Kafka does not answer, or one of `topics` is missing.
     """
-    set_up_logging(settings.log_level)
+    logs.set_up(settings.log_level, settings.log_format)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the consumer's thread makes its loop by it too
     return asyncio.run(_serve(settings, port, make, clock, topics))
 

@@ -12,7 +12,7 @@ from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 KNOWN = {PREFIX + item.name.upper() for item in fields(Settings)}
-PINNED = re.compile(r"^[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.-]+)?$")
+PINNED = re.compile(r"^[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?$")
 INSTRUCTIONS = {
     "FROM",
     "ENV",
@@ -102,12 +102,39 @@ def test_services_wait_for_what_they_need_and_volumes_are_declared(compose):
     for name, service in services.items():
         assert set(service.get("depends_on", {})) <= set(services), name
         for volume in service.get("volumes", []):
-            assert volume.partition(":")[0] in compose["volumes"], name
+            source, _, rest = volume.partition(":")
+            if source.startswith("../"):
+                assert (ROOT / "docker" / source).exists(), volume
+                assert rest.endswith(":ro"), volume
+            else:
+                assert source in compose["volumes"], name
     for name in ("collector", "worker", "delivery", "console"):
         assert {"topics", "valkey"} <= set(services[name]["depends_on"])
 
 
 def test_only_the_collector_is_published_beyond_this_host(compose):
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert set(published) == {"collector", "console"}
-    assert all(port.startswith("127.0.0.1:") for port in published["console"])
+    assert set(published) == {"collector", "console", "prometheus", "grafana"}
+    assert all(
+        port.startswith("127.0.0.1:") for name, ports in published.items() if name != "collector" for port in ports
+    )
+
+
+def test_prometheus_scrapes_what_listens_and_grafana_finds_dashboards_and_data(compose):
+    services = compose["services"]
+    config = yaml.safe_load((ROOT / "dashboards/prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    ports = {"collector": "8003", "worker": "6066", "delivery": "6067", "console": "8001"}
+    assert {f"{name}:{port}" for name, port in ports.items()} <= set(job["static_configs"][0]["targets"])
+    assert services["collector"]["environment"]["BOOMERANG_COLLECTOR_METRICS_HOST"] == "0.0.0.0"
+    provider = yaml.safe_load((ROOT / "dashboards/provisioning/dashboards/boomerang.yml").read_text())["providers"][0]
+    mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    assert mounts["../dashboards/grafana"] == provider["options"]["path"]
+    source = yaml.safe_load((ROOT / "dashboards/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
+    assert source["url"] == "http://prometheus:9090"
+    (alerting,) = config["alerting"]["alertmanagers"]
+    assert alerting["static_configs"][0]["targets"] == ["alertmanager:9093"]
+    assert "prometheus" in services and "alertmanager" in services
+    receivers = yaml.safe_load((ROOT / "dashboards/alertmanager.yml").read_text())
+    named = {receiver["name"] for receiver in receivers["receivers"]}
+    assert {receivers["route"]["receiver"], *(route["receiver"] for route in receivers["route"]["routes"])} <= named

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import socket
 
 import uvicorn
@@ -79,10 +80,12 @@ def run(settings: Settings) -> None:
 
 async def serve(settings: Settings) -> None:
     """Serve the public listener and the metrics until the process is told to end; what was taken is delivered first."""
-    main = uvicorn.Server(
+    main = server.QuietServer(
         server.public_config(collector_app(settings), settings.collector_host, settings.collector_port)
     )
     beside = server.QuietServer(server.metrics_config(settings.collector_metrics_host, settings.collector_metrics_port))
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn would end with the signal, as if nothing had been finished
+        asyncio.get_running_loop().add_signal_handler(number, _told_to_end, main)
     aside = [asyncio.ensure_future(beside.serve()), asyncio.ensure_future(server.cut_off_the_slow(main))]
     logger.info("collector on http://%s:%d", settings.collector_host, settings.collector_port)
     try:
@@ -92,6 +95,12 @@ async def serve(settings: Settings) -> None:
         aside[1].cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*aside, return_exceptions=True)
+
+
+def _told_to_end(main: uvicorn.Server) -> None:
+    """The first signal ends the server in order, the second one does not wait for requests."""
+    main.force_exit = main.should_exit
+    main.should_exit = True
 
 
 def _collect_garbage_rarely() -> None:

@@ -4,11 +4,13 @@ Raw ASGI: at 8,000 requests a second a framework's request and response objects 
 """
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from agents.team import TeamError, load_team
 from app.clock import Clock
 from app.errors import SettingsError
+from app.logs import traced
 from app.metrics import COLLECTOR_REQUESTS
 from app.model.team import Team
 from app.settings import Settings, split
@@ -56,6 +58,7 @@ class Collector:
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
         self._chat = webhooks.ChatWebhooks(settings, clock, intake)
         self._presses = presses.Presses(settings, clock, intake, _team(settings))
+        self._failures = 0
         self._public_base = settings.public_base
         self._plain: dict[str, tuple[str, Callable[[Request], Response]]] = {
             "/boomerang.js": ("tracker", self._script.response),
@@ -86,8 +89,11 @@ class Collector:
         except Disconnected:
             return
         except Exception:  # the last resort: one line for the client, the trace for us
-            logger.exception("a request to %s failed", label)
-            response = Declined(500, "internal", "something went wrong here; it has been noted").response()
+            self._failures += 1
+            trace = f"request-{os.getpid()}-{self._failures}"
+            with traced(trace):
+                logger.exception("a request to %s failed", label)
+            response = Declined(500, "internal", f"something went wrong here; it has been noted as {trace}").response()
         COLLECTOR_REQUESTS.add(label, str(response.status))
         shared = label in ("tracker", "snippet") or origin is None
         await answer(send, response, [] if shared else self._origins.headers(origin))

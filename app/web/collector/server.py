@@ -82,11 +82,11 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 class QuietServer(uvicorn.Server):
-    """A server beside the main one, which alone hears signals."""
+    """A server that leaves signals to whoever runs it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the main server."""
+        """Hear none."""
         yield
 
 
