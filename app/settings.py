@@ -168,6 +168,9 @@ def _convert(name: str, kind: Any, text: str) -> Any:
         raise SettingsError(f"{PREFIX}{name.upper()}={text!r} is not {KINDS.get(kind, kind.__name__)}") from None
 
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
 def _verify(settings: Settings) -> None:
     def need(condition: bool, text: str) -> None:
         if not condition:
@@ -193,10 +196,7 @@ def _verify(settings: Settings) -> None:
         "BOOMERANG_KAFKA_MECHANISM=PLAIN would send the password in clear: it needs BOOMERANG_KAFKA_SECURITY=SASL_SSL",
     )
     need(settings.log_format in ("plain", "json"), "BOOMERANG_LOG_FORMAT must be plain or json")
-    need(
-        settings.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"),
-        "BOOMERANG_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR",
-    )
+    need(settings.log_level in LEVELS, f"BOOMERANG_LOG_LEVEL must be one of {', '.join(LEVELS)}")
     need(settings.locale in ("en", "ru"), "BOOMERANG_LOCALE must be en or ru")
     for item in split(settings.write_keys):
         need(
