@@ -1,10 +1,10 @@
 """Webhooks of messengers against the plain collector: same process, same run, an in-memory producer. Prints JSON lines.
 
-    python -m bench.chat [--seconds 5] [--connections 32]
+    python -m bench.chat [--seconds 5] [--connections 32] [--rate 3000]
 
 The producer acknowledges at once, so this is what authenticity, reading and answering cost; recognition of repeated events is
 real (a Valkey of its own). Every request is a new message of the client, signed as its provider does. The load comes from a
-second process.
+second process: first as much as it can, for the CPU of a request, then a steady rate, for the waits.
 """
 
 import argparse
@@ -96,16 +96,49 @@ class Load:
         return b""
 
 
+class Paced(Client):
+    """A connection that sends when it is due, whatever became of the request before; waits count from then on."""
+
+    def __init__(self, load, interval, offset):
+        super().__init__(load)
+        self.interval = interval
+        self.due = time.perf_counter() + offset
+
+    def next(self):
+        ahead = self.due - time.perf_counter()
+        if ahead > 0:
+            asyncio.get_running_loop().call_later(ahead, self.go)
+        else:
+            self.go()
+
+    def go(self):
+        if not self.load.running:
+            self.transport.close()
+            return
+        request = self.load.request()
+        self.sent, self.due = self.due, self.due + self.interval
+        self.transport.write(request)
+
+
 def _hmac(secret, message):
     return hmac.new(secret, message, hashlib.sha256).hexdigest().encode()
 
 
-async def _drive(port, kind, connections, seconds, out):
+async def _drive(port, kind, connections, seconds, rate, out):
     load_ = Load(kind)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
+
+    def client(number):
+        if not rate:
+            return Client(load_)
+        return Paced(load_, connections / rate, number / rate)
+
     await asyncio.gather(
-        *(loop.create_connection(lambda: Client(load_), "127.0.0.1", port) for _ in range(connections))
+        *(
+            loop.create_connection(lambda number=number: client(number), "127.0.0.1", port)
+            for number in range(connections)
+        )
     )
     await asyncio.sleep(seconds)
     load_.running = False
@@ -114,22 +147,22 @@ async def _drive(port, kind, connections, seconds, out):
     out.put((load_.done, load_.failures, took, waits[len(waits) // 2], waits[len(waits) * 99 // 100]))
 
 
-def _driver(port, kind, connections, seconds, out):
-    uvloop.run(_drive(port, kind, connections, seconds, out))
+def _driver(*arguments):
+    uvloop.run(_drive(*arguments))
 
 
-def _measure(child, port, kind, connections, seconds):
+def _measure(child, port, kind, connections, seconds, rate=0):
     out = multiprocessing.Queue()
     process = psutil.Process(child)
     before = process.cpu_times()
-    driver = multiprocessing.Process(target=_driver, args=(port, kind, connections, seconds, out))
+    driver = multiprocessing.Process(target=_driver, args=(port, kind, connections, seconds, rate, out))
     driver.start()
     done, failures, took, median, p99 = out.get()
     driver.join()
     after = process.cpu_times()
     cpu = after.user - before.user + after.system - before.system
     return {
-        "bench": f"chat.{kind}",
+        "bench": f"chat.{kind}" + (f".at_{rate}" if rate else ""),
         "requests": done,
         "failures": failures,
         "requests_per_s": round(done / took),
@@ -157,6 +190,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--rate", type=int, default=3_000, help="requests a second at which the waits are measured")
     args = parser.parse_args(argv)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boomerang-bench-")))
@@ -172,12 +206,13 @@ def main(argv=None):
         stack.callback(child.terminate)
         asyncio.run(servers.eventually(lambda: _ready(settings.collector_port), 30))
         _measure(child.pid, settings.collector_port, "collector", 8, 1.0)
-        plain = None
-        for kind in ("collector", *EXAMPLES):
-            result = _measure(child.pid, settings.collector_port, kind, args.connections, args.seconds)
-            plain = plain or result
-            result["cpu_to_collector"] = round(result["cpu_us_per_request"] / plain["cpu_us_per_request"], 2)
-            print(json.dumps(result), flush=True)
+        for rate in (0, args.rate):
+            plain = None
+            for kind in ("collector", *EXAMPLES):
+                result = _measure(child.pid, settings.collector_port, kind, args.connections, args.seconds, rate)
+                plain = plain or result
+                result["cpu_to_collector"] = round(result["cpu_us_per_request"] / plain["cpu_us_per_request"], 2)
+                print(json.dumps(result), flush=True)
     return 0
 
 

@@ -62,7 +62,7 @@ class Place:
     ) -> ChatEvent:
         """An event with everything bounded; never later than its arrival.
 
-        `customer` is the whole key where the site knows the client. Raises Refused when it names no dialog, no client, no
+        `customer` is the whole key, as it is, where the site knows the client. Raises Refused when it names no dialog, no client, no
         moment, or has no id of its own.
         """
         for value, reason, field in (
@@ -75,7 +75,7 @@ class Place:
                 raise Refused(reason, field)
         return ChatEvent(
             self.provider, self.source, bounded(dialog, MOST_NAME),
-            bounded(customer or client_key(self.provider, self.source, client), MOST_NAME), kind,
+            customer or bounded(client_key(self.provider, self.source, client), MOST_NAME), kind,
             min(at or 0.0, self.received), event_id,
             received_at=self.received, speaker=speaker, message_id=message_id, text=bounded(text, MOST_TEXT),
             name=bounded(name, MOST_NAME), url=bounded(url, MOST_URL), **more,

@@ -149,6 +149,12 @@ async def test_live_chat_a_visitor_without_a_name_has_a_dialog_too(desk):
     assert desk.said[0].client == "anon:visitor-1"
 
 
+async def test_live_chat_of_a_customer_with_the_longest_id_is_that_customers(desk):
+    longest = "u" * 256
+    await desk.post("/v1/track", live_chat("Live Chat Message Sent") | {"userId": longest})
+    assert (desk.said[0].client, desk.events[0].userId) == (longest, longest)
+
+
 async def test_live_chat_without_a_conversation_is_refused_with_its_reason(desk):
     frame = live_chat("Live Chat Message Sent", conversation_id=None)
     answer = await desk.post("/v1/track", frame)
