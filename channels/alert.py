@@ -134,6 +134,7 @@ _WORDS = {
         "orders": "Orders", "in all": "in all", "seen": "On the site", "ago": "{time} ago", "now": "now", "tags": "Tags",
         "level": "Escalated", "open": "Open the dialog", "board": "Board", "take": "Take", "snooze": "Snooze 1 h",
         "dismiss": "Not relevant", "more": "and {n} more", "digest": "{n} alerts",
+        "back": "On the site again", "looks": "On the site again, looking at {what}",
         Speaker.CLIENT: "Client", Speaker.MANAGER: "Manager", Speaker.BOT: "Bot", Speaker.SYSTEM: "System",
     },
     "ru": {
@@ -142,6 +143,7 @@ _WORDS = {
         "ago": "{time} назад", "now": "сейчас",
         "level": "Эскалация", "open": "Открыть диалог", "board": "Доска", "take": "Взять", "snooze": "Отложить на 1 ч",
         "dismiss": "Неактуально", "more": "и ещё {n}", "digest": "Алертов: {n}",
+        "back": "Снова на сайте", "looks": "Снова на сайте, смотрит: {what}",
         Speaker.CLIENT: "Клиент", Speaker.MANAGER: "Менеджер", Speaker.BOT: "Бот", Speaker.SYSTEM: "Система",
     },
 }  # fmt: skip
@@ -201,7 +203,7 @@ def card(
         alert.priority,
         title,
         status,
-        cut(alert.note, size.fact),
+        _note(alert, words, size),
         tuple(_facts(alert, locale, now, size)),
         tuple(_said(word, words, size) for word in alert.words) if size.word else (),
         formats.web(alert.url),
@@ -212,6 +214,14 @@ def card(
         change is not None,
         ref,
     )
+
+
+def _note(alert: Alert, words: dict[str, str], size: Size) -> str:
+    """What has happened since: the client came back, and what for."""
+    looked_at = cut(alert.note, size.fact)
+    if alert.returned_at <= 0:
+        return looked_at
+    return words["looks"].format(what=looked_at) if looked_at else words["back"]
 
 
 def _said(word: Word, words: dict[str, str], size: Size) -> Fact:

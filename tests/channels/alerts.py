@@ -32,11 +32,21 @@ def alert(alert_id=ID, **changes):
 
 def trigger(shown=None, trigger_id="ab12", channel="telegram", address="-100200300", **changes):
     shown = shown or alert()
-    values = {"locale": "en", "marketing": False, "alert": shown, **changes}
+    values = {"locale": "en", "marketing": False, "alert": shown, "expires_at": NOW + 3600, **changes}
+    cascade = [Stage(channel, "alert")]
     return Trigger(
-        trigger_id, "abandoned_dialog", 1, "anna", "m-1", NOW, NOW, NOW + 3600,
-        [Stage(channel, "alert")], {channel: address}, Content(), **values,
-    )  # fmt: skip
+        trigger_id=trigger_id,
+        scenario="abandoned_dialog",
+        version=1,
+        customer="anna",
+        anchor="m-1",
+        due=NOW,
+        fired_at=NOW,
+        cascade=cascade,
+        addresses={channel: address},
+        content=Content(),
+        **values,
+    )
 
 
 def update(state=AlertState.RESOLVED, reason="ended_by_order", trigger_id="ab12", at=NOW + 5, shown=None, **changes):

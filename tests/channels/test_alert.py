@@ -21,6 +21,7 @@ NASTY = [
     "*bold* _it_ ~no~ `code` ```x```", "[click](https://evil.example) ![x](https://evil.example/x.png)", "# head\n> quote\n- item",
     "\u202egnp.exe", "\x00\x07\x1b[31m", "\ud800", "🛋️👩‍👩‍👧‍👦", "مرحبا هل الأريكة متوفرة؟", "שלום", "a" * 100_000, "🛋" * 50_000, "&" * 100_000, "{{ 7*7 }}{% x %}",
 ]  # fmt: skip
+TEMPLATES = Templates()
 hostile = st.one_of(st.sampled_from(NASTY), st.text(max_size=400))
 
 
@@ -29,8 +30,9 @@ def full(**changes):
 
 
 def test_a_card_tells_who_how_long_the_last_words_the_cart_and_the_rest():
-    made = full(views=[Line("9", "Rug")], tags=["vip"], level=1, note="she is looking at the sofa again")
-    assert made.title == "Anna has been silent for 31 min" and made.note == "she is looking at the sofa again"
+    made = full(views=[Line("9", "Rug")], tags=["vip"], level=1, note="Sofa", returned_at=NOW)
+    assert made.title == "Anna has been silent for 31 min" and made.note == "On the site again, looking at Sofa"
+    assert full(returned_at=NOW).note == "On the site again"
     assert made.words == (("Client", "Is it in stock?"), ("Manager", "It is."))
     assert made.facts == (
         ("Cart", "Sofa × 2, Lamp · €520"),
@@ -182,7 +184,7 @@ def test_in_mattermost_nothing_is_markup_but_ours_and_it_fits(text):
 @with_all
 def test_as_a_mail_it_is_escaped_and_bounded(text):
     message = rendered(everywhere(text))
-    texts = Templates().render("alert", trigger(everywhere(text)), "", message.cards[0])
+    texts = TEMPLATES.render("alert", trigger(everywhere(text)), "", message.cards[0])
     assert "<script" not in texts.html.lower() and len(texts.html) < 64_000 and "\n" not in texts.subject
 
 

@@ -128,7 +128,7 @@ def row(view: DialogView) -> dict[str, Any]:
         "by": view.taken_by_name or view.taken_by,
         "until": view.snoozed_until,
         "priority": view.priority,
-        "note": view.note,
+        "note": f"on the site again: {view.note}".removesuffix(": ") if view.returned_at > 0 else view.note,
         "value": money(view.value, view.currency, "en") if view.value else "",
         "items": view.items,
         "orders": view.orders,
