@@ -162,7 +162,7 @@ async def watch(app: EngineApp, clock: Clock) -> None:
         else:
             waited = progress.silence(seconds)
         metrics.STALLED_SECONDS.set(waited)
-        log.debug("records to read have waited %.0f s; %d bundles acknowledged", waited, app.consumer.acknowledged)
+        log.debug("records to read have waited %.0f s", waited)
         if waited >= STUCK_S:
             error = StuckError(f"there are records to read, and none were applied for {waited:.0f} s")
             log.error("%s", error)
