@@ -19,6 +19,7 @@ BENCHES = {
     "chat": "webhooks of messengers with an in-memory producer, against the plain collector in the same run",
     "dialogs": "alerts to the team with 100,000 open dialogs and background load; what a dialog costs",
     "email": "render, MIME and SMTP to a local sink",
+    "outages": "the longest time in which a partition got nothing done, while workers end and start",
     "footprint": "the embedded system at rest, and the state of a customer",
 }
 HERE = Path(__file__).parent

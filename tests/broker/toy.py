@@ -2,14 +2,18 @@
 
     in, extra  ->  counter  ->  counts | out, triggers, dead
 
-As a program it is a worker: `python -m tests.broker.toy`. With `TOY_DIE=POINT:PROBABILITY` it kills itself there.
+As a program it is a worker: `python -m tests.broker.toy`. With `TOY_DIE=POINT:PROBABILITY` it kills itself there, with
+`TOY_KILLS=PID` another process, once, between the records of a step and its commit, and with `TOY_SLEEPS=SECONDS` it is late with
+that commit. `TOY_TRANSACTION_MS` is how long the broker lets a transaction be open.
 """
 
 import json
 import os
+import pathlib
 import random
 import signal
 import sys
+import time
 
 import msgspec
 
@@ -19,6 +23,7 @@ from app.engine.run import run
 from app.engine.wiring import agent, table
 from app.settings import load
 from app.topics import Topic
+from tables import writer
 
 DAY = 86_400_000
 TOPICS = (
@@ -110,14 +115,35 @@ def deadly():
     return fault
 
 
+def disturbing():
+    """What else happens, once, between the records of a step and its commit; the first four steps write the first fences."""
+    victim, sleeps, steps = int(os.environ.get("TOY_KILLS", "0")), float(os.environ.get("TOY_SLEEPS", "0")), [0]
+    done = pathlib.Path(os.environ["BOOMERANG_DATA"], "disturbed")
+
+    def fault(point):
+        if point != "produced" or not (victim or sleeps) or done.exists():
+            return
+        steps[0] += 1
+        if steps[0] < 6:
+            return
+        done.touch()
+        if victim:
+            os.kill(victim, signal.SIGKILL)
+        time.sleep(sleeps)
+
+    return fault
+
+
 def main():
     settings = load()
+    writer.TRANSACTION_MS = int(os.environ.get("TOY_TRANSACTION_MS", writer.TRANSACTION_MS))
     size = int(os.environ.get("TOY_BUNDLE", "3000"))
     apps = []
-    die = deadly()
+    die, disturb = deadly(), disturbing()
 
     def fault(point):
         die(point)
+        disturb(point)
         if point == "committed" and "TOY_LOSE" in os.environ:  # as if deliveries before the next one had been dropped
             applied = apps[0].fenced[0].parts[0].applied
             applied["in"] = max(applied["in"] - 3, -1)
