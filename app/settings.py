@@ -114,6 +114,10 @@ class Settings:
     delivery_port: int = setting(6067, "port of the delivery agent's web (metrics, health)")
     inbox_port: int = setting(8025, "SMTP port of the dev inbox")
     instance: str = setting("", "name of this worker; a stable one gives static membership")
+    standbys: int = setting(
+        0,
+        "further workers that hold a copy of each partition's state (0 to 3): a takeover need not restore it, memory grows",
+    )
     scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
     team: Path = setting(
         Path(__file__).parent / "team.yaml", "file of the sales team: who is told of dialogs, and the business hours"
@@ -177,6 +181,7 @@ def _verify(settings: Settings) -> None:
             raise SettingsError(text)
 
     need(1 <= settings.partitions <= 512, "BOOMERANG_PARTITIONS must be between 1 and 512")
+    need(0 <= settings.standbys <= 3, "BOOMERANG_STANDBYS must be between 0 and 3")
     need(settings.time in ("live", "stream"), "BOOMERANG_TIME must be live or stream")
     need(1 <= settings.anonymous_days <= 3650, "BOOMERANG_ANONYMOUS_DAYS must be between 1 and 3650")
     need(0 < settings.time_scale <= 1_000_000, "BOOMERANG_TIME_SCALE must be above 0")

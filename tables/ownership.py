@@ -58,6 +58,11 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         kwargs.setdefault("recovery_buffer_size", 4)  # bundles; 1 would mean something else to Faust
         super().__init__(app, name=name, schema=BundleSchema(), partitions=partitions, **kwargs)
         self.parts: dict[int, HeldPartition] = {}
+        """Partitions in memory: ours, and those that we stand by for."""
+        self.actives: frozenset[int] = frozenset()
+        """Those that are ours."""
+        self._era = 0
+        """Grows when the group rebalances: what was found out before may no longer hold."""
         self.codec = Codec(row_type)
         self._packed = packed
         self.wake_of, self.grace = wake_of, grace
@@ -85,6 +90,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
 
     async def _on_revoked(self, *_args: Any, **_kwargs: Any) -> None:
         """Before the group is rejoined: wait for steps in flight, allow no more."""
+        self._era += 1
         for part in list(self.parts.values()):
             async with part.lock:
                 self._close(part)
@@ -105,6 +111,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     ) -> None:
         """Drop what is no longer ours; fence former owners of what is, before recovery asks where the changelog ends."""
         metrics.REBALANCES.labels(self.name).inc()
+        self._era += 1
         self._recovery_started = self.clock.monotonic()
         topic = self._changelog_topic_name()
         for part in self.parts.values():
@@ -112,6 +119,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         held = {tp.partition for tp in assigned if tp.topic == topic}
         self.parts = {number: part for number, part in self.parts.items() if number in held}
         active = sorted(tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == topic)
+        self.actives = frozenset(active)
         await self._stop_writers()
         writers = {number: self._writer(number) for number in active}
         self._writers = writers
@@ -152,35 +160,46 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
         """Open the partitions that are ours. Faust never looks at the outcome of this call, so it fails by itself."""
         try:
+            era = self._era
             for number in sorted(tp.partition for tp in active_tps):
-                part = self.parts.get(number)
-                if part is None:
-                    part = self.parts[number] = self._held(number)
-                begins, ends = await self._ranges(number)
-                fresh = not part.applied
-                await self._check_state(part, begins.pop(self._changelog_topic_name()))
-                part.start_fence(begins, ends)
-                part.rebuild(self.wake_of)
-                if fresh:
-                    await self.write_fence(part)
-                part.open = True
-                if self.on_opened is not None:
-                    self.on_opened(number)
+                if not await self._open(number, era):
+                    return  # a rebalance has overtaken us: it recovers, and calls, again
             metrics.RECOVERY_SECONDS.labels(self.name).set(self.clock.monotonic() - self._recovery_started)
-            log.info("%s: partitions %s are open, %d rows", self.name, sorted(self.parts), len(self))
+            log.info("%s: partitions %s are open, %d rows", self.name, sorted(self.actives), len(self))
             await self.call_recover_callbacks()
         except Exception as error:
             await self.fail(error)
+
+    async def _open(self, number: int, era: int) -> bool:
+        """Check and open one restored partition. False: what was ours in `era` may no longer be."""
+        part = self.parts.get(number)
+        if part is None:
+            part = self.parts[number] = self._held(number)
+        begins, ends = await self._ranges(number)
+        committed = {} if part.applied else await self._committed(number)
+        async with part.lock:
+            if self._era != era:
+                return False
+            changelog = self._changelog_topic_name()
+            part.check_state(changelog, begins.pop(changelog), self.app.conf.id, committed)
+            fresh = not part.applied
+            part.start_fence(begins, ends)
+            part.rebuild(self.wake_of)
+            if fresh:
+                await self.write_fence(part)  # a rebalance waits for the lock
+            part.open = True
+        if self.on_opened is not None:
+            self.on_opened(number)
+        return True
 
     async def write_fence(self, part: HeldPartition) -> None:
         """Write the fence alone. A partition has one before anything of its inputs is acknowledged."""
         raise NotImplementedError
 
-    async def _check_state(self, part: HeldPartition, begin: int) -> None:
-        """Raises LostStateError when the changelog, which begins at offset `begin`, does not tell the whole state."""
-        committed = {} if part.applied else await self.app.consumer.committed(*self._inputs_of(part.number))
-        read = {tp.topic[len(self.prefix) :]: int(offset) for tp, offset in committed.items() if offset}
-        part.check_state(self._changelog_topic_name(), begin, self.app.conf.id, read)
+    async def _committed(self, number: int) -> dict[str, int]:
+        """Input topic -> the offset that the group has committed, where there is one."""
+        committed = await self.app.consumer.committed(*self._inputs_of(number))
+        return {tp.topic[len(self.prefix) :]: int(offset) for tp, offset in committed.items() if offset}
 
     def _inputs_of(self, number: int) -> list[TP]:
         return [TP(self.prefix + topic, number) for topic in self.inputs]
@@ -193,6 +212,11 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         cut = len(self.prefix)
         starts = {tp.topic[cut:]: int(begins[tp]) for tp in tps}
         return {**starts, changelog.topic: int(begins[changelog])}, {tp.topic[cut:]: int(ends[tp]) for tp in tps}
+
+    def is_open(self, number: int) -> bool:
+        """Whether a partition is restored and ours."""
+        part = self.parts.get(number)
+        return part is not None and part.open
 
     def next_offset(self, topic: str, number: int) -> int | None:
         """Where an input partition is to be read from; None: it is not ours, or no input of this table."""

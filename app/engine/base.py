@@ -77,7 +77,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             topic_partitions=settings.partitions,
             topic_allow_declare=False,
             topic_disable_leader=True,
-            table_standby_replicas=0,
+            table_standby_replicas=settings.standbys,
             store="memory://",
             datadir=settings.data / "faust" / name,
             web_enabled=False,
@@ -127,10 +127,10 @@ class EngineApp(faust.App):  # type: ignore[misc]
         if self.consumer is None or self.rebalancing or not self.tables.actives_ready:
             return "restoring state" if self.in_recovery else "waiting for partitions"
         for table in self.fenced:
-            closed = [number for number, part in table.parts.items() if not part.open]
+            closed = sorted(number for number in table.actives if not table.is_open(number))
             if closed:
                 return f"{table.name}: partitions {closed} are closed"
-        if self.fenced and not any(table.parts for table in self.fenced):
+        if self.fenced and not any(table.actives for table in self.fenced):
             return "no partitions assigned"
         return ""
 
