@@ -1,6 +1,6 @@
 """What restarts and takeovers cost: the longest time in which a partition got nothing done, under a steady trickle.
 
-    python -m bench.outages [--rate 400] [--rows 20000]
+    python -m bench.outages [--rate 400] [--rows 20000] [--standbys 0]
 
 JSON lines, one a manner of ending. Two workers share four partitions; each partition gets its share of the events once every 50 ms. A
 gap is the time between two commits of one partition, from the timestamps of what the worker has published; `quiet_ms` is the
@@ -57,6 +57,14 @@ class Worker:
         except OSError:
             return False
 
+    def rebalances(self):
+        """How many this worker has taken part in."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.settings.worker_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return int(
+            sum(float(line.split()[-1]) for line in lines if line.startswith("boomerang_engine_rebalances_total"))
+        )
+
     async def end(self, number):
         self.process.send_signal(number)
         await asyncio.to_thread(self.process.wait, 20)
@@ -111,11 +119,11 @@ async def commits(settings):
 
 
 def gaps(times, start, end):
-    """The longest gap of each partition that touches the time from `start` to `end`, ms."""
+    """The longest gap of each partition that begins in the time from `start` to `end`, ms."""
     out = []
     for partition in times.values():
         found = sorted(partition)
-        out.append(max((b - a for a, b in itertools.pairwise(found) if b > start and a < end), default=end - start))
+        out.append(max((b - a for a, b in itertools.pairwise(found) if start < a < end), default=end - start))
     return [round(gap * 1000) for gap in out]
 
 
@@ -123,7 +131,7 @@ async def measure(settings, args):
     await provision(settings)
     keys, topic, stop = keys_by_partition(args.rows), settings.topic_prefix + "clickstream", asyncio.Event()
     workers = [Worker(settings, name) for name in ("one", "two")]
-    spans = {}
+    spans = []
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka.removeprefix("kafka://"), linger_ms=2) as producer:
         for partition, names in keys.items():  # state to restore
             for number, name in enumerate(names):
@@ -137,24 +145,20 @@ async def measure(settings, args):
                 await worker.ready()
             running = asyncio.create_task(trickle(producer, topic, keys, args.rate, stop))
             await asyncio.sleep(8)
-            await asyncio.sleep(span(spans, "quiet", 6))
-            for what, number in (("rolling restart", signal.SIGTERM), ("rolling kill -9", signal.SIGKILL)):
-                began = time.time()
-                for worker in workers:
-                    await worker.end(number)
-                    worker.start()
-                    await worker.ready()
-                    await asyncio.sleep(3)
-                spans[what] = (began, time.time())
+            spans.append(("quiet", time.time(), time.time() + 6, {}))
+            await asyncio.sleep(8)
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                for worker, other in (workers, reversed(workers)):
+                    await restart(spans, worker, other, number)
             began = time.time()
             await workers[1].end(signal.SIGKILL)
             await asyncio.sleep(20)
-            spans["one dies for good, the other takes over"] = (began, time.time())
+            spans.append(("one dies for good, the other takes over", began, time.time(), {}))
             began = time.time()
             workers[1].start()
             await workers[1].ready()
             await asyncio.sleep(5)
-            spans["one joins"] = (began, time.time())
+            spans.append(("one joins", began, time.time(), {}))
             stop.set()
             await running
             await asyncio.sleep(3)
@@ -164,23 +168,36 @@ async def measure(settings, args):
                     worker.process.kill()
                     worker.process.wait()
     times = await commits(settings)
-    for what, (start, end) in spans.items():
+    for what, start, end, more in spans:
         found = gaps(times, start, end)
-        print(
-            json.dumps({"what": what, "longest_gap_ms": max(found), "by_partition_ms": " ".join(map(str, found))}),
-            flush=True,
-        )
+        line = {"what": what, "longest_gap_ms": max(found), "by_partition_ms": " ".join(map(str, found)), **more}
+        print(json.dumps(line), flush=True)
 
 
-def span(spans, what, seconds):
-    """Note a span of time that begins now."""
-    spans[what] = (time.time(), time.time() + seconds)
-    return seconds
+async def restart(spans, worker, other, number):
+    """End a worker and start it again under its name."""
+    began, rebalances = time.time(), other.rebalances()
+    await worker.end(number)
+    ended = time.time()
+    worker.start()
+    await worker.ready()
+    ready = time.time()
+    await asyncio.sleep(3)
+    more = {
+        "stop_s": round(ended - began, 1),
+        "start_s": round(ready - ended, 1),
+        "rebalances": other.rebalances() - rebalances,
+    }
+    spans.append(
+        (f"{worker.settings.instance} ends with {signal.Signals(number).name} and starts", began, time.time(), more)
+    )
+    await asyncio.sleep(5)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=400, help="events a second")
+    parser.add_argument("--standbys", type=int, default=0)
     parser.add_argument("--rows", type=int, default=20_000, help="customers whose state is restored")
     args = parser.parse_args()
     with (
@@ -189,7 +206,12 @@ def main():
     ):
         (Path(folder) / "data").mkdir()
         settings = load(
-            {}, kafka=f"kafka://{bootstrap}", data=Path(folder) / "data", log_level="WARNING", partitions=PARTITIONS
+            {},
+            kafka=f"kafka://{bootstrap}",
+            data=Path(folder) / "data",
+            log_level="ERROR",
+            partitions=PARTITIONS,
+            standbys=args.standbys,
         )
         asyncio.run(measure(settings, args))
 
