@@ -11,13 +11,14 @@ LOCK := $(BIN)/python -m piptools compile --quiet --strip-extras --allow-unsafe 
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
 ARGS ?=
 
-.PHONY: help install install-dev demo up test check bench chaos docs dashboards-preview lock
+.PHONY: help install install-dev demo up test simulation check bench chaos docs dashboards-preview lock
 
 help:  ## what can be made
 	@echo "make demo          install, start everything, play a demo shop, print where to look (Ctrl-C ends it)"
 	@echo "make up            install, start everything without the demo shop"
 	@echo "make test          install, run the tests            make test ARGS='-k cart'"
 	@echo "make install       install alone (quick when nothing changed)"
+	@echo "make simulation    2,000 seeds x 2,000 events of the simulated installation; hours of CPU"
 	@echo "make check         format, lint, types, import contracts, alert rules"
 	@echo "make bench         measure                           make bench ARGS=engine"
 	@echo "make chaos         kills, outages, poison and the rest at full size   make chaos ARGS='kills --scale 0.1'"
@@ -53,6 +54,9 @@ up: install
 
 test: install-dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+simulation: install-dev
+	@$(BIN)/python -m tests.simulation --seeds 2000 --events 2000 --jobs 2 $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ from tables.customer import (
     Permission,
     Profile,
 )
+from tables.profile import outweighs
 from tables.views import VIEWS, View, ViewRing
 from tables.windows import T
 
@@ -84,11 +85,11 @@ def _removed(owner: dict[str, float] | None, alias: dict[str, float] | None) -> 
 
 
 def _consent(owner: dict[str, Permission] | None, alias: dict[str, Permission] | None) -> dict[str, Permission] | None:
-    """The newer word counts; at the same moment, the refusal."""
+    """Of two words about a channel, the one that outweighs the other."""
     out = dict(owner or {})
     for channel, consent in (alias or {}).items():
         known = out.get(channel)
-        if known is None or (consent.at, not consent.granted) > (known.at, not known.granted):
+        if known is None or outweighs(consent, known):
             out[channel] = consent
     return out or None
 

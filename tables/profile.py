@@ -46,20 +46,27 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
 
 
 def set_consent(customer: Customer, channel: str, consent: Permission) -> bool:
-    """Note a consent unless a newer one is known. Whether anything changed.
-
-    A refusal that the customer spoke (an unsubscribe, a complaint) is only lifted by a consent that says where it was given:
-    a back end that repeats `true` every night knows nothing of it.
-    """
+    """Note a consent unless another one outweighs it. Whether anything changed."""
     known = (customer.consent or {}).get(channel)
-    if known is not None and known.at > consent.at:
-        return False
-    if known is not None and known.source in SPOKEN and consent.granted and not consent.source:
+    if known is not None and not outweighs(consent, known):
         return False
     if known is None and customer.consent is not None and len(customer.consent) >= CHANNELS:
         return False
     customer.consent = {**(customer.consent or {}), channel: consent}
     return known is None or known.granted != consent.granted
+
+
+def outweighs(consent: Permission, known: Permission) -> bool:
+    """Whether `consent` takes the place of `known`: the newer word counts, at the same moment the refusal.
+
+    A refusal that the customer spoke (an unsubscribe, a complaint) is only lifted by a consent that says where it was given: a back
+    end that repeats `true` every night knows nothing of it. The two come over different topics, so this holds whichever is read first.
+    """
+    if consent.granted and not consent.source and known.source in SPOKEN:
+        return False
+    if known.granted and not known.source and consent.source in SPOKEN:
+        return True
+    return (consent.at, not consent.granted) >= (known.at, not known.granted)
 
 
 def address(customer: Customer, channel: str) -> str:

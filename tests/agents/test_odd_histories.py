@@ -326,6 +326,30 @@ def test_a_refusal_of_somebody_unknown_is_remembered(outcome):
     assert "no_consent" in shop.reasons()
 
 
+@pytest.mark.parametrize("source", ["", "checkout form"])
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_it_does_not_matter_whether_an_unsubscribe_or_a_consent_is_read_first(source, hours):
+    consents = []
+    for first in ("consent", "unsubscribe"):
+        shop = Engine()
+        now = shop.clock.now()
+
+        def unsubscribe(shop=shop, at=now):
+            receipt = Receipt(Outcome.UNSUBSCRIBED, "u1", "email", at)
+            shop.record(RECEIPTS.name, "u1", encode_json(receipt))
+
+        def agree(shop=shop, at=now + hours * HOUR):
+            traits = Traits(email="u1@shop.example", consent={"email": Consent(True, at, source)})
+            event = Event("identify", moment(at), userId="u1", messageId="m", traits=traits, source="server")
+            shop.feed(event)
+
+        for act in (agree, unsubscribe) if first == "consent" else (unsubscribe, agree):
+            act()
+        consents.append(shop.customer().consent["email"])
+    assert consents[0] == consents[1]
+    assert consents[0].granted == (source != "" and hours > 0)
+
+
 def test_a_receipt_of_somebody_unknown_makes_no_customer():
     shop = Engine()
     shop.record(RECEIPTS.name, "u1", encode_json(Receipt(Outcome.DELIVERED, "u1", "email", shop.clock.now())))

@@ -19,6 +19,7 @@ def main():
     parser.add_argument("--no-shrink", action="store_true", help="do not make the history of a failure smaller")
     options = parser.parse_args()
     started, total, happened = time.monotonic(), Counter(), Counter()
+    start, end = ("\r", "") if sys.stderr.isatty() else ("", "\n")
     seeds = range(options.first, options.first + options.seeds)
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         for seed, outcome, cpu in pool.imap(partial(timed, options.events), seeds):
@@ -28,11 +29,12 @@ def main():
             if outcome.wrong:
                 pool.terminate()
                 return _failed(seed, options, outcome)
-            if sys.stderr.isatty() or total["seeds"] % 100 == 0:
+            if sys.stderr.isatty() or total["seeds"] % 20 == 0:
                 print(
-                    f"\r{total['seeds']} of {options.seeds} seeds, {time.monotonic() - started:.0f} s",
-                    end="",
+                    f"{start}{total['seeds']} of {options.seeds} seeds, {time.monotonic() - started:.0f} s",
+                    end=end,
                     file=sys.stderr,
+                    flush=True,
                 )
     print(file=sys.stderr)
     print(

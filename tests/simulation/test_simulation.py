@@ -12,7 +12,7 @@ from tests.simulation.__main__ import told
 from tests.simulation.runner import shrink, trial
 from tests.simulation.world import World
 
-SEEDS, EVENTS, BLOCK = 150, 400, 15
+SEEDS, EVENTS, BLOCK = 90, 400, 15
 WORDS = {
     "no_lag_gate": ("accused", "not expected"),
     "committed_before_durable": ("never applied",),
