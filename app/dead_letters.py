@@ -76,7 +76,8 @@ def plan(letter: DeadLetter, partitions: int, prefix: str) -> Produce | Submit |
         name = letter.topic.removeprefix(prefix)
         if name not in REPLAYABLE:
             return Hopeless(f"nothing may be written to {letter.topic}")
-        return Produce(name, letter.partition if 0 <= letter.partition < partitions else None)
+        keyless = not letter.key and 0 <= letter.partition < partitions
+        return Produce(name, letter.partition if keyless else None)  # a repartition may have moved its customer since
     if letter.source.startswith("chat:"):
         return Hopeless("it is a messenger's, and only the messenger can send it again")
     try:

@@ -241,8 +241,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     return settings
 
 
-NOT_SETTINGS = {"BOOMERANG_REQUIRE_ALL"}
-"""Variables of the test suite that share the prefix."""
+NOT_SETTINGS = {"BOOMERANG_PEERS", "BOOMERANG_REQUIRE_ALL"}
+"""Variables of the test suite and of the benches that share the prefix."""
 
 
 def environment(settings: Settings) -> dict[str, str]:

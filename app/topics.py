@@ -46,6 +46,11 @@ ALL = (
     LEDGER_CHANGELOG,
 )
 
+CUSTOMERS_INPUTS = (CLICKSTREAM.name, CHAT.name, RECEIPTS.name, LINKS.name)
+"""What the behaviour agent reads into its table."""
+LEDGER_INPUTS = (OUTBOX.name, RECEIPTS.name)
+"""What the delivery agent reads into its table."""
+
 
 def _murmur2(data: bytes) -> int:
     """Kafka's default key hash, as an unsigned 32-bit integer (org.apache.kafka.common.utils.Utils.murmur2)."""

@@ -33,13 +33,19 @@ class PartitionWriter:
     """The transactional producer of one partition."""
 
     def __init__(
-        self, options: Mapping[str, Any], transactional_id: str, compression: str | None, fault: Fault
+        self,
+        options: Mapping[str, Any],
+        transactional_id: str,
+        compression: str | None,
+        fault: Fault,
+        *,
+        transaction_ms: int = TRANSACTION_MS,
     ) -> None:
         self._fault = fault
         self._producer = AIOKafkaProducer(
             **options,
             transactional_id=transactional_id,
-            transaction_timeout_ms=TRANSACTION_MS,
+            transaction_timeout_ms=transaction_ms,
             acks="all",
             linger_ms=0,
             max_batch_size=BATCH_BYTES,

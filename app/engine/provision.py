@@ -75,6 +75,11 @@ async def _partitions(admin: "AIOKafkaAdminClient") -> dict[str, int]:
 def _verify(present: dict[str, int], partitions: int) -> None:
     other = {name: count for name, count in present.items() if count != partitions}
     if other:
+        if partitions in present.values() or len(set(other.values())) > 1:
+            raise CommandError(
+                f"the topics have different numbers of partitions ({', '.join(map(str, sorted(set(present.values()))))}): a "
+                "repartition was begun and not finished; run `boomerang repartition` again"
+            )
         found = ", ".join(f"{name} has {count}" for name, count in sorted(other.items())[:3])
         raise CommandError(
             f"BOOMERANG_PARTITIONS is {partitions}, but {found}; set it to that number, or use another "

@@ -25,7 +25,7 @@ from app.engine.forget import Forgetter
 from app.engine.wiring import agent, table
 from app.journal_store import JournalStore
 from app.settings import Settings
-from app.topics import CHAT, CLICKSTREAM, JOURNAL, LINKS, OUTBOX, RECEIPTS
+from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
 from tables.store import FencedTable
 from tables.writer import Fault
 
@@ -50,7 +50,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         name="customers",
         row_type=ROW_TYPE,
         packed=True,
-        inputs=(CLICKSTREAM.name, CHAT.name, RECEIPTS.name, LINKS.name),
+        inputs=CUSTOMERS_INPUTS,
         wake_of=behaviour.wake_of,
         on_timer=behaviour.on_timer,
         live=live,
@@ -98,7 +98,7 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
         clock,
         name="ledger",
         row_type=delivery.row_type,
-        inputs=(OUTBOX.name, RECEIPTS.name),
+        inputs=LEDGER_INPUTS,
         wake_of=delivery.wake_of,
         on_timer=delivery.on_timer,
         on_opened=delivery.on_opened,

@@ -32,11 +32,12 @@ def stuck(topic="clickstream", value=b"{}", reason="bad_record", partition=1, ke
 @pytest.mark.parametrize(
     ("letter", "planned"),
     [
-        (stuck(), Produce("clickstream", 1)),
-        (stuck("p-receipts"), Produce("receipts", 1)),
-        (stuck("p-chat"), Produce("chat", 1)),
-        (stuck(partition=9), Produce("clickstream", None)),
-        (stuck(partition=-1), Produce("clickstream", None)),
+        (stuck(), Produce("clickstream", None)),
+        (stuck("p-receipts"), Produce("receipts", None)),
+        (stuck("p-chat"), Produce("chat", None)),
+        (stuck(key=b""), Produce("clickstream", 1)),
+        (stuck(key=b"", partition=9), Produce("clickstream", None)),
+        (stuck(key=b"", partition=-1), Produce("clickstream", None)),
         (stuck("customers-changelog"), Hopeless("nothing may be written to customers-changelog")),
         (stuck("dead-letters"), Hopeless("nothing may be written to dead-letters")),
         (stuck(value=b""), Hopeless("its content was not kept")),

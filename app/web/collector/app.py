@@ -50,7 +50,7 @@ class Seldom(logging.Filter):
 def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: float = 8.0) -> Collector:
     """The ASGI application on real Kafka and Redis. To be made inside a running loop. Raises SettingsError."""
     ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
-    sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout)
+    sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout, partitions=settings.partitions)
     metrics.before_render("collector", lambda: _show(sink, ids))
     return Collector(settings, clock, Intake(sink, ids))
 

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from app.clock import Clock
+from app.web.collector.outgrown import METADATA_MS, outgrown
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +112,11 @@ class _Lane:
 
 
 class KafkaSink:
-    """The sink that writes to Kafka. `ack_timeout` is the longest wait of a request, in seconds."""
+    """The sink that writes to Kafka. `ack_timeout` is the longest wait of a request, in seconds; `partitions` see `outgrown`."""
 
-    def __init__(self, options: dict[str, Any], clock: Clock, *, ack_timeout: float = 8.0) -> None:
+    def __init__(
+        self, options: dict[str, Any], clock: Clock, *, ack_timeout: float = 8.0, partitions: int | None = None
+    ) -> None:
         self.outcome: Callable[[list[Record], bool], None] = lambda _records, _acknowledged: None
         self._options = options
         self._clock = clock
@@ -122,11 +125,13 @@ class KafkaSink:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._partitions = partitions
+        self._outgrown = False
 
     @property
     def ready(self) -> bool:
-        """Connected, and no lane waits for an acknowledgement beyond its time."""
-        return self._producer is not None and not any(lane.stuck for lane in self._lanes.values())
+        """Connected, the topics are as we know them, and no lane waits for an acknowledgement beyond its time."""
+        return bool(self._producer) and not self._outgrown and not any(lane.stuck for lane in self._lanes.values())
 
     async def start(self) -> None:
         """Connect in the background, again and again until it works."""
@@ -140,7 +145,7 @@ class KafkaSink:
             lane = self._lanes.get((record.topic, record.partition))
             if lane is None:
                 lane = self._lanes[record.topic, record.partition] = _Lane()
-            if lane.stuck or self._producer is None:
+            if lane.stuck or self._producer is None or self._outgrown:
                 refused.append(record)
                 continue
             lane.queue.append(record)
@@ -179,6 +184,7 @@ class KafkaSink:
                 acks="all",
                 enable_idempotence=True,
                 max_batch_size=BATCH_BYTES,
+                metadata_max_age_ms=METADATA_MS,
                 request_timeout_ms=10_000,
                 retry_backoff_ms=250,
             )
@@ -266,6 +272,8 @@ class KafkaSink:
         """Let nobody wait beyond the time: the batch stays on its way, the requests are told."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            if self._partitions is not None and self._producer is not None and not self._outgrown:
+                self._outgrown = outgrown(self._producer, {topic for topic, _ in self._lanes}, self._partitions)
             oldest = self._clock.monotonic() - self._ack_timeout
             for lane in self._lanes.values():
                 if lane.flight and lane.since < oldest:
