@@ -36,6 +36,15 @@ HEAD = (
 )
 
 
+RUNS = (
+    ("single", 1, 0.0),
+    ("20 a request", 20, 0.0),
+    ("single, 2,500/s", 1, 2_500.0),
+    ("20 a request, 1,500/s", 20, 1_500.0),
+)
+"""Name, events a request, requests a second (0: as many as are answered). The paced ones are half of what must be reached."""
+
+
 class Client(asyncio.Protocol):
     """One keep-alive connection that sends its next request when the answer is there."""
 
@@ -49,9 +58,20 @@ class Client(asyncio.Protocol):
         self.next()
 
     def next(self):
-        request = self.load.request()
-        self.sent = time.perf_counter()
-        self.transport.write(request)
+        slot = self.load.slot()
+        if slot is None:
+            self.send(time.perf_counter())
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(0.0, slot - time.perf_counter()), self.send, slot)
+
+    def send(self, due):
+        """Send a request that was to be sent at `due`: its wait counts from there, however late this connection is free."""
+        if self.load.running:
+            self.sent = due
+            self.transport.write(self.load.request())
+        else:
+            self.transport.close()
 
     def data_received(self, data):
         data = self.pending + data
@@ -65,18 +85,23 @@ class Client(asyncio.Protocol):
         else:
             self.load.done += 1
             self.load.waits.append(time.perf_counter() - self.sent)
-        if self.load.running:
-            self.next()
-        else:
-            self.transport.close()
+        self.next()
 
 
 class Load:
-    """Makes requests of `batch` events (1: a single one) with ids of its own."""
+    """Makes requests of `batch` events (1: a single one) with ids of its own; `rate` a second, or (0) as many as are answered."""
 
-    def __init__(self, batch):
+    def __init__(self, batch, rate=0.0):
+        self.rate, self.begin, self.slots = rate, time.perf_counter(), 0
         self.batch, self.count, self.done, self.failures, self.waits, self.running = batch, 0, 0, 0, [], True
         self.run = str(time.time_ns()).encode()
+
+    def slot(self):
+        """When the next request is to be sent; None: at once."""
+        if not self.rate:
+            return None
+        self.slots += 1
+        return self.begin + self.slots / self.rate
 
     def request(self):
         events = []
@@ -89,8 +114,8 @@ class Load:
         return HEAD % (b"/v1/batch", len(body)) + body
 
 
-async def _drive(port, batch, connections, seconds, out):
-    load = Load(batch)
+async def _drive(port, batch, connections, seconds, out, rate):
+    load = Load(batch, rate)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     await asyncio.gather(*(loop.create_connection(lambda: Client(load), "127.0.0.1", port) for _ in range(connections)))
@@ -102,22 +127,22 @@ async def _drive(port, batch, connections, seconds, out):
     )
 
 
-def _driver(port, batch, connections, seconds, out):
-    uvloop.run(_drive(port, batch, connections, seconds, out))
+def _driver(port, batch, connections, seconds, out, rate):
+    uvloop.run(_drive(port, batch, connections, seconds, out, rate))
 
 
-def _measure(child, port, name, batch, connections, seconds):
+def _measure(child, port, name, batch, connections, seconds, rate=0.0):
     out = multiprocessing.Queue()
     process = psutil.Process(child)
     before = process.cpu_times()
-    driver = multiprocessing.Process(target=_driver, args=(port, batch, connections, seconds, out))
+    driver = multiprocessing.Process(target=_driver, args=(port, batch, connections, seconds, out, rate))
     driver.start()
     done, failures, took, median, p99 = out.get()
     driver.join()
     after = process.cpu_times()
     cpu = after.user - before.user + after.system - before.system
     return {
-        "bench": f"collector.{name}",
+        "what": name,
         "requests": done,
         "failures": failures,
         "requests_per_s": round(done / took),
@@ -157,9 +182,9 @@ def main(argv=None):
         child = children.boomerang("collector", settings=settings)
         asyncio.run(servers.eventually(lambda: _ready(settings.collector_port), 30))
         _measure(child.pid, settings.collector_port, "warm-up", 1, 8, 1.0)
-        for name, batch in (("single", 1), ("batch_20", 20)):
-            result = _measure(child.pid, settings.collector_port, name, batch, args.connections, args.seconds)
-            print(json.dumps(result), flush=True)
+        for name, batch, rate in RUNS:
+            run = _measure(child.pid, settings.collector_port, name, batch, args.connections, args.seconds, rate)
+            print(json.dumps(run), flush=True)
     return 0
 
 

@@ -1,0 +1,96 @@
+"""From the start of a worker with much state to its first event; and what that state takes in memory.
+
+    python -m bench.restore [--customers 100000,1000000,3000000] [--restore 1000000] [--partitions 4]
+
+Every customer has an address and all built-in scenarios armed (a cart, three views, a search), as the core itself makes them.
+Each size is written to the changelog, and one worker restores it from there: memory is what that process holds then. The time
+counts from the process's start to its first applied event, one that was waiting.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from app.clock import SYSTEM
+from app.embedded.state import free_port
+from app.engine.kafka_client import client_options
+from app.settings import load
+from app.topics import CLICKSTREAM, partition_of
+from bench.peers import say
+from bench.state import identify, multiplied, write_rows
+from bench.workers import Workers, total
+from tests.servers import running_kafka
+
+EMPTY = 1
+"""Customers of the run that shows what a worker takes without any state."""
+
+
+async def send_first(settings):
+    """One event that waits for the worker."""
+    producer = AIOKafkaProducer(**client_options(settings))
+    await producer.start()
+    user = "u0000000"
+    number = partition_of(user, settings.partitions)
+    value = identify(user, SYSTEM.now())
+    await producer.send_and_wait(settings.topic_prefix + CLICKSTREAM.name, value, key=user.encode(), partition=number)
+    await producer.stop()
+
+
+def measure(bootstrap, folder, customers, partitions):
+    settings = load(
+        {}, kafka=f"kafka://{bootstrap}", topic_prefix=f"bench{time.time_ns()}-", data=folder / "data",
+        partitions=partitions, worker_port=free_port(), log_level="WARNING",
+    )  # fmt: skip
+    began, now = time.monotonic(), SYSTEM.now()
+    rows = write_rows(settings, multiplied(settings, customers, now))
+    made = time.monotonic() - began
+    asyncio.run(send_first(settings))
+    with Workers(settings, 1, folder) as workers:
+        workers.start()
+        while not workers.applied():
+            workers.check()
+            time.sleep(0.05)
+        first = time.time() - workers.started
+        workers.until_ready()
+        text = workers.metrics()
+        time.sleep(1.5)
+        text = workers.metrics()
+        timers = int(total(text, 'boomerang_engine_timers_pending{table="customers"}'))
+        return {
+            "what": f"{customers:,} customers", "customers": customers, "rows": rows, "first_event_s": round(first, 2),
+            "recovery_s": round(total(text, 'boomerang_engine_recovery_seconds{table="customers"}'), 2),
+            "cpu_s": round(workers.cpu(), 1), "rss_mb": workers.rss_mb(), "timers": timers, "made_in_s": round(made),
+        }  # fmt: skip
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--customers", default="100000,1000000,3000000", help="sizes, comma-separated")
+    parser.add_argument("--partitions", type=int, default=4)
+    args = parser.parse_args(argv)
+    base = 0
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boomerang-bench-")))
+        bootstrap = stack.enter_context(running_kafka(folder / "kafka"))
+        for customers in [EMPTY, *map(int, args.customers.split(","))]:
+            say(f"  {customers:,} customers ...")
+            line = measure(bootstrap, folder, customers, args.partitions)
+            if customers == EMPTY:
+                base = line["rss_mb"]
+                line["what"] = "no customers"
+            else:
+                line["gb_per_million"] = round((line["rss_mb"] - base) / 1024 / customers * 1e6, 3)
+                line["bytes_a_customer"] = round((line["rss_mb"] - base) * 2**20 / customers)
+            print(json.dumps(line), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

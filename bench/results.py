@@ -1,0 +1,159 @@
+"""What the benches measured, kept as JSON and rendered as Markdown: medians, their spread, and what had to be reached.
+
+`results.json` holds every line of every round of the last whole run of each bench; `RESULTS.md` follows from it alone. A quick
+run writes both under `out/`, so that it never replaces what was measured properly.
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+
+from bench.targets import TARGETS, reached
+
+HERE = Path(__file__).parent
+RAW, RESULTS = HERE / "results.json", HERE / "RESULTS.md"
+QUICK = HERE / "out" / "RESULTS.md"
+HIDDEN = {"bench", "turn"}
+
+
+class Runs:
+    """The rounds of one bench."""
+
+    def __init__(self, machine, day, quick):
+        self.machine, self.day, self.quick = machine, day, quick
+        self.rounds, self.busy, self.arguments = [], [], []
+
+    def add(self, lines, busy, arguments):
+        self.rounds.append(lines)
+        self.busy.append(round(busy))
+        self.arguments = _without_turn(arguments)
+
+    def as_json(self):
+        return {
+            "machine": self.machine, "day": self.day, "quick": self.quick, "busy": self.busy,
+            "arguments": self.arguments, "rounds": self.rounds,
+        }  # fmt: skip
+
+
+def _without_turn(arguments):
+    at = arguments.index("--turn") if "--turn" in arguments else len(arguments)
+    return arguments[:at]
+
+
+def keep(name, runs, texts, *, quick):
+    """Put a bench's rounds beside the others' and render all."""
+    raw, where = (QUICK.parent / "results.json", QUICK) if quick else (RAW, RESULTS)
+    where.parent.mkdir(exist_ok=True)
+    kept = json.loads(raw.read_text()) if raw.exists() else {}
+    kept[name] = runs.as_json()
+    kept = {key: kept[key] for key in texts if key in kept}
+    raw.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    where.write_text(render(kept, texts))
+
+
+def name_of(line):
+    """The row's name."""
+    return str(line.get("what") or line.get("bench") or "")
+
+
+def values(bench, what, key):
+    """A figure over the rounds."""
+    found = [line.get(key) for lines in bench["rounds"] for line in lines if name_of(line) == what]
+    return [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def middle(bench, what, key):
+    """The median of a figure over the rounds; None where it was not measured."""
+    found = values(bench, what, key)
+    return median(found) if found else None
+
+
+def shown(value):
+    """A number for a person."""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else round(value, 3 if abs(value) < 10 else 1)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def spread(found):
+    """Median, and least and greatest where they differ."""
+    if min(found) == max(found):
+        return shown(found[0])
+    return f"{shown(median(found))} ({shown(min(found))} to {shown(max(found))})"
+
+
+def render(kept, texts):
+    """The whole page."""
+    parts = [
+        "# Results", "",
+        "Written by `make bench`. Every figure is the median of the rounds, with the least and the greatest in brackets. CPU is user",
+        "and system time of all processes of an engine; it and the ratios count, wall time on a shared machine is a remark.", "",
+        *_targets(kept),
+    ]  # fmt: skip
+    for name, bench in kept.items():
+        parts += _section(name, bench, texts[name])
+    return "\n".join(parts) + "\n"
+
+
+def _targets(kept):
+    lines = [
+        "## What had to be reached",
+        "",
+        "| measurement | must | aim | measured | reached |",
+        "|---|---|---|---|---|",
+    ]
+    for target in TARGETS:
+        bench = kept.get(target.bench)
+        if bench is None:
+            continue
+        found = target.measure(bench)
+        if found:
+            word = (
+                "**no**"
+                if not reached(target, found)
+                else "yes" + (", and the aim" if reached(target, found, aim=True) else "")
+            )
+            lines.append(
+                f"| {target.text} | {target.must_text} | {target.aim_text} | {spread(found)}{target.unit} | {word} |"
+            )
+        else:
+            lines.append(f"| {target.text} | {target.must_text} | {target.aim_text} | not measured | **no** |")
+    return [*lines, ""]
+
+
+def _section(name, bench, text):
+    rounds = len(bench["rounds"])
+    rows = list(dict.fromkeys(name_of(line) for lines in bench["rounds"] for line in lines))
+    keys = list(dict.fromkeys(key for lines in bench["rounds"] for line in lines for key in line))
+    keys = [key for key in keys if key not in HIDDEN | {"what"} and not _nested(bench, key)]
+    command = " ".join([f"make bench ARGS={name}" if not bench["quick"] else f'make bench ARGS="{name} quick"'])
+    with_what = any(rows) and rows != [name]
+    head = ([""] if with_what else []) + keys
+    said = (
+        f"{rounds} round{'s' * (rounds > 1)} on {bench['day']}; the machine was {_range(bench['busy'])} % busy with other work "
+        f"beforehand. {bench['machine']}."
+    )
+    lines = [
+        f"## {name}", "", f"{text}: `{command}`", "",
+        said, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
+    ]  # fmt: skip
+    for row in rows:
+        cells = [_cell(bench, row, key) for key in keys]
+        lines.append("| " + " | ".join(([row] if with_what else []) + cells) + " |")
+    return [*lines, ""]
+
+
+def _range(found):
+    return f"{min(found)} to {max(found)}" if min(found) != max(found) else str(found[0])
+
+
+def _nested(bench, key):
+    return any(isinstance(line.get(key), dict | list) for lines in bench["rounds"] for line in lines)
+
+
+def _cell(bench, row, key):
+    numbers = values(bench, row, key)
+    if numbers:
+        return spread(numbers)
+    found = [line[key] for lines in bench["rounds"] for line in lines if name_of(line) == row and key in line]
+    return "/".join(dict.fromkeys(map(str, found)))

@@ -1,0 +1,118 @@
+"""How many workers, collectors and partitions a load needs, computed from what was measured; written into `docs/scaling.md`.
+
+python -m bench.sizing
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.results import RAW, middle
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "scaling.md"
+BEGIN, END = "<!-- sizing: written by `python -m bench.sizing` -->", "<!-- /sizing -->"
+RATES = (1_000, 10_000, 100_000)
+USED = 0.5
+"""Share of a core that a process may use on average: the rest is for peaks, rebalances and catching up after an outage."""
+LEAST_PARTITIONS = 4
+SPARE = 4
+"""Partitions a worker, so that twice and four times as many workers still have some."""
+MOST_PARTITIONS = 512
+DELIVERY_SHARE = 0.01
+"""Triggers an event, generously: the recorded shop has fewer."""
+
+
+class Costs(NamedTuple):
+    """Microseconds of CPU a unit, and megabytes."""
+
+    engine: float
+    broker: float
+    collector: float
+    mail: float
+    worker_mb: float
+    million_mb: float
+
+
+class Size(NamedTuple):
+    """What one rate of events needs."""
+
+    workers: int
+    partitions: int
+    collectors: int
+    deliveries: int
+    broker_cores: float
+    worker_mb: float
+    """Memory of one worker when a million customers are known."""
+
+
+def costs(kept):
+    """From the results of the benches. Raises KeyError when one has not run."""
+    return Costs(
+        middle(kept["scaleout"], "1 worker", "cpu_us_per_event"),
+        middle(kept["scaleout"], "1 worker", "broker_us_per_event"),
+        middle(kept["collector"], "single, 2,500/s", "cpu_us_per_event"),
+        middle(kept["email"], "email", "cpu_us_per_mail"),
+        middle(kept["restore"], "no customers", "rss_mb"),
+        middle(kept["restore"], "1,000,000 customers", "gb_per_million") * 1024,
+    )
+
+
+def size(rate, cost):
+    """What `rate` events a second need."""
+
+    def processes(microseconds):
+        return max(1, math.ceil(rate * microseconds / 1e6 / USED))
+
+    workers = processes(cost.engine)
+    partitions = min(MOST_PARTITIONS, max(LEAST_PARTITIONS, 2 ** math.ceil(math.log2(workers * SPARE))))
+    return Size(
+        workers,
+        partitions,
+        processes(cost.collector),
+        processes(cost.mail * DELIVERY_SHARE),
+        round(rate * cost.broker / 1e6, 2),
+        round(cost.worker_mb + cost.million_mb / workers),
+    )
+
+
+def table(cost):
+    """The rows of the page."""
+    lines = [
+        "| events a second | a day | workers | partitions | collectors | delivery agents | broker cores, one copy | memory a worker |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for rate in RATES:
+        need = size(rate, cost)
+        lines.append(
+            f"| {rate:,} | {rate * 86_400 / 1e6:,.0f} million | {need.workers} | {need.partitions} | {need.collectors} "
+            f"| {need.deliveries} | {need.broker_cores:g} | {need.worker_mb:,} MB |"
+        )
+    return lines
+
+
+def renewed(page, kept):
+    """The page's text with the table as the results make it."""
+    cost = costs(kept)
+    said = (
+        f"From [bench/RESULTS.md](../bench/RESULTS.md): an event costs a worker {cost.engine:.1f} us, the broker {cost.broker:.1f} us and a "
+        f"collector {cost.collector:.0f} us (one a request), a mail {cost.mail:.0f} us, a million customers {cost.million_mb:,.0f} MB. Every "
+        f"process is planned at {USED:.0%} of a core; one event in {round(1 / DELIVERY_SHARE)} leads to a message."
+    )
+    start, end = page.index(BEGIN), page.index(END)
+    return page[:start] + "\n".join([BEGIN, "", *table(cost), "", said, "", END]) + page[end + len(END) :]
+
+
+def main():
+    kept = json.loads(RAW.read_text())
+    missing = [name for name in ("scaleout", "collector", "email", "restore") if name not in kept]
+    if missing:
+        sys.exit(
+            f'sizing: {", ".join(missing)} have not been measured; run `make bench ARGS="{" ".join(missing)}"` first'
+        )
+    PAGE.write_text(renewed(PAGE.read_text(), kept))
+
+
+if __name__ == "__main__":
+    main()
