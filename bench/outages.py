@@ -119,11 +119,13 @@ async def commits(settings):
 
 
 def gaps(times, start, end):
-    """The longest gap of each partition that begins in the time from `start` to `end`, ms."""
+    """The longest gap of each partition that begins between the last commits before `start` and `end`, ms."""
     out = []
-    for partition in times.values():
+    for _, partition in sorted(times.items()):
         found = sorted(partition)
-        out.append(max((b - a for a, b in itertools.pairwise(found) if start < a < end), default=end - start))
+        out.append(
+            max((b - a for a, b in itertools.pairwise(found) if start - PAUSE * 4 < a < end), default=end - start)
+        )
     return [round(gap * 1000) for gap in out]
 
 

@@ -4,7 +4,7 @@
 
 As a program it is a worker: `python -m tests.broker.toy`. With `TOY_DIE=POINT:PROBABILITY` it kills itself there, with
 `TOY_KILLS=PID` another process, once, between the records of a step and its commit, and with `TOY_SLEEPS=SECONDS` it is late with
-that commit. `TOY_TRANSACTION_MS` is how long the broker lets a transaction be open.
+that commit. `TOY_TRANSACTION_MS` is how long the broker lets a transaction be open, `TOY_SESSION` how long (seconds) a member may be silent.
 """
 
 import json
@@ -90,7 +90,8 @@ def on_timer(step, due, key, now):
 
 
 def toy_app(settings, clock=SYSTEM, *, fault=None, max_records=3000, **options):
-    app = EngineApp("toy", settings, max_records=max_records, session=6.0)
+    session = float(os.environ.get("TOY_SESSION", "6"))
+    app = EngineApp("toy", settings, max_records=max_records, session=session)
     options = {
         "row_type": Count | Other,
         "inputs": ("in", "extra"),
