@@ -1,6 +1,6 @@
 """Webhooks of messengers against the plain collector: same process, same run, an in-memory producer. Prints JSON lines.
 
-    python -m bench.chat [--seconds 5] [--connections 32] [--rate 3000]
+    python -m bench.chat [--seconds 5] [--connections 32] [--rate 1500]
 
 The producer acknowledges at once, so this is what authenticity, reading and answering cost; recognition of repeated events is
 real (a Valkey of its own). Every request is a new message of the client, signed as its provider does. The load comes from a
@@ -31,6 +31,7 @@ from app.web.collector.asgi import Collector
 from app.web.collector.dedupe import RedisIds
 from app.web.collector.intake import Intake
 from bench.collector import EVENT, Client, _ready
+from bench.collector import Load as Steady
 from tests import servers
 from tests.app.web.chat.frames import EXAMPLES, SOURCES
 
@@ -64,7 +65,8 @@ class MemoryProducer:
 class Load:
     """Requests of one kind, each with an id of its own, made beforehand as far as it goes: the driver shall not be the limit."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, rate=0):
+        self.rate, self.begin, self.slots = rate, time.perf_counter(), 0
         self.kind, self.count, self.done, self.failures, self.waits, self.running = kind, 0, 0, 0, [], True
         self.run = "1" + str(time.time_ns())[-9:]  # a number of JSON does not begin with a zero
         if kind != "collector":
@@ -74,6 +76,8 @@ class Load:
             assert body.count(number) >= 1
             self.parts = body.split(number)
             self.headers = headers
+
+    slot = Steady.slot
 
     def request(self):
         self.count += 1
@@ -96,49 +100,16 @@ class Load:
         return b""
 
 
-class Paced(Client):
-    """A connection that sends when it is due, whatever became of the request before; waits count from then on."""
-
-    def __init__(self, load, interval, offset):
-        super().__init__(load)
-        self.interval = interval
-        self.due = time.perf_counter() + offset
-
-    def next(self):
-        ahead = self.due - time.perf_counter()
-        if ahead > 0:
-            asyncio.get_running_loop().call_later(ahead, self.go)
-        else:
-            self.go()
-
-    def go(self):
-        if not self.load.running:
-            self.transport.close()
-            return
-        request = self.load.request()
-        self.sent, self.due = self.due, self.due + self.interval
-        self.transport.write(request)
-
-
 def _hmac(secret, message):
     return hmac.new(secret, message, hashlib.sha256).hexdigest().encode()
 
 
 async def _drive(port, kind, connections, seconds, rate, out):
-    load_ = Load(kind)
+    load_ = Load(kind, rate)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
-
-    def client(number):
-        if not rate:
-            return Client(load_)
-        return Paced(load_, connections / rate, number / rate)
-
     await asyncio.gather(
-        *(
-            loop.create_connection(lambda number=number: client(number), "127.0.0.1", port)
-            for number in range(connections)
-        )
+        *(loop.create_connection(lambda: Client(load_), "127.0.0.1", port) for _ in range(connections))
     )
     await asyncio.sleep(seconds)
     load_.running = False
@@ -162,7 +133,7 @@ def _measure(child, port, kind, connections, seconds, rate=0):
     after = process.cpu_times()
     cpu = after.user - before.user + after.system - before.system
     return {
-        "bench": f"chat.{kind}" + (f".at_{rate}" if rate else ""),
+        "what": f"{kind}, {rate:,}/s" if rate else kind,
         "requests": done,
         "failures": failures,
         "requests_per_s": round(done / took),
@@ -190,7 +161,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--rate", type=int, default=3_000, help="requests a second at which the waits are measured")
+    parser.add_argument("--rate", type=int, default=1_500, help="requests a second at which the waits are measured")
     args = parser.parse_args(argv)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boomerang-bench-")))

@@ -82,6 +82,7 @@ def flatness(key, whats):
 
 SIDE, OURS = "sidebyside", "boomerang"
 MILLION = "1,000,000 customers"
+CHATS = ("telegram", "whatsapp", "vk", "chatwoot")
 SIZES = ("100,000 customers", MILLION, "3,000,000 customers")
 
 TARGETS = (
@@ -110,6 +111,11 @@ TARGETS = (
            at_most=False, unit="/s"),
     Target("collector", "p99 at 2,500 requests/s", figure("single, 2,500/s", "ack_ms_p99"), 25, unit=" ms"),
     Target("collector", "p99 at 1,500 requests/s of 20 events", figure("20 a request, 1,500/s", "ack_ms_p99"), 25, unit=" ms"),
+    *(
+        Target("chat", f"webhook requests of {name}, a core", figure(name, "requests_per_core_s"), 3_000, at_most=False, unit="/s")
+        for name in CHATS
+    ),
+    *(Target("chat", f"p99 at 1,500 requests/s of {name}", figure(f"{name}, 1,500/s", "ack_ms_p99"), 25, unit=" ms") for name in CHATS),
     Target("email", "mails a core, DKIM off", figure("email", "mails_per_cpu_second"), 700, 1_500, at_most=False, unit="/s"),
     Target("scaleout", "CPU per event over 1, 2 and 4 workers parts by",
            flatness("cpu_us_per_event", ("1 worker", "2 workers", "4 workers")), 15, unit=" %"),
