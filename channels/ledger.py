@@ -71,13 +71,13 @@ class IllegalMove(AssertionError):  # noqa: N818 - says what happened
 class Shown(msgspec.Struct, array_like=True, gc=False):
     """What is kept of an alert's message as long as the message is known, so that it can be changed later.
 
-    `ref` is the provider's id of it, `changed_at` the moment (of the decision) of the newest change.
+    `ref` is the provider's id of it, `changes` how often its alert has changed; of a change, which of them it is.
     """
 
     address: str
     locale: str = ""
     ref: str = ""
-    changed_at: float = 0.0
+    changes: int = 0
 
 
 class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):

@@ -60,9 +60,9 @@ def _after(
 ) -> list[Note]:
     assert row.shown is not None, "an alert's message"
     new = change_key(key, update.state, update.at, update.event_id)
-    if update.state not in rules.shows.get(row.channel, ()) or update.at < row.shown.changed_at or new in step.rows:
+    if update.state not in rules.shows.get(row.channel, ()) or new in step.rows:
         return []
-    row.shown.changed_at = update.at
+    row.shown.changes += 1  # the order of the outbox counts: a decision may be about something that happened long ago
     step.touch(key)
     at = now if rules.live else update.at
     claimed = Message(
@@ -75,7 +75,7 @@ def _after(
         at + ledger.KEEP_CHANGE,
         at,
         marketing=False,
-        shown=ledger.Shown(row.shown.address, row.shown.locale),
+        shown=ledger.Shown(row.shown.address, row.shown.locale, changes=row.shown.changes),
     )
     step.put(new, claimed)
     return [Note("claimed", new, row.channel)]

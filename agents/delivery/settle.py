@@ -80,7 +80,9 @@ def facts(rows: Any, key: str, trigger: Trigger, channel: str, at: float) -> Fac
         return Facts(trigger, channel, at, rows.get(cancel_key(trigger.trigger_id)), standing)
     first = rows.get(shown)  # a change of an alert is not cancelled with it: it tells of the cancellation
     seen = first is not None and first.shown is not None and first.state not in (State.FAILED, State.SKIPPED)
-    return Facts(trigger, channel, at, None, standing, not seen or first.shown.changed_at > trigger.due)
+    own = rows.get(key)
+    newer = seen and own is not None and own.shown is not None and first.shown.changes > own.shown.changes
+    return Facts(trigger, channel, at, None, standing, not seen or newer)
 
 
 def grant(step: Step, key: str, trigger: Trigger, attempt: int, now: float, rules: Rules) -> Verdict | bool:
