@@ -25,7 +25,7 @@ from app.model.chat import ChatEvent, ChatKind, Speaker, client_key
 from app.model.team import Team
 from app.settings import load
 from app.topics import CHAT, partition_of
-from bench.lateness import PORTS, background, quantile
+from bench.lateness import PORTS, arm, background, quantile
 from tables.customer import Customer
 from tests.running import product
 from tests.servers import Children, eventually, free_port, running_kafka, running_valkey
@@ -34,6 +34,18 @@ MANAGERS = 200
 LEAD_S = 40.0
 """Seconds from a manager's word to the first deadline: time enough for all records to be read."""
 SPREAD_S = 20.0
+CART = """\
+id: abandoned_cart
+version: 1
+title: The cart was left
+family: abandonment
+priority: 40
+absence: {{of: [cart_changed], without: [ordered, cart_emptied], for: {lead}s}}
+show: {{items: cart}}
+cascade:
+  - {{channel: email, template: abandoned_cart}}
+"""
+"""The baseline in the same run: mails of left carts, whose lateness `bench.lateness` measures alone."""
 SCENARIO = """\
 id: abandoned_dialog
 version: 1
@@ -105,6 +117,7 @@ async def lateness(folder, kafka, redis, many, alerts, rate):
     scenarios.mkdir()
     (folder / "data").mkdir()
     (scenarios / "abandoned_dialog.yaml").write_text(SCENARIO.format(lead=int(LEAD_S)))
+    (scenarios / "abandoned_cart.yaml").write_text(CART.format(lead=int(LEAD_S)))
     (folder / "team.yaml").write_text(team())
     settings = load(
         {},
@@ -132,8 +145,9 @@ async def lateness(folder, kafka, redis, many, alerts, rate):
             load_task = asyncio.create_task(background(shop, rate, time.monotonic() + LEAD_S + SPREAD_S + 8))
             soon = (item for n in range(alerts) for item in talk(many + n, begin + n * SPREAD_S / alerts, ["soon"]))
             await publish(settings, soon)
+            await arm(shop, alerts, SPREAD_S)
             sent = await load_task
-            due = {trigger.trigger_id: trigger.due for trigger in await shop.triggers()}
+            triggers = await shop.triggers()
             stages = {
                 "decided_p50_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.5),
                 "decided_p99_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.99),
@@ -143,17 +157,37 @@ async def lateness(folder, kafka, redis, many, alerts, rate):
             mails = {mail["trigger_id"]: mail["sent_at"] for mail in await shop.mails()}
     finally:
         children.close()
-    late = sorted((mails[key] - due[key] - settings.grace) * 1000 for key in due.keys() & mails.keys())
+    found = {
+        "alert": {item.trigger_id: item.due for item in triggers if item.alert is not None},
+        "cart": {item.trigger_id: item.due for item in triggers if item.alert is None},
+    }
+    late = {name: lateness_of(due, mails, settings.grace) for name, due in found.items()}
+    alert, cart = late["alert"], late["cart"]
     return {
         "bench": "alerts",
         "open": many,
-        "alerts": len(due),
-        "mails": len(mails),
+        "alerts": len(found["alert"]),
+        "alert_mails": len(alert),
+        "cart_mails": len(cart),
         "background_events": sent,
-        "p50_ms": round(late[len(late) // 2]),
-        "p99_ms": round(late[len(late) * 99 // 100]),
+        "p50_ms": at(alert, 0.5),
+        "p99_ms": at(alert, 0.99),
+        "cart_p50_ms": at(cart, 0.5),
+        "cart_p99_ms": at(cart, 0.99),
+        "p50_ratio": round(at(alert, 0.5) / max(at(cart, 0.5), 1), 2),
+        "p99_ratio": round(at(alert, 0.99) / max(at(cart, 0.99), 1), 2),
         **stages,
     }
+
+
+def lateness_of(due, mails, grace):
+    """Milliseconds from due + grace to the inbox, in order."""
+    return sorted((mails[key] - due[key] - grace) * 1000 for key in due.keys() & mails.keys())
+
+
+def at(late, share):
+    """The quantile of some latenesses."""
+    return round(late[min(len(late) - 1, int(len(late) * share))])
 
 
 def costs(count=20_000):

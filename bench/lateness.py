@@ -45,7 +45,7 @@ async def background(shop, rate, end):
     return sent
 
 
-async def arm(shop, carts):
+async def arm(shop, carts, spread=SPREAD_S):
     """Carts whose deadlines are spread evenly; each customer may be written to."""
     begin = time.monotonic()
     for number in range(carts):
@@ -57,7 +57,7 @@ async def arm(shop, carts):
             {"type": "track", "event": "Product Added", "userId": user, "properties": cart},
         ]
         await shop.post("/v1/batch", {"batch": events})
-        await asyncio.sleep(max(0.0, begin + number * SPREAD_S / carts - time.monotonic()))
+        await asyncio.sleep(max(0.0, begin + number * spread / carts - time.monotonic()))
 
 
 async def quantile(shop, name, metric, share):
