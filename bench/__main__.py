@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -94,10 +95,15 @@ def arguments_of(argv):
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"quick, or of: {', '.join(BENCHES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=0, help="rounds for every bench (default: each its own number)")
+    parser.add_argument(
+        "--with", dest="given", default="", metavar="ARGUMENTS", help="arguments for the bench, say of another size"
+    )
     args = parser.parse_args(argv)
     args.quick = "quick" in args.names
     args.names = [name for name in args.names if name != "quick"] or list(BENCHES)
     unknown = [name for name in args.names if name not in BENCHES]
+    if args.given and len(args.names) != 1:
+        parser.error("--with is for one bench: name it")
     if unknown:
         parser.error(f"there is no {unknown[0]}; there are: {', '.join(BENCHES)}")
     return args
@@ -114,7 +120,7 @@ def main(argv=None):
             if turn >= wanted[name] or name in failed:
                 continue
             given = [
-                *(BENCHES[name].quick if args.quick else ()),
+                *(shlex.split(args.given) or (BENCHES[name].quick if args.quick else ())),
                 *(("--turn", str(turn)) if BENCHES[name].turns else ()),
             ]
             lines, before = run(name, given)

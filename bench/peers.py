@@ -131,8 +131,8 @@ def running_kit():
     """The kit with a broker of its own on a free port, ended (with its data) afterwards. Raises Absent."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing behind
     kit = Kit(locate(), free_port())
-    kit.broker("start")
     try:
+        kit.broker("start")
         yield kit
     finally:
         kit.broker("stop")

@@ -104,9 +104,7 @@ def _targets(kept):
     ]
     for target in TARGETS:
         bench = kept.get(target.bench)
-        if bench is None:
-            continue
-        found = target.measure(bench)
+        found = target.measure(bench) if bench else []
         if found:
             word = (
                 "**no**"
@@ -126,13 +124,18 @@ def _section(name, bench, text):
     rows = list(dict.fromkeys(name_of(line) for lines in bench["rounds"] for line in lines))
     keys = list(dict.fromkeys(key for lines in bench["rounds"] for line in lines for key in line))
     keys = [key for key in keys if key not in HIDDEN | {"what"} and not _nested(bench, key)]
-    command = " ".join([f"make bench ARGS={name}" if not bench["quick"] else f'make bench ARGS="{name} quick"'])
+    words = [name, *(["quick"] if bench["quick"] else [])]
+    if bench["arguments"] and not bench["quick"]:
+        words.append(f"--with '{' '.join(bench['arguments'])}'")
+    command = f"make bench ARGS={name}" if words == [name] else f'make bench ARGS="{" ".join(words)}"'
     with_what = any(rows) and rows != [name]
     head = ([""] if with_what else []) + keys
-    said = (
-        f"{rounds} round{'s' * (rounds > 1)} on {bench['day']}; the machine was {_range(bench['busy'])} % busy with other work "
-        f"beforehand. {bench['machine']}."
+    beforehand = (
+        f"the machine was {_range(bench['busy'])} % busy with other work beforehand"
+        if bench["busy"]
+        else "how busy the machine was is not known"
     )
+    said = f"{rounds} round{'s' * (rounds > 1)} on {bench['day']}; {beforehand}. {bench['machine']}.{bench.get('remark', '')}"
     lines = [
         f"## {name}", "", f"{text}: `{command}`", "",
         said, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
