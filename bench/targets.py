@@ -80,6 +80,17 @@ def flatness(key, whats):
     return measure
 
 
+def kept_rate(keys, large, small):
+    """The least share of a rate that is left with `large` instead of `small`."""
+
+    def measure(bench):
+        pairs = [(_line(lines, large), _line(lines, small)) for lines in bench["rounds"]]
+        return [round(min(big[key] / little[key] for key in keys), 2) for big, little in pairs if big and little]
+
+    return measure
+
+
+ONE, TEN = "1000000 pending", "10000000 pending"
 SIDE, OURS = "sidebyside", "boomerang"
 MILLION = "1,000,000 customers"
 CHATS = ("telegram", "whatsapp", "vk", "chatwoot")
@@ -102,6 +113,12 @@ TARGETS = (
     Target("restore", "1,000,000 customers, start to first event", figure(MILLION, "first_event_s"), 15.0, 8.0, unit=" s"),
     Target("restore", "memory for a million customers", figure(MILLION, "gb_per_million"), 0.7, 0.4, unit=" GB"),
     Target("restore", "memory is linear: bytes a customer part by", flatness("bytes_a_customer", SIZES), 10, unit=" %"),
+    Target("timers", "a million timers: scheduled", figure(ONE, "schedule_per_s"), 500_000, at_most=False, unit="/s"),
+    Target("timers", "a million timers: postponed", figure(ONE, "postpone_per_s"), 1_000_000, at_most=False, unit="/s"),
+    Target("timers", "a million timers: fired", figure(ONE, "fire_per_s"), 300_000, at_most=False, unit="/s"),
+    Target("timers", "ten million timers: share of these rates",
+           kept_rate(("schedule_per_s", "postpone_per_s", "fire_per_s"), TEN, ONE), 0.7, at_most=False),
+    Target("timers", "a timer, in memory", figure(ONE, "bytes_a_timer"), 60, unit=" B"),
     Target("burst", "10,000 due in one second, p50", figure("10,000 due", "p50_ms"), 50, unit=" ms"),
     Target("burst", "10,000 due in one second, p99", figure("10,000 due", "p99_ms"), 250, 100, unit=" ms"),
     Target("burst", "10,000 due at one moment, drained", figure("10,000 due", "drained_per_s"), 10_000, at_most=False, unit="/s"),
