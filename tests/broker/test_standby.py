@@ -32,7 +32,7 @@ async def test_the_one_who_stood_by_takes_over_without_restoring_what_it_knows(
     one, two = (replace(toy_settings, instance=name, standbys=1, worker_port=free_port()) for name in ("one", "two"))
     first, second = process.start(WORKER, one), process.start(WORKER, two)
     for settings in (one, two):
-        await eventually(lambda: status(settings) == 200, 60)  # noqa: B023
+        await eventually(lambda: status(settings) == 200, 120)  # noqa: B023
     await broker.write("in", load.records[: 2 * KEYS])
     for settings in (one, two):  # each holds the state of all four partitions
         await eventually(lambda: metric(settings, "engine_state_rows") == KEYS, 60)  # noqa: B023
@@ -51,13 +51,46 @@ async def test_an_owner_that_comes_back_stands_by_and_is_exact(broker, toy_setti
     one, two = (replace(toy_settings, instance=name, standbys=1, worker_port=free_port()) for name in ("one", "two"))
     first, second = process.start(WORKER, one, TOY_BUNDLE="10"), process.start(WORKER, two, TOY_BUNDLE="10")
     await broker.write("in", load.records[:500])
-    await eventually(lambda: status(two) == 200, 60)
+    await eventually(lambda: status(two) == 200, 120)
     first.stop()
     await broker.write("in", load.records[500:1000])
     first = process.start(WORKER, one, TOY_BUNDLE="10")
-    await eventually(lambda: status(one) == 200, 60)
+    await eventually(lambda: status(one) == 200, 120)
     second.signal(signal.SIGKILL)
     await broker.write("in", load.records[1000:])
-    await eventually(lambda: _all_done(broker, load), 60, first.log.tail())
+    await eventually(lambda: _all_done(broker, load), 120, first.log.tail())
     assert first.stop() == 0, first.log.tail()
     await load.check(broker)
+
+
+async def test_a_worker_that_comes_back_under_its_name_in_time_causes_no_rebalance(
+    broker, toy_settings, process, workload, eventually
+):
+    load = workload(1000, keys=60)
+    # a session that no slow machine outlasts
+    one, two = (replace(toy_settings, instance=name, worker_port=free_port()) for name in ("one", "two"))
+    first = process.start(WORKER, one, TOY_SESSION="60")
+    process.start(WORKER, two, TOY_SESSION="60")
+    for settings in (one, two):
+        await eventually(lambda: status(settings) == 200, 120)  # noqa: B023
+    await broker.write("in", load.records[:500])
+    await eventually(lambda: _outputs(broker, 500), 120)
+    before = metric(two, "engine_rebalances_total")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        first.signal(number)
+        await eventually(lambda: first.status() is not None, 20)  # noqa: B023
+        first = process.start(WORKER, one, TOY_SESSION="60")
+        await eventually(lambda: _is_back(first, one), 120)  # noqa: B023
+    await broker.write("in", load.records[500:])
+    await eventually(lambda: _all_done(broker, load), 120, first.log.tail())
+    assert metric(two, "engine_rebalances_total") == before
+    await load.check(broker)
+
+
+def _is_back(worker, settings):
+    assert worker.status() is None, worker.log.tail(5)
+    return status(settings) == 200
+
+
+async def _outputs(broker, count):
+    return await broker.count("out") >= count
