@@ -47,6 +47,8 @@ class LiveAlert(msgspec.Struct, array_like=True, gc=False):
     priority: int = 0
     note: str = ""
     returned_at: float = 0.0
+    told: list[str] | None = None
+    """Who has been told: members, "" for the team."""
 
     @property
     def live(self) -> bool:

@@ -54,13 +54,13 @@ class Alarms:
         live = dialog.alert
         if live is None:
             return
-        levels = self._staff.levels(dialog)
+        first = self._staff.levels(dialog)[0]
         if live.state is AlertState.SNOOZED:
             live.state, live.until = AlertState.OPEN, 0.0
-            reason, target = Reason.SNOOZE_OVER, self._staff.member(live.by) or levels[min(live.level, len(levels) - 1)]
+            reason, target = Reason.SNOOZE_OVER, self._staff.member(live.by) or first
         else:
             live.level += 1
-            reason, target = Reason.ESCALATED, levels[live.level]
+            reason, target = Reason.ESCALATED, self._staff.next(dialog, live.told or ()) or first
         self._update(matter, dialog, live, reason)
         scenario = self._by_id.get(live.scenario)
         if scenario is None:
@@ -117,6 +117,7 @@ class Alarms:
     def _send(self, matter: Matter, dialog: Dialog, live: LiveAlert, target: Target, due: float) -> None:
         """Tell `target` of the alert. Where no channel reaches anybody the alert stands on the board alone."""
         scenario, live.told_at = self._by_id[live.scenario], matter.at
+        live.told = list(dict.fromkeys([*(live.told or ()), target.member]))
         for whom in (target, self._staff.team()):
             trigger = message(matter, scenario, dialog, live, whom, self._staff, due)
             if trigger is not None:

@@ -65,7 +65,7 @@ class Clocks:
         scenario = self.by_id.get(live.scenario)
         if live.state is not AlertState.OPEN or scenario is None or not scenario.escalate_after:
             return None
-        if live.level + 1 >= len(self._staff.levels(dialog)):
+        if self._staff.next(dialog, live.told or ()) is None:
             return None
         return self._staff.hours.add(live.told_at, scenario.escalate_after)
 

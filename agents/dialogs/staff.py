@@ -1,5 +1,6 @@
 """The sales team as alerts see it: whose a dialog is, who is told next, and the link into it. Pure; `agents/team.py` reads the file."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from app.model.chat import MOST_URL, dialog_key
@@ -67,6 +68,10 @@ class Staff:
             if member.addresses and member.id not in (target.member for target in found):
                 found.append(self._target(member))
         return found
+
+    def next(self, dialog: Dialog, told: Collection[str]) -> Target | None:
+        """Who is told next; None: everybody has been. Names, not places, since an owner may have changed meanwhile."""
+        return next((target for target in self.levels(dialog) if target.member not in told), None)
 
     def team(self) -> Target:
         """Everybody at once: the team's own addresses."""

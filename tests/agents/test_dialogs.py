@@ -352,6 +352,15 @@ def test_the_escalation_can_hand_the_dialog_over():
     assert shop.board["telegram:shop:d1"].member == "boris"
 
 
+def test_an_alert_that_was_the_teams_goes_along_the_whole_line_even_where_each_takes_the_dialog_over():
+    shop = room(dialogs=[silent_only(escalate="{after: 10m, reassign: true}")])
+    talk(shop, manager="stranger")
+    shop.wait(3 * HOUR)
+    told = [trigger.addresses["email"].split("@")[0] for trigger in shop.triggers]
+    assert told == ["sales", "anna", "boris", "vera"]
+    assert [trigger.alert.level for trigger in shop.triggers] == [0, 1, 2, 3]
+
+
 # -- with what the site knows
 
 
