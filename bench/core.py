@@ -139,7 +139,7 @@ def summary(name, count, rounds):
     }
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--customers", type=int, default=100_000)
@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--against", default="", metavar="CHECKOUT", help="another checkout to compare with")
     parser.add_argument("--profile", default="", metavar="FILE", help="one round under cProfile, written to FILE")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.once or args.profile:
         print(json.dumps(once(args.events, args.customers, args.profile)), flush=True)
         return

@@ -97,21 +97,33 @@ def embedded():
 
 
 def object_bytes(parts):
-    """(customers, bytes a customer): keys, cells, packed rows, the dictionary's share and timer entries, by `sys.getsizeof`.
+    """(customers, bytes a customer): keys, cells, packed rows, and the shares of dictionary and timers, by `sys.getsizeof`.
 
     What the customer's addresses and the category shelves take is counted apart.
     """
     customers = own = other = 0
     for part in parts:
-        share = sys.getsizeof(part.packed.cells) / max(1, len(part.packed.cells))
+        share = (sys.getsizeof(part.packed.cells) + timer_bytes(part.timers)) / max(1, len(part.packed.cells))
         for key, cell in part.packed.cells.items():
             size = share + sys.getsizeof(key) + sys.getsizeof(cell) + sys.getsizeof(cell.packed)
             if key.startswith((SHELF_PREFIX, "email:", "anon:")):
                 other += size
             else:
                 customers += 1
-                own += size + (sys.getsizeof(cell.wake) + 64 if cell.wake else 0)  # 64: a tuple of two and its slot
+                own += size + (sys.getsizeof(cell.wake) if cell.wake else 0)
     return customers, round(own / customers), round(other / customers)
+
+
+def timer_bytes(timers):
+    """Of the index alone; each deadline itself lies in its row's cell."""
+    slots, entries = timers._slots, timers._open + timers._late  # noqa: SLF001
+    return (
+        sys.getsizeof(slots)
+        + sum(sys.getsizeof(number) + sys.getsizeof(slot) for number, slot in slots.items())
+        + sys.getsizeof(timers._order)  # noqa: SLF001
+        + sys.getsizeof(entries)
+        + len(entries) * 72  # a tuple of two, as the collector of garbage keeps it
+    )
 
 
 def recorded():

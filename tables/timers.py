@@ -6,7 +6,7 @@ are skipped. After a recovery the index is rebuilt from the rows.
 
 Deadlines far away need no order yet. A slot is some seconds wide and lists the keys that come up in it, unsorted and without
 their deadlines, which the rows know. When the clock comes near, the slot is opened: its entries are sorted once, and taken out
-one by one. What is scheduled into a slot that is open already finds its place by a heap, which a sorted list is.
+one by one. What is scheduled into a slot that was opened before goes to a heap, and the sooner of the two comes up.
 """
 
 import heapq
@@ -27,7 +27,7 @@ class Row(Protocol):
 class TimerIndex:
     """The keys of one partition's rows by the time at which they come up. Times are epoch seconds."""
 
-    __slots__ = ("_open", "_opened", "_order", "_rows", "_slots", "earliest")
+    __slots__ = ("_late", "_open", "_opened", "_order", "_rows", "_slots", "earliest")
 
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._rows = rows
@@ -38,7 +38,9 @@ class TimerIndex:
         self._order: list[int] = []
         """The numbers of the slots, as a heap."""
         self._open: list[tuple[float, str]] = []
-        """Entries of the slots that have been opened, as a heap."""
+        """Entries of the slot that was opened last, soonest last."""
+        self._late: list[tuple[float, str]] = []
+        """Entries scheduled into slots that had been opened, as a heap."""
         self._opened = -1
         """The last slot that was opened."""
         self.earliest = inf
@@ -46,7 +48,7 @@ class TimerIndex:
 
     def __len__(self) -> int:
         """Entries held, stale ones included."""
-        return len(self._open) + sum(map(len, self._slots.values()))
+        return len(self._open) + len(self._late) + sum(map(len, self._slots.values()))
 
     def wake(self, key: str, at: float | None) -> None:
         """Make sure that `key` comes up no later than `at`; None: it need not come up at all."""
@@ -61,7 +63,7 @@ class TimerIndex:
         self.earliest = min(self.earliest, at)
         number = int(at // SLOT)
         if number <= self._opened:
-            heapq.heappush(self._open, (at, key))
+            heapq.heappush(self._late, (at, key))
             return
         slot = self._slots.get(number)
         if slot is None:
@@ -72,20 +74,23 @@ class TimerIndex:
 
     def next_due(self) -> float | None:
         """When the soonest live entry comes up; drops stale entries before it."""
-        rows = self._rows
         while True:
-            heap = self._open
-            while heap:
-                due, key = heap[0]
-                row = rows.get(key)
-                if row is not None and row.wake == due:
-                    self.earliest = due
-                    return due
-                heapq.heappop(heap)
+            opened, late = self._open, self._late
+            while opened and not self._is_live(opened[-1]):
+                opened.pop()
+            while late and not self._is_live(late[0]):
+                heapq.heappop(late)
+            if opened or late:
+                self.earliest = opened[-1][0] if not late else late[0][0] if not opened else min(opened[-1], late[0])[0]
+                return self.earliest
             if not self._order:
                 self.earliest = inf
                 return None
             self._open_slot()
+
+    def _is_live(self, entry: tuple[float, str]) -> bool:
+        row = self._rows.get(entry[1])
+        return row is not None and row.wake == entry[0]
 
     def _open_slot(self) -> None:
         """Sort the entries of the next slot. A key that was put there twice, or has another deadline by now, stands once or not."""
@@ -96,7 +101,7 @@ class TimerIndex:
             row = rows.get(key)
             if row is not None and row.wake and row.wake // SLOT == number:
                 entries.add((row.wake, key))
-        self._open = sorted(entries)
+        self._open = sorted(entries, reverse=True)
 
     def pop_due(self, limit: float, most: int = 1_000_000_000) -> Iterator[tuple[float, str]]:
         """Take out entries due at or before `limit`, soonest first, at most `most`. Their rows have no entry then."""
@@ -105,7 +110,8 @@ class TimerIndex:
             due = self.next_due()
             if due is None or due > limit:
                 return
-            _, key = heapq.heappop(self._open)
+            opened, late = self._open, self._late
+            _, key = heapq.heappop(late) if late and (not opened or late[0] < opened[-1]) else opened.pop()
             rows[key].wake = 0.0
             most -= 1
             yield due, key

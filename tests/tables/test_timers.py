@@ -1,5 +1,7 @@
 """The timer index: soonest first, lazily postponed, rebuilt from rows."""
 
+from math import inf
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +88,41 @@ def test_rebuilding_forgets_what_was_there_before():
     part.rows["a"].due = 7.0
     part.rebuild_timers(lambda row: row.due)
     assert list(part.timers.pop_due(10.0)) == [(7.0, "a")]
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("wake"), st.sampled_from("abcdef"), st.none() | st.integers(1, 200)),
+        st.tuples(st.just("forget"), st.sampled_from("abcdef")),
+        st.tuples(st.just("look")),
+        st.tuples(st.just("pop"), st.integers(1, 200), st.integers(1, 4)),
+    ),
+    max_size=80,
+)
+
+
+@given(ACTIONS)
+def test_over_many_slots_entries_come_up_as_from_a_sorted_list(actions):
+    """Scheduled and taken out in turns; a look at the next one opens a slot before its time."""
+    part, deadlines = Partition(0), {}
+    for what, *words in actions:
+        if what == "wake":
+            key, at = words
+            part.rows.setdefault(key, Row())
+            part.timers.wake(key, at if at is None else float(at))
+            if at is None:
+                deadlines.pop(key, None)
+            else:
+                deadlines[key] = min(float(at), deadlines.get(key, 1e9))
+        elif what == "forget":
+            part.rows.pop(words[0], None)
+            deadlines.pop(words[0], None)
+        elif what == "look":
+            assert part.timers.next_due() == min(deadlines.values(), default=None)
+        else:
+            limit, most = words
+            due = sorted((at, key) for key, at in deadlines.items() if at <= limit)[:most]
+            assert list(part.timers.pop_due(limit, most)) == due
+            for _, key in due:
+                del deadlines[key]
+        assert part.timers.earliest <= min(deadlines.values(), default=inf)
