@@ -76,7 +76,7 @@ def work(step, bundle):
             row.due = 0.0
         elif record.value == b"forget":
             step.delete(key)
-        step.send("out", key, json.dumps([key, row.n, record.topic.rsplit("-", 1)[-1]]).encode())
+        step.send("out", key, json.dumps([key, row.n, bundle.topic]).encode())
 
 
 def on_timer(step, due, key, now):
