@@ -1,18 +1,15 @@
 """The thread that owns the Kafka consumer: how records are fetched for bundles.
 
-Four things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
+Three things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
 broker answers one fetch at a time, so a long wait for idle partitions would hold up busy ones), the positions that come
-with the records, that partitions which nobody reads now are paused in the client too, not only skipped afterwards, and that
-records stay as the client's parser has made them: the client would copy each into a larger one, of which we read four fields.
+with the records, and that partitions which nobody reads now are paused in the client too, not only skipped afterwards.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import aiokafka
-from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -29,23 +26,6 @@ class Rows(list[Any]):
         super().__init__(records)
         self.start = start
         self.end = end
-
-
-class Fetched(OrderedDict[Any, Any]):
-    """What the client has fetched, by partition: its records are handed over as they were parsed.
-
-    They have a key, a value, an offset and a timestamp, but know neither topic nor partition.
-    """
-
-    def __setitem__(self, tp: Any, result: Any) -> None:
-        """Keep the result of a fetch, or its error."""
-        if isinstance(result, FetchResult):
-            result._partition_records._consumer_record = _as_parsed  # noqa: SLF001
-        super().__setitem__(tp, result)
-
-
-def _as_parsed(_tp: Any, record: Any) -> Any:
-    return record
 
 
 class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -73,12 +53,6 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
         )
-
-    async def on_start(self) -> None:
-        """Start the client in this thread, and have it keep what it fetches our way."""
-        await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher  # noqa: SLF001
-        fetcher._records = Fetched(fetcher._records)  # noqa: SLF001
 
     def _pause_others(self, consumer: Any, assignment: Any, active: frozenset[TP]) -> None:
         """Have the client fetch the `active` partitions only. Runs in the thread, and only when something changed."""
