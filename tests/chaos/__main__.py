@@ -127,9 +127,11 @@ def main():
         parser.error(f"there is no part {unknown[0]!r}" if unknown else "--scale must be above 0, and 10 at most")
     logging.getLogger("aiokafka").setLevel("CRITICAL")  # brokers that go away are what this is about
     shutil.rmtree(LOGS, ignore_errors=True)
-    results = {name: run(name, options) for name in options.parts or PARTS}
+    results = {}
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"scale": options.scale, "parts": results}, indent=1) + "\n")
+    for name in options.parts or PARTS:
+        results[name] = run(name, options)
+        OUT.write_text(json.dumps({"scale": options.scale, "parts": results}, indent=1) + "\n")
     print(table(results))
     if options.record:
         record(results, options)
@@ -158,16 +160,21 @@ def run(name, options):
             traceback.print_exc()
             counted = {"seed": options.seed, "wrong": f"{type(error).__name__}: {error}"[:2000]}
             print(f"{name} did not hold with seed {options.seed}; logs: {logs.relative_to(ROOT)}", file=sys.stderr)
-    return {**counted, "seconds": round(time.monotonic() - began)}
+    counted = {**counted, "seconds": round(time.monotonic() - began)}
+    print(f"  {row(name, counted)}", file=sys.stderr, flush=True)
+    return counted
 
 
 def table(results):
     """The results as Markdown."""
     rows = ["| part | what | held | figures |", "|---|---|---|---|"]
-    for name, counted in results.items():
-        figures = ", ".join(f"{key} {_told(value)}" for key, value in counted.items() if key != "wrong")
-        rows.append(f"| {name} | {PARTS[name][1]} | {'no' if 'wrong' in counted else 'yes'} | {figures} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, *(row(name, counted) for name, counted in results.items())])
+
+
+def row(name, counted):
+    """One part's line of the table."""
+    figures = ", ".join(f"{key} {_told(value)}" for key, value in counted.items() if key != "wrong")
+    return f"| {name} | {PARTS[name][1]} | {'no' if 'wrong' in counted else 'yes'} | {figures} |"
 
 
 def _told(value):
