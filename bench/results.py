@@ -13,6 +13,8 @@ from bench.targets import TARGETS, reached
 HERE = Path(__file__).parent
 RAW, RESULTS = HERE / "results.json", HERE / "RESULTS.md"
 QUICK = HERE / "out" / "RESULTS.md"
+CHAOS = HERE / "CHAOS.md"
+"""The section of `make chaos`, which writes it; the page ends with it."""
 HIDDEN = {"bench", "turn"}
 
 
@@ -48,7 +50,7 @@ def keep(name, runs, texts, *, quick):
     kept[name] = runs.as_json()
     kept = {key: kept[key] for key in texts if key in kept}
     raw.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    where.write_text(render(kept, texts))
+    where.write_text(render(kept, texts) + (CHAOS.read_text() if CHAOS.exists() and not quick else ""))
 
 
 def name_of(line):

@@ -31,7 +31,14 @@ from tests.servers import Children, free_port, scratch_folder
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "bench" / "out" / "chaos.json"
 RESULTS = ROOT / "bench" / "RESULTS.md"
-MARK, NEXT = "<!-- chaos -->", "<!-- "
+CHAOS = ROOT / "bench" / "CHAOS.md"
+INTRODUCTION = (
+    "## chaos",
+    "",
+    "What must hold whatever happens (tests/chaos/README.md): `make chaos ARGS=--record`.",
+    "",
+)
+HEAD = ("| part | what | held | figures |", "|---|---|---|---|")
 LOGS = ROOT / "tests" / "artefacts" / "chaos"
 SEED = 20_000
 
@@ -120,7 +127,9 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full size (default 1)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the choices (default {SEED})")
-    parser.add_argument("--record", action="store_true", help="write the table into bench/RESULTS.md")
+    parser.add_argument(
+        "--record", action="store_true", help="write the parts into bench/CHAOS.md and bench/RESULTS.md"
+    )
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown or not 0 < options.scale <= 10:
@@ -167,8 +176,7 @@ def run(name, options):
 
 def table(results):
     """The results as Markdown."""
-    rows = ["| part | what | held | figures |", "|---|---|---|---|"]
-    return "\n".join([*rows, *(row(name, counted) for name, counted in results.items())])
+    return "\n".join([*HEAD, *(row(name, counted) for name, counted in results.items())])
 
 
 def row(name, counted):
@@ -184,18 +192,21 @@ def _told(value):
 
 
 def record(results, options):
-    """Put the table first in the page of results, in place of an older one."""
-    text = RESULTS.read_text()
-    start = text.find(MARK)
-    if start >= 0:
-        end = text.find(NEXT, start + 1)
-        text = text[:start] + (text[end:] if end >= 0 else "")
-    size = "" if options.scale == 1 else f" --scale {options.scale:g}"
-    words = " ".join(["make chaos", *([f"ARGS='{' '.join(options.parts)}{size}'"] if options.parts or size else [])])
-    section = f"{MARK}\n## chaos\n\nWhat must hold whatever happens (tests/chaos/README.md): `{words}`\n\n{table(results)}\n\n"
-    first = text.find(NEXT)
-    first = len(text) if first < 0 else first
-    RESULTS.write_text(text[:first] + section + text[first:])
+    """Put the parts into the section of an earlier record, and that to the end of the page of results."""
+    size = "" if options.scale == 1 else f" ({options.scale:g} of the full size)"
+    rows = {line.split("|")[1].split("(")[0].strip(): line for line in _rows(CHAOS)}
+    for name, counted in results.items():
+        rows[name] = row(name, counted).replace(f"| {name} |", f"| {name}{size} |", 1)
+    kept = [rows[name] for name in PARTS if name in rows]
+    section = "\n".join([*INTRODUCTION, *HEAD, *kept, ""])
+    CHAOS.write_text(section)
+    page = RESULTS.read_text().partition(INTRODUCTION[0])[0]
+    RESULTS.write_text(page.rstrip() + "\n\n" + section)
+
+
+def _rows(page):
+    lines = page.read_text().splitlines() if page.exists() else []
+    return [line for line in lines if line.startswith("| ") and line not in HEAD]
 
 
 if __name__ == "__main__":

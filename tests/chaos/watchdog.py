@@ -38,4 +38,4 @@ async def watchdog(ground, *, wave, stuck=None):
     people = [*crowd, *more]
     await ground.settled(sum(bool(one.fate) for one in people), 120)
     counted = await check(ground, people, until=ground.clock.now())
-    return {"first_said_at_s": seen, "ended_after_s": round(took, 1), **counted}
+    return {"first_said_at_s": round(seen, 1), "ended_after_s": round(took, 1), **counted}
