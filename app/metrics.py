@@ -9,9 +9,18 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics import MetricWrapperBase
 
+disable_created_metrics()  # the moment of creation of each series would nearly double a scrape, and nobody reads it
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -139,6 +148,11 @@ CHAT_UNAUTHENTIC = _counter(
 )
 ALERT_PRESSES = _counter(
     "alert_presses_total", "Presses of alerts' buttons by what became of them.", "channel", "outcome"
+)
+DIALOGS = _gauge(
+    "dialogs",
+    "Dialogs on the board, by what is the matter; one may be counted under several. Shown by the console.",
+    "state",
 )
 CHAT_GATEWAY_CONNECTED = _gauge("chat_gateway_connected", "1 while a gateway's WebSocket is open.", "source")
 CHAT_GATEWAY_RECONNECTS = _counter(

@@ -59,6 +59,8 @@ BENCHES = {
     "dialogs": Bench("Alerts to the team with 100,000 open dialogs and background load; what a dialog costs", 1),
     "email": Bench("Render, MIME and SMTP to a local sink", 3, ("--mails", "1000")),
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1),
+    "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
+                     ("--customers", "1000000")),
     "footprint": Bench("The embedded system at rest, and the state of a customer", 1, ("--customers", "10000")),
 }  # fmt: skip
 PACKAGES = ("faust-streaming", "aiokafka", "msgspec", "uvloop", "aiosmtplib")

@@ -299,4 +299,56 @@ SCENARIOS = Screen(
     ),
 )  # fmt: skip
 
-SCREENS = (OVERVIEW, ENGINE, DELIVERY, SCENARIOS)
+TALK = 'reason=~"taken|snoozed|snooze_over|dismissed|escalated|client_returned|joined|held_by_dialog"'
+ENDS = 'reason=~"ended_by_answer|ended_by_manager|ended_by_closing"'
+
+DIALOGS = Screen(
+    "boomerang-dialogs",
+    "Boomerang: dialogs",
+    "For the head of sales: who waits, what was done about it, and whether messengers are heard.",
+    (
+        Row(
+            "Who waits?",
+            (
+                Panel("A manager is awaited", "Clients who wrote last and wait for an answer.", "short",
+                      (q('max(boomerang_dialogs{$J,state="manager_awaited"})', "clients"),), "stat", 6),
+                Panel("The client is silent", "Dialogs with an alert about a client who went silent, or that somebody has taken up.", "short",
+                      (q('max(boomerang_dialogs{$J,state="client_silent"})', "dialogs"),), "stat", 6),
+                Panel("Past a deadline", "Dialogs on the board of which a deadline has passed.", "short",
+                      (q('max(boomerang_dialogs{$J,state="breached"})', "dialogs"),), "stat", 6, (), ((1, "orange"), (10, "red"))),
+                Panel("Nobody has taken it", "Open alerts that nobody has taken or put off.", "short",
+                      (q('max(boomerang_dialogs{$J,state="alert_open"})', "alerts"),), "stat", 6, (), ((1, "orange"), (10, "red"))),
+                Panel("On the board", "Dialogs in which somebody waits, or has to do something.", "short",
+                      (q("max by (state) (boomerang_dialogs{$J})", "{{state}}"),), width=24),
+            ),
+        ),
+        Row(
+            "What is done about it?",
+            (
+                Panel("Ended by themselves", "Watches that ended because somebody spoke or closed the dialog, per hour.", "short",
+                      (q("3600 * sum by (scenario, reason) (rate(boomerang_engine_decisions_total{$J," + ENDS + "}[$I]))",
+                         "{{scenario}} {{reason}}"),)),
+                Panel("What the team did", "Alerts taken, put off, dismissed, passed on, and clients who came back to the site, per hour.", "short",
+                      (q("3600 * (sum(rate(boomerang_engine_decisions_total{$J," + TALK + "}[$I])) or vector(0))", "all"),
+                       q("3600 * sum by (reason) (rate(boomerang_engine_decisions_total{$J," + TALK + "}[$I]))", "{{reason}}"))),
+                Panel("Presses of buttons", "In messengers, by what became of them, per hour.", "short",
+                      (q("3600 * (sum(rate(boomerang_alert_presses_total{$J}[$I])) or vector(0))", "all"),
+                       q("3600 * sum by (channel, outcome) (rate(boomerang_alert_presses_total{$J}[$I]))", "{{channel}} {{outcome}}"))),
+            ),
+        ),
+        Row(
+            "Are messengers heard?",
+            (
+                Panel("What messengers told", "Per minute, by what became of it.", "short",
+                      (q("60 * sum by (provider, outcome) (rate(boomerang_chat_events_total{$J}[$I]))", "{{provider}} {{outcome}}"),)),
+                Panel("Not genuine", "Requests to webhooks with a wrong or missing signature, per minute.", "short",
+                      (q("60 * sum by (provider, source, verdict) (rate(boomerang_chat_unauthentic_requests_total{$J}[$I]))",
+                         "{{provider}} {{source}} {{verdict}}"),), alerts=("BoomerangChatNotGenuine",)),
+                Panel("Gateways", "1 while a gateway's connection is open.", "short",
+                      (q("max by (source) (boomerang_chat_gateway_connected{$J})", "{{source}}"),), alerts=("BoomerangChatGatewayDown",)),
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+SCREENS = (OVERVIEW, ENGINE, DELIVERY, SCENARIOS, DIALOGS)

@@ -101,9 +101,11 @@ async def serve(settings: Settings, clock: Clock) -> None:
             loop.add_signal_handler(number_, stop)
         metrics.introduce("console", settings.instance)
         metrics.READY.set(1)
+        metrics.before_render("board", console.boardroom.show_counts)
         log.info("console on http://%s:%d", settings.console_host, settings.console_port)
         await server.serve(sockets=[listener])
     finally:
+        metrics.before_render("board", lambda: None)
         if smtp is not None:
             await smtp.stop()
         await console.close()

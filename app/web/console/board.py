@@ -5,6 +5,7 @@ and from then on what has changed in it.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +85,18 @@ class Board:
             return iter(self._views.values())
         wanted = "" if member == NOBODY else member
         return (view for view in self._views.values() if owner(view)[0] == wanted)
+
+    def states(self, now: float) -> Counter[str]:
+        """How many dialogs wait for a manager, wait for the client, have an alert by its state, and are past a deadline."""
+        counts: Counter[str] = Counter(total=len(self._views))
+        for view in self._views.values():
+            if view.waiting is not None:
+                counts["manager_awaited" if view.waiting is Speaker.MANAGER else "client_silent"] += 1
+            if view.alert_id and view.alert_state is not None and view.alert_state not in ENDED:
+                counts[f"alert_{view.alert_state.value}"] += 1
+            if any(line.due < now for line in view.deadlines):
+                counts["breached"] += 1
+        return counts
 
     def members(self) -> list[tuple[str, str, int]]:
         """Whose dialogs there are: id, name, how many; by name."""

@@ -11,10 +11,12 @@ from hashlib import blake2b
 from typing import Any
 
 from agents.team import TeamError, load_team
+from app import metrics
 from app.clock import Clock
 from app.codec import encode_json
 from app.engine.kafka_client import client_options
 from app.errors import CommandError
+from app.model.alert import ENDED, AlertState
 from app.model.chat import ChatCommand, CommandKind, command_key
 from app.settings import Settings
 from app.topics import CHAT, DIALOGS, partition_of
@@ -23,11 +25,14 @@ from app.web.console.feed import message
 
 log = logging.getLogger(__name__)
 
+LIVE = tuple(state for state in AlertState if state not in ENDED)
 CLIENTS = 100
 FLUSH_SECONDS = 0.2
 HEARTBEAT_SECONDS = 15.0
 MAX_RECORDS = 2_000
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
+STATES = ("total", "manager_awaited", "client_silent", "breached", *(f"alert_{state.value}" for state in LIVE))
+"""Of dialogs, as the metric has them."""
 SEND_SECONDS = 8.0
 """How long a command may take to be acknowledged."""
 
@@ -95,6 +100,13 @@ class Boardroom:
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None
+
+    def show_counts(self) -> None:
+        """Bring the metric up to date; the first time that somebody asks, reading begins."""
+        self.begin()
+        counts = self.board.states(self._clock.now())
+        for state in STATES:
+            metrics.DIALOGS.labels(state).set(counts[state])
 
     # -- commands
 
