@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
-disable_created_metrics()  # the moment of creation of each series would nearly double a scrape, and nobody reads it
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the moment of creation of each series would nearly double a scrape, and nobody reads it
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
