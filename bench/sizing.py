@@ -48,11 +48,22 @@ class Size(NamedTuple):
 
 
 def costs(kept):
-    """From the results of the benches. Raises KeyError when one has not run."""
+    """From the results of the benches. Raises KeyError when one has not run.
+
+    As long as `scaleout` has not run, an event's cost is that of `engine`, and the broker's that of `sidebyside`.
+    """
+    if "scaleout" in kept:
+        engine = middle(kept["scaleout"], "1 worker", "cpu_us_per_event")
+        broker = middle(kept["scaleout"], "1 worker", "broker_us_per_event")
+    else:
+        engine = middle(kept["engine"], "engine", "cpu_us_per_event")
+        side, row = kept["sidebyside"], "boomerang, all scenarios"
+        broker = middle(side, row, "broker_cpu_s") / middle(side, row, "events") * 1e6
+    paced = middle(kept["collector"], "single, 2,500/s", "cpu_us_per_event")
     return Costs(
-        middle(kept["scaleout"], "1 worker", "cpu_us_per_event"),
-        middle(kept["scaleout"], "1 worker", "broker_us_per_event"),
-        middle(kept["collector"], "single, 2,500/s", "cpu_us_per_event"),
+        engine,
+        broker,
+        paced or middle(kept["collector"], "single", "cpu_us_per_event"),
         middle(kept["email"], "email", "cpu_us_per_mail"),
         middle(kept["restore"], "no customers", "rss_mb"),
         middle(kept["restore"], "1,000,000 customers", "gb_per_million") * 1024,
@@ -106,7 +117,7 @@ def renewed(page, kept):
 
 def main():
     kept = json.loads(RAW.read_text())
-    missing = [name for name in ("scaleout", "collector", "email", "restore") if name not in kept]
+    missing = [name for name in ("engine", "sidebyside", "collector", "email", "restore") if name not in kept]
     if missing:
         sys.exit(
             f'sizing: {", ".join(missing)} have not been measured; run `make bench ARGS="{" ".join(missing)}"` first'
