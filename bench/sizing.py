@@ -50,7 +50,8 @@ class Size(NamedTuple):
 def costs(kept):
     """From the results of the benches. Raises KeyError when one has not run.
 
-    As long as `scaleout` has not run, an event's cost is that of `engine`, and the broker's that of `sidebyside`.
+    As long as `scaleout` has not run, an event's cost is that of `engine`, and the broker's that of `sidebyside`; as long as `restore`
+    has not, memory follows from `footprint` and the worker of `engine`.
     """
     if "scaleout" in kept:
         engine = middle(kept["scaleout"], "1 worker", "cpu_us_per_event")
@@ -60,13 +61,20 @@ def costs(kept):
         side, row = kept["sidebyside"], "boomerang, all scenarios"
         broker = middle(side, row, "broker_cpu_s") / middle(side, row, "events") * 1e6
     paced = middle(kept["collector"], "single, 2,500/s", "cpu_us_per_event")
+    if "restore" in kept:
+        worker_mb = middle(kept["restore"], "no customers", "rss_mb")
+        million_mb = middle(kept["restore"], "1,000,000 customers", "gb_per_million") * 1024
+    else:
+        each = middle(kept["footprint"], "synthetic", "rss_a_customer") / 2**20
+        worker_mb = middle(kept["engine"], "engine", "rss_mb") - middle(kept["engine"], "engine", "rows") * each
+        million_mb = 1e6 * each
     return Costs(
         engine,
         broker,
         paced or middle(kept["collector"], "single", "cpu_us_per_event"),
         middle(kept["email"], "email", "cpu_us_per_mail"),
-        middle(kept["restore"], "no customers", "rss_mb"),
-        middle(kept["restore"], "1,000,000 customers", "gb_per_million") * 1024,
+        worker_mb,
+        million_mb,
     )
 
 
@@ -117,7 +125,7 @@ def renewed(page, kept):
 
 def main():
     kept = json.loads(RAW.read_text())
-    missing = [name for name in ("engine", "sidebyside", "collector", "email", "restore") if name not in kept]
+    missing = [name for name in ("engine", "sidebyside", "collector", "email", "footprint") if name not in kept]
     if missing:
         sys.exit(
             f'sizing: {", ".join(missing)} have not been measured; run `make bench ARGS="{" ".join(missing)}"` first'
