@@ -120,10 +120,10 @@ async def shoppers(shop, until):
         if number % 2:  # the others wait
             answer = {**talk, "message_id": f"a{number}", "agent_id": "kim"}
             await shop.track(f"client{number}", "Live Chat Message Received", message="It is.", **answer)
-        genuine = {"X-Telegram-Bot-Api-Secret-Token": "a-good-secret"}
+        genuine = {"X-Telegram-Bot-Api-Secret-Token": "another-good-secret"}
         update = {"update_id": number, "my_chat_member": {}}  # none of our business, and counted as such
         async with shop.http.post(
-            shop.url("collector", "/chat/telegram/shop"), json=update, headers=genuine
+            shop.url("collector", "/chat/telegram/ours"), json=update, headers=genuine
         ) as response:
             assert response.status in (200, 429), await response.text()
         guess = shop.http.post(shop.url("collector", "/chat/telegram/shop"), json={"update_id": -number})
@@ -172,7 +172,7 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
     async with relay() as handler, gateway_server() as gateway:
         troubled(handler)
         (tmp_path / "chats.yaml").write_text(
-            "telegram: {shop: {secret: a-good-secret}}\n"
+            "telegram: {shop: {secret: a-good-secret}, ours: {secret: another-good-secret}}\n"
             f"retailcrm: {{crm: {{url: '{gateway.url}', token: {TOKEN}}}}}\n"
         )
         settings = make_settings(
