@@ -38,7 +38,16 @@ class Health(NamedTuple):
 class Guard:
     """One `SET ... NX GET` a message. `on_failure` is called for every question that Redis did not answer."""
 
-    def __init__(self, url: str, prefix: str, monotonic: Callable[[], float], on_failure: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        monotonic: Callable[[], float],
+        on_failure: Callable[[], None],
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`monotonic` measures the rest that Redis gets; `patience`: seconds that it has for an answer."""
         self._prefix = f"{prefix}boomerang:spoken:"
         self._monotonic = monotonic
         self._on_failure = on_failure
@@ -46,9 +55,9 @@ class Guard:
         pool = aioredis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            timeout=PATIENCE,
-            socket_timeout=PATIENCE,
-            socket_connect_timeout=PATIENCE,
+            timeout=patience,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
         )
