@@ -1,5 +1,6 @@
 """How every aiokafka client of ours reaches the broker: addresses and security, from settings alone."""
 
+import asyncio
 import contextlib
 import logging
 import ssl
@@ -21,6 +22,18 @@ def bootstrap_servers(settings: Settings) -> list[str]:
             "no Kafka: set BOOMERANG_KAFKA=kafka://host:port, or use `boomerang up`, which runs its own"
         )
     return [server if ":" in server else f"{server}:9092" for server in servers]
+
+
+async def reachable(settings: Settings, patience: float) -> bool:
+    """Whether any of the addresses takes a connection within `patience` seconds."""
+    for server in bootstrap_servers(settings):
+        host, _, port = server.rpartition(":")
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(patience):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            writer.close()
+            return True
+    return False
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 A consumer that silently stops is the failure that nobody notices. The ends of the inputs are asked for here, once a look:
 what the last fetch knew of them is as old as that fetch, and says nothing of a consumer that no longer fetches. When an
-input has had something to read for `STUCK_S` seconds and nothing of it was applied, the process ends with an error and its
-supervisor starts it anew.
+input has had something to read for `STUCK_S` seconds and nothing of it was applied, or the consumer has not answered for
+so long although the broker can be reached, the process ends with an error and its supervisor starts it anew.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from app import metrics
 from app.clock import Clock
 from app.engine.base import EngineApp
 from app.engine.expiry import note_expiries
+from app.engine.kafka_client import reachable
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Progress:
         return max(self._waited.values(), default=0.0)
 
     def silence(self, seconds: float) -> float:
-        """The consumer's own thread does not answer; returns for how many seconds now."""
+        """The consumer does not answer, although the broker is there; returns for how many seconds now."""
         self._silent += min(seconds, LONGEST_LOOK)
         return self._silent
 
@@ -157,13 +158,16 @@ async def watch(app: EngineApp, clock: Clock) -> None:
             inputs = positions(app, ends)
             observe(app, clock.now(), inputs)
             waited = progress.look(seconds, inputs)
-        elif await app.consumer.answers(PATIENCE):
-            continue  # the broker is away: that is not ours to mend, and a new start would find it away too
+        elif await app.consumer.answers(PATIENCE) and not await reachable(app.settings, PATIENCE):
+            progress.reset()  # the broker is away: that is not ours to mend, and a new start would find it away too
+            continue
         else:
+            # a client that has lost its way over a restart of the broker asks for ever, and hears nothing
             waited = progress.silence(seconds)
         metrics.STALLED_SECONDS.set(waited)
         log.debug("records to read have waited %.0f s", waited)
         if waited >= STUCK_S:
-            error = StuckError(f"there are records to read, and none were applied for {waited:.0f} s")
+            what = "there are records to read, and none were applied" if ends is not None else "the consumer is silent"
+            error = StuckError(f"{what} for {waited:.0f} s")
             log.error("%s", error)
             await app.crash(error)

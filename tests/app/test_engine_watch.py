@@ -1,14 +1,18 @@
 """What the worker watches about itself: progress, floods of bad records, and its small web."""
 
+import asyncio
 from collections import Counter
 
 import aiohttp
 import pytest
 
 from app import metrics
+from app.clock import ManualClock
+from app.engine import watch
 from app.engine.counts import DecisionCounts, Flood
 from app.engine.site import Site
 from app.engine.watch import STUCK_S, Progress
+from tables.held import HeldPartition
 
 
 def seconds_until_stuck(looks, every=1.0):
@@ -66,6 +70,78 @@ def test_a_consumer_whose_thread_is_silent_is_stuck_and_one_that_answers_again_i
     assert waits[-1] >= STUCK_S > waits[-2]
     progress.look(1.0, {("a", 0): (4, 5)})
     assert progress.silence(2.0) == 2.0
+
+
+class Deaf:
+    """What `watch` needs of an app whose consumer asks and hears nothing."""
+
+    def __init__(self, settings, asked=None):
+        self.settings, self.fenced, self.observers, self.topic_prefix = settings, [Held()], [], ""
+        self.should_stop, self.why = False, None
+        self.consumer = self
+        self._asked = asked or asyncio.Event()
+
+    def not_ready(self):
+        return ""
+
+    async def highwaters(self, *_tps):
+        self._asked.set()
+        await asyncio.Event().wait()
+
+    async def answers(self, _patience):
+        return True
+
+    async def crash(self, error):
+        self.should_stop, self.why = True, error
+
+
+class Held:
+    name, inputs = "held", ("a",)
+
+    def __init__(self):
+        self.parts = {0: HeldPartition(0, 0.0)}
+
+    def __len__(self):
+        return 0
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Looks that take no time, for a clock that moves three seconds with each."""
+    monkeypatch.setattr(watch, "LOOK_S", 0.0)
+    monkeypatch.setattr(watch, "PATIENCE", 0.05)
+    monkeypatch.setattr(watch, "observe_place", lambda _app: True)
+    monkeypatch.setattr(watch, "note_expiries", lambda _settings: None)
+
+    class Clock(ManualClock):
+        def monotonic(self):
+            self.advance(3.0)
+            return self.now()
+
+    return Clock()
+
+
+async def test_a_consumer_that_hears_nothing_of_a_broker_that_is_there_ends_the_process(make_settings, quick):
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    address = f"kafka://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    app = Deaf(make_settings(kafka=address, redis=""))
+    async with server, asyncio.timeout(30):
+        await watch.watch(app, quick)
+    assert isinstance(app.why, watch.StuckError)
+    assert "silent" in str(app.why)
+
+
+async def test_a_broker_that_is_away_is_waited_for(make_settings, quick, free_port):
+    asked = asyncio.Event()
+    app = Deaf(make_settings(kafka=f"kafka://127.0.0.1:{free_port()}", redis=""), asked)
+    watching = asyncio.create_task(watch.watch(app, quick))
+    async with asyncio.timeout(60):
+        for _ in range(2 * int(STUCK_S / watch.LONGEST_LOOK)):
+            asked.clear()
+            await asked.wait()
+    assert not watching.done()
+    app.should_stop = True
+    await watching
 
 
 def test_one_bad_record_in_two_hundred_is_no_flood():
