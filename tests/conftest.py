@@ -14,6 +14,21 @@ from tests import servers
 from tests.simulation.rees46 import RECORDING
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a server run in one process (`make test` uses several): one broker for each group, and one Chromium."""
+    for item in items:
+        group = _group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str:
+    room = item.path.parent.name
+    if room in ("browser", "chaos"):
+        return room
+    return "broker" if {"kafka", "make_settings"} & set(getattr(item, "fixturenames", ())) or room == "broker" else ""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment() -> Iterator[None]:
     """Settings of the person who runs the tests do not reach them (the cache of the fetched Kafka does)."""
@@ -26,7 +41,7 @@ def _own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """A real broker, `host:port`: one per run. Give topics and groups a prefix of your own (`topic_prefix`)."""
+    """A real broker, `host:port`: one per process of tests. Give topics and groups a prefix of your own (`topic_prefix`)."""
     with servers.scratch_folder("kafka") as folder, servers.running_kafka(folder) as bootstrap:
         yield bootstrap
 
@@ -39,7 +54,7 @@ def _valkey() -> Iterator[str]:
 
 @pytest.fixture
 def valkey_url(_valkey: str) -> str:
-    """A real Valkey, empty: one per run, emptied before each test that asks for it."""
+    """A real Valkey, empty: one per process of tests, emptied before each test that asks for it."""
     import redis
 
     with redis.Redis.from_url(_valkey) as client:
