@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from faust.types import TP
 
@@ -19,6 +19,8 @@ from app.clock import Clock
 from app.engine.base import EngineApp
 from app.engine.expiry import note_expiries
 from app.engine.kafka_client import reachable
+from tables.held import HeldPartition
+from tables.store import FencedTable
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +74,16 @@ class Progress:
         self._silent = 0.0
 
 
+def _open_parts(app: EngineApp) -> Iterator[tuple[FencedTable, HeldPartition]]:
+    """The partitions that are worked on. Copies that stand by are none: their fence comes late, and nothing waits for them."""
+    return ((table, part) for table in app.fenced for part in table.parts.values() if part.open)
+
+
 def positions(app: EngineApp, ends: Mapping[TP, int]) -> dict[Input, tuple[int, int]]:
     """Input -> last offset applied, and the end as the broker knows it now."""
     return {
         (topic, part.number): (applied, ends.get(TP(app.topic_prefix + topic, part.number), 0))
-        for table in app.fenced
-        for part in table.parts.values()
+        for table, part in _open_parts(app)
         for topic, applied in part.applied.items()
         if topic in table.inputs
     }
@@ -87,9 +93,7 @@ def observe(app: EngineApp, now: float, inputs: Mapping[Input, tuple[int, int]])
     """Set the gauges."""
     lags: defaultdict[str, int] = defaultdict(int)
     ages: defaultdict[str, float] = defaultdict(float)
-    seen = {
-        (topic, n): at for table in app.fenced for n, part in table.parts.items() for topic, at in part.seen.items()
-    }
+    seen = {(topic, part.number): at for _, part in _open_parts(app) for topic, at in part.seen.items()}
     for (topic, number), (applied, end) in inputs.items():
         lag = max(end - applied - 1, 0)
         lags[topic] += lag
@@ -114,7 +118,7 @@ def observe_state(app: EngineApp) -> None:
 
 async def _ends(app: EngineApp) -> Mapping[TP, int] | None:
     """Ends of all inputs that are ours; None when the broker does not tell."""
-    inputs = [TP(app.topic_prefix + t, n) for table in app.fenced for n in table.parts for t in table.inputs]
+    inputs = [TP(app.topic_prefix + t, part.number) for table, part in _open_parts(app) for t in table.inputs]
     if not inputs:
         return {}
     try:

@@ -100,6 +100,7 @@ class Held:
 
     def __init__(self):
         self.parts = {0: HeldPartition(0, 0.0)}
+        self.parts[0].open = True
 
     def __len__(self):
         return 0
@@ -142,6 +143,37 @@ async def test_a_broker_that_is_away_is_waited_for(make_settings, quick, free_po
     assert not watching.done()
     app.should_stop = True
     await watching
+
+
+class Told(Deaf):
+    """One whose broker tells the ends of what it is asked for; it stops after `looks` looks."""
+
+    def __init__(self, settings, looks):
+        super().__init__(settings)
+        self.looks, self.asked_for = looks, set()
+
+    async def highwaters(self, *tps):
+        self.looks -= 1
+        self.should_stop = self.looks <= 0
+        self.asked_for.update(tp.partition for tp in tps)
+        return dict.fromkeys(tps, 10)
+
+
+@pytest.mark.parametrize("standby", [True, False])
+async def test_a_copy_that_stands_by_and_is_told_nothing_for_half_a_minute_does_not_end_the_worker(
+    make_settings, quick, standby
+):
+    app = Told(make_settings(redis=""), looks=1 + int(30 / watch.LONGEST_LOOK))
+    own, other = app.fenced[0].parts[0], HeldPartition(1, 0.0)
+    app.fenced[0].parts[1] = other
+    own.applied["a"], other.applied["a"] = 9, 4
+    other.seen["a"] = 0.0
+    other.open = not standby
+    async with asyncio.timeout(30):
+        await watch.watch(app, quick)
+    assert isinstance(app.why, type(None) if standby else watch.StuckError)
+    assert metrics.LAG_RECORDS.labels("a")._value.get() == (0 if standby else 5)
+    assert app.asked_for == ({0} if standby else {0, 1})
 
 
 def test_one_bad_record_in_two_hundred_is_no_flood():
