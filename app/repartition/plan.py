@@ -7,7 +7,6 @@ partitions `p + old`, `p + 2 * old` ...: no old partition gets anything from ano
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from app.codec import decode_dialog_view
 from app.errors import CommandError, UsageError
 from app.topics import (
     CUSTOMERS_CHANGELOG,
@@ -27,7 +26,7 @@ SEAL = DEAD_LETTERS
 """The topic that gets its new partitions last. Until then the numbers differ, and no process of ours starts."""
 
 Owner = Callable[[bytes, bytes], str | None]
-"""The customer whom a row belongs to, from its key and value; None: it belongs to the partition as such."""
+"""The key whose partition a row lies in, mostly the customer's, from the row's key and value; None: it belongs to the partition as such."""
 
 
 class Table(NamedTuple):
@@ -62,9 +61,9 @@ def _ledger_owner(_key: bytes, value: bytes) -> str | None:
     return row.customer if isinstance(row, ledger.Message) else None
 
 
-def _dialog_owner(_key: bytes, value: bytes) -> str | None:
-    """The board's rows lie in the partition of the dialog's client."""
-    return decode_dialog_view(value).customer
+def _dialog_owner(key: bytes, _value: bytes) -> str | None:
+    """The board's rows lie where the dialog's own key says, so that they stay there when it becomes known who the client is."""
+    return key.decode()
 
 
 TABLES = (

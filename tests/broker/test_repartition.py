@@ -245,14 +245,24 @@ async def test_a_running_worker_is_named_and_nothing_is_touched(settings, proces
         assert shop.processes["worker"].status() is None
 
 
-async def test_the_rows_of_the_board_go_after_their_clients(settings):
+async def test_the_rows_of_the_board_go_where_the_worker_looks_for_them_whoever_their_client_is(settings):
     await provision(settings)
-    user = next(name for name in map(str, range(99)) if partition_of(name, OLD) == 2 and partition_of(name, NEW) == 6)
-    row = encode_json(DialogView("vk:1", user, 1.0))
-    await broker_of(settings, OLD).write(DIALOGS.name, [(2, b"vk:1", row)])
+    vk = [f"vk:{number}" for number in range(999) if partition_of(f"vk:{number}", OLD) == 2]
+    stays = next(name for name in vk if partition_of(name, NEW) == 2)
+    leaves = next(name for name in vk if partition_of(name, NEW) == 6)
+    clients = [next(name for name in map(str, range(99)) if partition_of(name, NEW) == home) for home in (6, 1)]
+    rows = {
+        name.encode(): encode_json(DialogView(name, user, 1.0))
+        for name, user in zip((stays, leaves), clients, strict=True)
+    }
+    await broker_of(settings, OLD).write(DIALOGS.name, [(2, key, row) for key, row in rows.items()])
     await move(settings).run(dry=False)
     found, _ = await rows_of(settings, DIALOGS.name)
-    assert found == {**dict.fromkeys(range(NEW), {}), 6: {b"vk:1": row}}
+    assert found == {
+        **dict.fromkeys(range(NEW), {}),
+        2: {stays.encode(): rows[stays.encode()]},
+        6: {leaves.encode(): rows[leaves.encode()]},
+    }
 
 
 async def test_numbers_that_cannot_be_reached_are_refused_with_those_that_can(settings):
