@@ -81,7 +81,11 @@ class Settings:
         "", "comma-separated further hosts (a picture server) that products told by a browser may point to in mails"
     )
     chats: str = setting("", "YAML file of the messengers and help desks that may speak to us; empty: none")
-    trusted_proxies: str = setting("", "comma-separated addresses whose X-Forwarded-For is believed")
+    trusted_proxies: str = setting(
+        "",
+        "comma-separated addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; by the console "
+        "also X-Forwarded-Proto and BOOMERANG_CONSOLE_PROXY_HEADER",
+    )
     rate_per_key: int = setting(20_000, "requests per second allowed to one write key")
     rate_per_address: int = setting(
         200, "requests (of up to 20 events) per second allowed to one client address and browser key"

@@ -1,6 +1,9 @@
 """Who gets into the console, and what a POST needs."""
 
+import asyncio
 import re
+import socket
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -10,7 +13,7 @@ from app.clock import ManualClock
 from app.commands import password as password_command
 from app.errors import CommandError, SettingsError, UsageError
 from app.tokens import SESSION_LIFE
-from app.web.console.app import create
+from app.web.console.app import create, server_of
 from app.web.console.login import MOST_BODY
 from app.web.console.passwords import users
 from app.web.console.state import Console
@@ -162,7 +165,8 @@ async def test_a_post_needs_the_token_of_its_own_session_and_no_other_origin(ope
         ).status_code
 
     assert own != foreign
-    assert await post("") == await post(foreign) == await post(own[:-1] + "0") == 403
+    altered = own[:-1] + ("1" if own.endswith("0") else "0")
+    assert await post("") == await post(foreign) == await post(altered) == 403
     assert await post(own, Origin="https://evil.example") == await post(own, Origin="null") == 403
     assert await post(own, Origin="http://console.example") == await post(own) == 404, "let in, and no such dialog"
 
@@ -184,6 +188,56 @@ async def test_a_trusted_proxy_names_the_user_and_nobody_else_may(open_browser):
     assert (await browser.http.get("/", headers=doubled)).status_code == 303
 
 
+@asynccontextmanager
+async def served(settings, eventually):
+    """A client of the console over a real connection: its peer is 127.0.0.1."""
+    console = Console(settings, ManualClock())
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = server_of(create(console))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await eventually(lambda: server.started, 20)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await serving
+        await console.close()
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "let_in"),
+    [
+        ("10.0.0.7", "10.0.0.7", False),
+        ("10.0.0.7", "", False),
+        ("127.0.0.1", "198.51.100.5", True),
+        ("127.0.0.0/8", "198.51.100.5, 127.0.0.9", True),
+        ("127.0.0.1", "", True),
+    ],
+)
+async def test_a_proxy_is_known_by_its_connection_and_not_by_what_it_says(
+    make_settings, eventually, trusted, forwarded, let_in
+):
+    settings = make_settings(
+        kafka="kafka://127.0.0.1:1",
+        redis="",
+        console_host="0.0.0.0",
+        console_proxy_header="X-Forwarded-User",
+        trusted_proxies=trusted,
+    )
+    headers = {"X-Forwarded-User": "maria", **({"X-Forwarded-For": forwarded} if forwarded else {})}
+    async with served(settings, eventually) as client:
+        assert (await client.get("/customers", headers=headers)).status_code == (200 if let_in else 303)
+
+
+@pytest.mark.parametrize(("trusted", "secure"), [("203.0.113.0/24", True), ("10.0.0.0/8", False), ("", False)])
+async def test_behind_a_trusted_network_that_speaks_https_the_cookie_is_secure(open_browser, trusted, secure):
+    browser = open_browser(trusted_proxies=trusted)
+    browser.http.headers["X-Forwarded-Proto"] = "https"
+    assert ("Secure" in (await browser.http.get("/login")).headers["set-cookie"]) is secure
+
+
 async def test_on_loopback_it_is_open_and_says_so_loudly(open_browser, caplog):
     browser = open_browser(console_users="", console_host="127.0.0.1", base="http://127.0.0.1")
     assert "THE CONSOLE IS OPEN" in caplog.text
@@ -199,6 +253,7 @@ async def test_on_loopback_it_is_open_and_says_so_loudly(open_browser, caplog):
         ({"console_users": "maria:secret"}, "boomerang password"),
         ({"console_users": f"maria:{HASH} maria:{HASH}"}, "each name once"),
         ({"console_users": "", "console_proxy_header": "X-User"}, "BOOMERANG_TRUSTED_PROXIES"),
+        ({"trusted_proxies": "my-proxy"}, "BOOMERANG_TRUSTED_PROXIES"),
     ],
 )
 async def test_a_console_that_would_keep_nobody_out_does_not_start(make_settings, overrides, told):

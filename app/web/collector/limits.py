@@ -60,7 +60,7 @@ class Proxies:
 
         Read from the right: the last address that no trusted proxy has. What a client writes itself stands further left.
         """
-        if not self._trusted or not self._trusts(peer):
+        if not self._trusted or not self.trusts(peer):
             return _bucket(peer)
         address = peer
         for hop in reversed(forwarded.split(",")[-20:]):
@@ -68,11 +68,12 @@ class Proxies:
             if _parse(told) is None:
                 break
             address = told
-            if not self._trusts(told):
+            if not self.trusts(told):
                 break
         return _bucket(address)
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Whether what the peer at `address` says of its clients is believed."""
         parsed = _parse(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

@@ -80,16 +80,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
                 raise CommandError(
                     f"port {settings.inbox_port} of the dev inbox cannot be used ({error.strerror}); set BOOMERANG_INBOX_PORT"
                 ) from None
-        config = uvicorn.Config(
-            create(console),
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
-        server = _Server(config)
+        server = server_of(create(console))
 
         def stop() -> None:
             console.live.feed.close()
@@ -110,6 +101,22 @@ async def serve(settings: Settings, clock: Clock) -> None:
             await smtp.stop()
         await console.close()
         listener.close()
+
+
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """The HTTP server. The peer stays the peer: what a proxy says of its clients, the login alone judges."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
 
 
 class _Server(uvicorn.Server):

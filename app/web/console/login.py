@@ -22,7 +22,7 @@ from app.clock import Clock
 from app.errors import CommandError
 from app.settings import Settings, split
 from app.tokens import SESSION_LIFE, BadToken, load_secret, mark, read_session_token, session_token
-from app.web.collector.limits import Buckets
+from app.web.collector.limits import Buckets, Proxies
 from app.web.console import login_page
 from app.web.console.guard import LOOPBACK
 from app.web.console.passwords import Passwords, users
@@ -68,10 +68,11 @@ class Login:
         self._known = users(settings.console_users)
         self._passwords = Passwords(self._known)
         self._header = settings.console_proxy_header.lower().encode("latin-1", "replace")
-        self._proxies = frozenset(split(settings.trusted_proxies))
+        trusted = split(settings.trusted_proxies)
+        self._proxies = Proxies(trusted)
         self._tries = Buckets(TRIES_PER_SECOND)
         self.open = not self._known and not self._header
-        if self._header and not self._proxies:
+        if self._header and not trusted:
             raise CommandError(
                 "BOOMERANG_CONSOLE_PROXY_HEADER needs BOOMERANG_TRUSTED_PROXIES: whose header is believed"
             )
@@ -126,7 +127,7 @@ class Login:
         return User(name, mark(self._secret, "csrf", cookies[COOKIE]))
 
     def _named_by_proxy(self, scope: Scope) -> str:
-        if not self._header or not scope["client"] or scope["client"][0] not in self._proxies:
+        if not self._header or not self._proxies.trusts(_peer(scope)):
             return ""
         told = [value for name, value in scope["headers"] if name == self._header]
         name = told[0].decode("utf-8", "replace").strip() if len(told) == 1 else ""
@@ -169,7 +170,7 @@ class Login:
             return refused or self._form(scope, following, "Cookies are needed to log in.", 403)
         form = form_of(scope)
         name, now = form.get("name", "")[:64], self._clock.monotonic()
-        address = scope["client"][0] if scope["client"] else ""
+        address = self._proxies.client(_peer(scope), _forwarded(scope))
         wait = max(self._tries.take(f"address {address}", now), self._tries.take(f"name {name}", now))
         if wait:
             return self._form(scope, following, f"Too many tries. Come back in {wait} seconds.", 429)
@@ -194,9 +195,18 @@ class Login:
 
     def _set(self, scope: Scope, answer: Response, name: str, value: str, age: int, same_site: Any) -> None:
         told = dict(scope["headers"]).get(b"x-forwarded-proto", b"")
-        proxied = bool(scope["client"]) and scope["client"][0] in self._proxies and told == b"https"
+        proxied = told == b"https" and self._proxies.trusts(_peer(scope))
         secure = self._always_secure or scope.get("scheme") == "https" or proxied
         answer.set_cookie(name, value, max_age=age, path="/", secure=secure, httponly=True, samesite=same_site)
+
+
+def _peer(scope: Scope) -> str:
+    """The address at the other end of the connection: a browser's, or a proxy's."""
+    return scope["client"][0] if scope["client"] else ""
+
+
+def _forwarded(scope: Scope) -> str:
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
 
 
 def _cookies(scope: Scope) -> dict[str, str]:
