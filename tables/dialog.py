@@ -26,6 +26,8 @@ KEEP_QUIET = 30 * 86_400.0
 """Seconds after which a dialog that nobody closed, and in which nothing happens, is forgotten."""
 SEEN = 8
 DIGEST = 8
+Episodes = dict[Watch, tuple[str, tuple[float, float] | None]]
+"""Watch -> what its present episode hangs on, and its clock as `Dialog.running` gives it."""
 
 
 class LiveAlert(msgspec.Struct, array_like=True, gc=False):
@@ -164,6 +166,10 @@ class Dialog(msgspec.Struct, array_like=True, gc=False):
         if watch is Watch.RESOLUTION:
             return self.run_at, self.work_spent
         return (self.run_at, self.wait_spent) if (watch is Watch.FIRST_RESPONSE) == (self.first_response < 0) else None
+
+    def episodes(self) -> Episodes:
+        """The present episode of each watch."""
+        return {watch: (self.anchor(watch), self.running(watch)) for watch in Watch}
 
 
 def digest(text: str) -> bytes:

@@ -19,12 +19,12 @@ from app.model.journal import JournalLine
 from app.model.link import Claim
 from app.model.reasons import Reason
 from tables.customer import Customer, Permission
-from tables.dialog import DIALOGS, Dialog, find
+from tables.dialog import DIALOGS, Dialog, Episodes, find
 from tables.profile import set_consent
 from tables.talk import BEGINS, Sign, begin, heard
 
 HISTORICAL = 86_400.0
-"""Seconds after which what arrives is history: it alerts nobody."""
+"""Seconds after which what arrives is history: what it begins alerts nobody, and what goes on without it goes on."""
 ORDERED = "Order Completed"
 _CART_EVENTS = frozenset({"Product Added", "Product Removed", "Cart Viewed"})
 _ALL = frozenset(Watch)
@@ -64,9 +64,12 @@ class Dialogs:
             dialog = begin(event, name)
             self._add(matter, dialog)
         before = self._clocks.dues(customer, dialog)
+        episodes = dialog.episodes()
         sign = heard(dialog, event, self._staff.hours)
-        if sign is Sign.CLOSED or event.received_at - event.at > HISTORICAL:
+        if sign is Sign.CLOSED:
             dialog.settle(*Watch)
+        elif event.received_at - event.at > HISTORICAL:
+            dialog.settle(*_set_going(dialog, episodes, event.received_at - HISTORICAL))
         reason, watches = _ENDS.get(sign, (Reason.ENDED_BY_EVENT, _NOT_ANY))
         self._alarms.end(matter, dialog, watches, reason)
         self._tell(matter, dialog, before, reason)
@@ -184,6 +187,12 @@ class Dialogs:
     def _done(self, matter: Matter) -> Outcome:
         matter.out.wake_at = self.wake_of(matter.customer)
         return matter.out
+
+
+def _set_going(dialog: Dialog, before: Episodes, until: float) -> list[Watch]:
+    """The watches whose clock an event has set going at a moment before `until` (epoch seconds); the others are not its concern."""
+    now = dialog.episodes().items()
+    return [watch for watch, (anchor, run) in now if run and run[0] < until and before[watch] != (anchor, run)]
 
 
 def _with_alert(customer: Customer, alert: str) -> Dialog | None:

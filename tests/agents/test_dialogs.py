@@ -474,6 +474,33 @@ def test_history_alerts_nobody():
     assert shop.fired == []
 
 
+@pytest.mark.parametrize("id", ["first", "edit"])
+def test_a_word_of_yesterday_that_is_told_again_or_edited_does_not_silence_a_client_who_waits(id):
+    shop = room()
+    asked = shop.clock.now()
+    shop.asks(id="first", message_id="m1")
+    shop.wait(MINUTE)
+    shop.answers()
+    shop.wait(25 * HOUR)
+    before = len(shop.fired)
+    shop.asks("And the armchair?")
+    shop.wait(MINUTE)
+    shop.asks("Is it in stock now?", at=asked, id=id, message_id="m1")
+    shop.wait(2 * HOUR)
+    assert "next_response" in shop.fired[before:]
+
+
+def test_an_assignment_of_yesterday_does_not_excuse_the_silence_of_today():
+    shop = room()
+    assigned = shop.clock.now()
+    shop.asks()
+    shop.wait(25 * HOUR)
+    shop.answers()
+    shop.chat(ChatKind.ASSIGNED, manager="777", at=assigned)
+    shop.wait(31 * MINUTE)
+    assert "abandoned_dialog" in shop.fired
+
+
 def test_an_answer_that_is_heard_of_before_the_question_is_still_an_answer():
     shop = room()
     now = shop.clock.now()

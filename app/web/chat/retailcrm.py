@@ -68,7 +68,8 @@ def missed_dialogs(page: Any, since: float, place: Place) -> Found:
         opened, closed = reading.moment(dialog.get("created_at")), reading.moment(dialog.get("closed_at"))
         if opened is not None and opened >= since:
             found.each(dialog, _opened, dialog, None, place)
-        if reading.obj(dialog.get("responsible")).get("assigned_at"):
+        assigned = reading.moment(reading.obj(dialog.get("responsible")).get("assigned_at"))
+        if assigned is not None and assigned >= since:
             found.each(dialog, _assigned, dialog, None, place)
         if closed is not None and closed >= since:
             found.each(dialog, _closed, dialog, None, place)

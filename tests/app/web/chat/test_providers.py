@@ -4,6 +4,8 @@ import pytest
 
 from app.model.chat import ChatKind, DialogStatus, Speaker
 from app.model.receipt import Outcome, callback_data, read_callback_data
+from app.web.chat import retailcrm
+from app.web.chat.found import Place
 from tests.app.web.chat.frames import (
     ANN,
     AT,
@@ -352,3 +354,14 @@ def test_retailcrm_client_manager_and_bot_speak_in_one_dialog(frame_of):
 def test_retailcrm_a_dialog_is_opened_assigned_and_closed(frame_of, name, kind, at, manager):
     event = frame_of(name)
     assert (event.kind, event.at, event.manager, event.dialog) == (kind, at, manager, "90")
+
+
+def test_retailcrm_an_assignment_from_before_the_gap_is_not_told_again():
+    def page(assigned_at):
+        return [{"id": 7, "chat_id": 3, "responsible": {"id": 5, "type": "user", "assigned_at": assigned_at}}]
+
+    place = Place("retailcrm", "crm", NOW)
+    assert retailcrm.missed_dialogs(page(NOW - 61), NOW - 60, place).events == []
+    assert [event.kind for event in retailcrm.missed_dialogs(page(NOW - 59), NOW - 60, place).events] == [
+        ChatKind.ASSIGNED
+    ]
