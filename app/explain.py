@@ -79,7 +79,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.ESCALATED: (Tone.FIRED, "{scenario}: nobody took the alert, so {to} is told"),
     Reason.CLIENT_RETURNED: (Tone.INFO, "the client is on the site again while the alert waits{event}"),
     Reason.DIALOG_FORGOTTEN: (Tone.INFO, "a dialog in which nothing happens any more was forgotten"),
-    Reason.UNKNOWN_ALERT: (Tone.INFO, "a command named an alert or a dialog that is not known any more{event}"),
+    Reason.UNKNOWN_ALERT: (Tone.INFO, "a command named an alert or a dialog that is over or not known any more{event}"),
     Reason.GOAL_REACHED: (Tone.HELD, "{scenario} called back: the customer has done what it asks for{event}"),
     Reason.CONSENT_WITHDRAWN: (Tone.HELD, "{scenario} called back: consent for {channel} was withdrawn{event}"),
     Reason.EXPIRED: (Tone.HELD, "{scenario} not sent: its time was over before it could be handed over"),

@@ -97,13 +97,13 @@ class Alarms:
         self._update(matter, dialog, live, Reason.CLIENT_RETURNED)
         return True
 
-    def said(self, matter: Matter, dialog: Dialog, reason: Reason) -> None:
-        """Somebody of the team has said something about the dialog."""
+    def said(self, matter: Matter, dialog: Dialog, reason: Reason, was_live: bool) -> None:
+        """Somebody of the team has said something about the dialog. The end of an alert that was over before is not told again."""
         live = dialog.alert
         scenario, alert_id = (live.scenario, live.alert_id) if live is not None else ("", "")
         by = live.by_name or live.by if live is not None else dialog.taken_name or dialog.taken_by
         matter.journal(reason, dialog, scenario, alert_id, by=by)
-        if live is not None:
+        if live is not None and was_live:
             self._update(matter, dialog, live, reason)
 
     def release(self, matter: Matter, dialog: Dialog) -> None:

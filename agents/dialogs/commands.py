@@ -15,6 +15,19 @@ def is_repeated(dialog: Dialog, command: ChatCommand) -> bool:
     return not dialog.note(command.event_id)
 
 
+def is_stale(dialog: Dialog, command: ChatCommand) -> bool:
+    """Whether the command is about an alert that the dialog no longer has, or pressed on one that has ended.
+
+    What runs now is another episode, which whoever presses below an old message has not seen; taking over is the dialog's.
+    """
+    if not command.alert:
+        return False
+    live = dialog.alert
+    if live is None or live.alert_id != command.alert:
+        return True
+    return not live.live and not command.dialog and command.kind is not CommandKind.TAKE
+
+
 def done(dialog: Dialog, command: ChatCommand, hours: BusinessHours) -> Reason:
     """Do a command; its reason. What it says of an alert that has ended changes nothing there."""
     match command.kind:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agents.dialogs.alarms import Alarms
 from agents.dialogs.clocks import Clocks, Dues
-from agents.dialogs.commands import done, is_repeated
+from agents.dialogs.commands import done, is_repeated, is_stale
 from agents.dialogs.outcome import Matter, Outcome
 from agents.dialogs.showing import view_of
 from agents.dialogs.staff import Staff
@@ -77,17 +77,18 @@ class Dialogs:
         return self._done(matter)
 
     def on_command(self, key: str, customer: Customer, command: ChatCommand) -> Outcome:
-        """Do what somebody of the team has said. One about a dialog or an alert that is not here is journaled as unknown."""
+        """Do what somebody of the team has said. One about a dialog or an alert that is not here, or over, is journaled as unknown."""
         matter = Matter(key, customer, command.at, command.event_id, Outcome())
         dialog = find(customer.dialogs, command.dialog) if command.dialog else _with_alert(customer, command.alert)
-        if dialog is None or (command.alert and (dialog.alert is None or dialog.alert.alert_id != command.alert)):
+        if dialog is None or is_stale(dialog, command):
             detail: dict[str, str | float | int] = {"command": command.kind.value, "alert": command.alert[:40]}
             line = JournalLine(command.at, key, Reason.UNKNOWN_ALERT, event_id=command.event_id, detail=detail)
             matter.out.reasons.append(line)
         elif not is_repeated(dialog, command):
             before = self._clocks.dues(customer, dialog)
+            was_live = dialog.alert is not None and dialog.alert.live
             reason = done(dialog, command, self._staff.hours)
-            self._alarms.said(matter, dialog, reason)
+            self._alarms.said(matter, dialog, reason, was_live)
             self._tell(matter, dialog, before, reason)
             self._show(matter, dialog)
         return self._done(matter)

@@ -325,6 +325,40 @@ def test_what_is_not_relevant_is_not_told_again(shop):
     assert shop.fired == ["abandoned_dialog"]
 
 
+@pytest.mark.parametrize("kind", ["dismiss", "snooze", "resolve"])
+def test_a_press_below_an_alert_that_has_ended_leaves_the_next_wait_alone(shop, kind):
+    talk(shop)
+    shop.wait(31 * MINUTE)
+    alert = shop.triggers[0].alert.alert_id
+    shop.asks("One more question")
+    shop.press(kind, alert)
+    assert shop.reasons()[-1] == Reason.UNKNOWN_ALERT
+    assert "telegram:shop:d1" in shop.board
+    asked = shop.clock.now()
+    shop.wait(3 * HOUR)
+    waited = [trigger.due - asked for trigger in shop.triggers if trigger.scenario == "next_response"]
+    assert waited
+    assert waited[0] < HOUR
+
+
+def test_the_board_resolves_a_dialog_whose_alert_has_ended(shop):
+    talk(shop)
+    shop.wait(31 * MINUTE)
+    shop.asks("One more question")
+    shop.press("resolve", shop.triggers[0].alert.alert_id, customer=CLIENT, dialog="telegram:shop:d1")
+    assert shop.board == {}
+
+
+def test_whoever_takes_over_after_the_end_of_an_alert_does_not_make_it_end_again(shop):
+    talk(shop)
+    shop.wait(31 * MINUTE)
+    shop.asks("I am back")
+    told = len(shop.updates)
+    shop.press("take", shop.triggers[0].alert.alert_id)
+    assert len(shop.updates) == told
+    assert shop.board["telegram:shop:d1"].taken_by == "anna"
+
+
 def test_the_board_takes_snoozes_and_resolves_without_an_alert(shop):
     shop.asks()
     where = {"customer": CLIENT, "dialog": "telegram:shop:d1"}
