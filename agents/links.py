@@ -76,8 +76,8 @@ class Links:
         if owner == claim.owner:
             return
         if owner.startswith(RESERVED_PREFIXES):  # no user's yet: whoever has the phone has what its address has
+            # which may refuse, so that the phone goes on leading where its address leads
             self._link(step, owner, Claim(owner, claim.owner, claim.at, claim.event_id))
-            step.put(claim.alias, Pointer(claim.owner))
             return
         detail: dict[str, str | float | int] = {"alias": claim.alias, "owner": owner}
         line = JournalLine(claim.at, claim.owner, Reason.LINK_REFUSED, event_id=claim.event_id, detail=detail)

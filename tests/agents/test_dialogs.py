@@ -480,6 +480,24 @@ def test_a_dialog_waits_under_its_phone_for_the_user_who_says_it_is_his():
     assert shop.board["telegram:shop:d1"].taken_by == "anna"
 
 
+def test_a_second_user_who_names_the_phone_does_not_split_a_client_whose_address_is_the_first_ones():
+    shop = room()
+    known = {"phone": "+4911111111", "email": "ann@x.example"}
+    shop.asks(**known)
+    shop.identify("u0", email=known["email"])
+    shop.wait(MINUTE)
+    shop.answers(**known)
+    shop.identify("u1", phone=known["phone"])
+    assert Reason.LINK_REFUSED in shop.reasons()
+    shop.wait(MINUTE)
+    shop.asks("I take it", **known)
+    shop.wait(HOUR)
+    assert "abandoned_dialog" not in shop.fired
+    assert shop.customer("u0").dialogs[0].client_text == "I take it"
+    assert shop.customer("u1").dialogs is None
+    assert shop.dead == []
+
+
 def test_a_user_id_with_a_proof_leads_straight_home():
     shop = room()
     shop.asks(user_id="u1")
