@@ -111,7 +111,11 @@ class Settings:
     console_open: bool = setting(
         False, "answer without a login on other addresses than loopback too; for closed networks"
     )
-    console_url: str = setting("", "how the sales team reaches the console, for links in alerts; empty: no links")
+    console_url: str = setting(
+        "",
+        "how the sales team reaches the console, for links in alerts; empty: no links. With a login, the console answers to "
+        "its host too",
+    )
     shop_port: int = setting(8002, "port of the demo shop")
     worker_host: str = setting("127.0.0.1", "address that the web of worker and delivery agent listens on")
     worker_port: int = setting(6066, "port of the worker's web (metrics, health)")

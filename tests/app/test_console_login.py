@@ -238,6 +238,30 @@ async def test_behind_a_trusted_network_that_speaks_https_the_cookie_is_secure(o
     assert ("Secure" in (await browser.http.get("/login")).headers["set-cookie"]) is secure
 
 
+@pytest.mark.parametrize("host", ["console.shop.example", "127.0.0.1:8001"])
+async def test_on_loopback_behind_a_proxy_it_answers_to_its_public_name_and_takes_its_posts(open_browser, host):
+    public = "https://Console.Shop.example:443/"
+    browser = open_browser(console_host="127.0.0.1", console_url=public, base=f"https://{host}")
+    browser.http.headers["Origin"] = "https://console.shop.example"
+    assert (await browser.log_in()).status_code == 303
+    token = re.search('data-csrf="([^"]+)"', (await browser.http.get("/dialogs")).text)[1]
+
+    async def post(origin):
+        body = {"kind": "take", "dialog": "none", "request": "12345678"}
+        headers = {"X-CSRF-Token": token, "Origin": origin}
+        return (await browser.http.post("/api/board/commands", json=body, headers=headers)).status_code
+
+    assert await post("https://console.shop.example") == 404, "let in, and no such dialog"
+    assert await post("https://evil.example") == await post("http://console.shop.example:81") == 403
+    assert (await browser.http.get("/login", headers={"Host": "evil.example"})).status_code == 421
+
+
+async def test_without_a_login_the_public_name_opens_nothing(open_browser):
+    values = {"console_users": "", "console_host": "127.0.0.1", "console_url": "https://console.shop.example"}
+    browser = open_browser(**values, base="http://console.shop.example")
+    assert (await browser.http.get("/")).status_code == 421
+
+
 async def test_on_loopback_it_is_open_and_says_so_loudly(open_browser, caplog):
     browser = open_browser(console_users="", console_host="127.0.0.1", base="http://127.0.0.1")
     assert "THE CONSOLE IS OPEN" in caplog.text
@@ -254,6 +278,7 @@ async def test_on_loopback_it_is_open_and_says_so_loudly(open_browser, caplog):
         ({"console_users": f"maria:{HASH} maria:{HASH}"}, "each name once"),
         ({"console_users": "", "console_proxy_header": "X-User"}, "BOOMERANG_TRUSTED_PROXIES"),
         ({"trusted_proxies": "my-proxy"}, "BOOMERANG_TRUSTED_PROXIES"),
+        ({"console_users": f"maria:{HASH}", "console_url": "https://a:b"}, "BOOMERANG_CONSOLE_URL"),
     ],
 )
 async def test_a_console_that_would_keep_nobody_out_does_not_start(make_settings, overrides, told):

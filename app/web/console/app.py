@@ -64,7 +64,7 @@ def create(console: Console) -> ASGIApp:
         log.warning(
             "THE CONSOLE IS OPEN: whoever reaches it sees customers and dialogs; BOOMERANG_CONSOLE_USERS closes it"
         )
-    return Guard(login, console.settings.console_host)
+    return Guard(login, console.settings.console_host, "" if login.open else console.settings.console_url)
 
 
 async def serve(settings: Settings, clock: Clock) -> None:

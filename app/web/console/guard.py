@@ -1,7 +1,8 @@
 """What every answer of the console carries, and whom it answers: security headers, a check of the Host header, errors in words.
 
 The console is for people on the shop's own network. On a loopback address it answers only to loopback names, so that a
-hostile page cannot reach it through a name that resolves to 127.0.0.1.
+hostile page cannot reach it through a name that resolves to 127.0.0.1; with a login also to the host of BOOMERANG_CONSOLE_URL,
+which a proxy on the same machine passes on.
 """
 
 from typing import Any
@@ -11,11 +12,17 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import SettingsError
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_ELSEWHERE = (
+    "this console answers to 127.0.0.1 and localhost only; with a login also to the host of BOOMERANG_CONSOLE_URL\n"
+)
 
 
 def mail_policy(shop_url: str) -> str:
@@ -29,13 +36,28 @@ def mail_policy(shop_url: str) -> str:
     )
 
 
+def origin_of(url: str) -> str:
+    """The origin of BOOMERANG_CONSOLE_URL as browsers write it, without the scheme's own port; "" for none. Raises SettingsError."""
+    parts = urlsplit(url)
+    try:
+        told = parts.port
+    except ValueError as error:
+        raise SettingsError(f"BOOMERANG_CONSOLE_URL: {error}") from None
+    if not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if told in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f":{told}"
+    return f"{parts.scheme}://{host}{port}"
+
+
 class Guard:
     """ASGI middleware around the whole console."""
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
-        """`host` is the address that the console listens on."""
+    def __init__(self, app: ASGIApp, host: str, public: str = "") -> None:
+        """`host` is the address that the console listens on, `public` the URL of a proxy before it, where there is a login."""
         self._app = app
-        self._hosts = LOOPBACK if host in LOOPBACK else None
+        name = urlsplit(public).hostname or ""
+        self._hosts = LOOPBACK | {name} - {""} if host in LOOPBACK else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -49,7 +71,7 @@ class Guard:
             await send(message)
 
         if self._hosts is not None and _host(scope) not in self._hosts:
-            answer = PlainTextResponse("this console answers to 127.0.0.1 and localhost only\n", 421)
+            answer = PlainTextResponse(_ELSEWHERE, 421)
             await answer(scope, receive, guarded)
             return
         await self._app(scope, receive, guarded)

@@ -24,7 +24,7 @@ from app.settings import Settings, split
 from app.tokens import SESSION_LIFE, BadToken, load_secret, mark, read_session_token, session_token
 from app.web.collector.limits import Buckets, Proxies
 from app.web.console import login_page
-from app.web.console.guard import LOOPBACK
+from app.web.console.guard import LOOPBACK, origin_of
 from app.web.console.passwords import Passwords, users
 
 COOKIE = "boomerang_session"
@@ -82,6 +82,7 @@ class Login:
                 "BOOMERANG_CONSOLE_PROXY_HEADER, or BOOMERANG_CONSOLE_OPEN=yes where only trusted people reach it"
             )
         self._secret = load_secret(settings)
+        self._public = "" if self.open else origin_of(settings.console_url)
         self._always_secure = settings.console_url.startswith("https://")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,8 +150,8 @@ class Login:
             scope["boomerang.form"] = {name: values[0] for name, values in fields.items()}
         told = headers.get(b"x-csrf-token", b"").decode("latin-1") or form_of(scope).get("csrf", "")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        foreign = bool(origin) and urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1")
-        if foreign or not hmac.compare_digest(told.encode(), token.encode()):
+        own = urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1") or origin == self._public
+        if (origin and not own) or not hmac.compare_digest(told.encode(), token.encode()):
             return _problem(
                 scope, 403, "this did not come from a page of this console, or the page is too old: load it again"
             )
