@@ -102,12 +102,41 @@ async def test_a_wrong_name_or_password_is_refused_alike(open_browser, name, pas
     assert (await browser.http.get("/")).status_code == 303
 
 
+async def tries(browser, count, name="maria", password="wrong", **headers):
+    """The answers to tries at one moment."""
+    found = []
+    for _ in range(count):
+        form = {"csrf": await browser.form(), "name": name, "password": password}
+        found.append((await browser.http.post("/login", data=form, headers=headers)).status_code)
+    return found
+
+
 async def test_passwords_are_not_tried_faster_than_a_person_types(open_browser):
     browser = open_browser()
-    assert (await browser.log_in(password="wrong")).status_code == 401
-    token = await browser.form()
-    again = await browser.http.post("/login", data={"csrf": token, "name": "maria", "password": PASSWORD})
-    assert again.status_code == 429 and "Too many tries" in again.text
+    assert await tries(browser, 4) == [401, 401, 401, 429]
+    browser.clock.advance(20)
+    assert await tries(browser, 2) == [401, 429]
+    assert await tries(browser, 1, "ivan", PASSWORD) == [303], "another name from there is let in"
+
+
+async def test_who_tries_a_name_from_elsewhere_keeps_nobody_out(open_browser):
+    browser = open_browser(trusted_proxies="203.0.113.0/24")
+    assert await tries(browser, 30, **{"X-Forwarded-For": "198.51.100.66"}) == [401] * 3 + [429] * 27
+    assert await tries(browser, 1, password=PASSWORD, **{"X-Forwarded-For": "198.51.100.5"}) == [303]
+
+
+async def test_a_name_is_not_guessed_from_many_addresses(open_browser):
+    browser = open_browser(trusted_proxies="203.0.113.9")
+    found = [(await tries(browser, 1, **{"X-Forwarded-For": f"198.51.100.{at}"}))[0] for at in range(21)]
+    assert found == [401] * 20 + [429]
+    browser.clock.advance(5)
+    assert await tries(browser, 1, password=PASSWORD, **{"X-Forwarded-For": "198.51.100.99"}) == [303]
+
+
+async def test_many_names_are_not_tried_from_one_address(open_browser):
+    browser = open_browser()
+    found = [(await tries(browser, 1, f"name{at}", **{"X-Forwarded-For": f"6.6.6.{at}"}))[0] for at in range(11)]
+    assert found == [401] * 10 + [429], "whom we do not trust, we do not believe"
 
 
 async def test_a_login_needs_the_token_of_its_own_form_and_its_cookie(open_browser):

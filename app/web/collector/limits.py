@@ -13,14 +13,14 @@ Network = IPv4Network | IPv6Network
 
 
 class Buckets:
-    """One token bucket for each name: `rate` tokens a second, a burst of two seconds' worth.
+    """One token bucket for each name: `rate` tokens a second, a burst of `burst`, or of two seconds' worth.
 
     When the table is full the bucket that was made first goes; whoever had it starts with a full one.
     """
 
-    def __init__(self, rate: float, *, limit: int = TABLE_LIMIT) -> None:
+    def __init__(self, rate: float, *, burst: float = 0.0, limit: int = TABLE_LIMIT) -> None:
         self._rate = rate
-        self._burst = max(1.0, rate * BURST_SECONDS)
+        self._burst = max(1.0, burst or rate * BURST_SECONDS)
         self._limit = limit
         self._levels: dict[str, tuple[float, float]] = {}
 

@@ -30,8 +30,11 @@ from app.web.console.passwords import Passwords, users
 COOKIE = "boomerang_session"
 VISIT = "boomerang_visit"
 MOST_BODY = 64 << 10
-TRIES_PER_SECOND = 0.2
-"""Passwords tried from one address, and for one name; a burst of two is allowed."""
+PACES = ((1 / 20, 3.0), (1.0, 10.0), (0.2, 20.0))
+"""Passwords tried a second, and at once: for one name from one address, from one address, and for one name from everywhere.
+
+The first is slower than the last, so that nobody can keep another one out from a single address.
+"""
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/pages/console.css", "/pages/icon.svg"})
 
 
@@ -70,7 +73,7 @@ class Login:
         self._header = settings.console_proxy_header.lower().encode("latin-1", "replace")
         trusted = split(settings.trusted_proxies)
         self._proxies = Proxies(trusted)
-        self._tries = Buckets(TRIES_PER_SECOND)
+        self._paces = [Buckets(rate, burst=burst) for rate, burst in PACES]
         self.open = not self._known and not self._header
         if self._header and not trusted:
             raise CommandError(
@@ -170,9 +173,8 @@ class Login:
         if refused is not None or not visit:
             return refused or self._form(scope, following, "Cookies are needed to log in.", 403)
         form = form_of(scope)
-        name, now = form.get("name", "")[:64], self._clock.monotonic()
-        address = self._proxies.client(_peer(scope), _forwarded(scope))
-        wait = max(self._tries.take(f"address {address}", now), self._tries.take(f"name {name}", now))
+        name = form.get("name", "")[:64]
+        wait = self._pace(name, self._proxies.client(_peer(scope), _forwarded(scope)))
         if wait:
             return self._form(scope, following, f"Too many tries. Come back in {wait} seconds.", 429)
         if not await self._passwords.right(name, form.get("password", "")):
@@ -181,6 +183,11 @@ class Login:
         token = session_token(self._secret, name, self._clock.now(), self._proof(self._passwords.hash_of(name)))
         self._set(scope, answer, COOKIE, token, int(SESSION_LIFE), "lax")
         return answer
+
+    def _pace(self, name: str, address: str) -> int:
+        """0, or the seconds to wait. Who is held back by one pace takes nothing from the next ones, which are others' too."""
+        now, whose = self._clock.monotonic(), (f"{address} {name}", address, name)
+        return next((wait for pace, of in zip(self._paces, whose, strict=True) if (wait := pace.take(of, now))), 0)
 
     def _form(self, scope: Scope, following: str, told: str, status: int) -> Response:
         visit = secrets.token_urlsafe(16)
