@@ -71,7 +71,13 @@ class Ambiguous(NamedTuple):
     reason: str
 
 
-Answer = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
+class Later(NamedTuple):
+    """Its turn has not come, by our own pace: the provider was not asked. To be tried again in `after` seconds; it was no attempt."""
+
+    after: float
+
+
+Answer = Sent | Retry | Later | Rejected | Misconfigured | Down | Ambiguous
 
 Irreversible = Callable[[], Awaitable[None]]
 """Awaited by the channel exactly once, right before the moment after which the provider may have the message (SMTP: before the

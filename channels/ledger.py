@@ -83,7 +83,8 @@ class Shown(msgspec.Struct, array_like=True, gc=False):
 class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     """One message. `payload` is the trigger's JSON while the message is unsettled, and dropped afterwards.
 
-    `attempt` counts the attempts that are known to have failed. `deadline` is when the row next needs attention: while
+    `attempt` counts the attempts that are known to have failed, and tells one grant from the next; `put_off` of them were put off
+    by a provider who named the time, and do not count against the most that a message gets. `deadline` is when the row next needs attention: while
     unsettled the message's expiry, afterwards the time at which the row is forgotten.
     """
 
@@ -102,6 +103,7 @@ class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     wake: float = 0.0
     shown: Shown | None = None
     """Set for an alert to the sales team, and for the changes of one."""
+    put_off: int = 0
 
     def move(self, move: Move, at: float, reason: str = "") -> None:
         """Make one transition, or raise IllegalMove and change nothing."""

@@ -1,4 +1,4 @@
-"""As fast as a provider allows in each chat, and a burst as one digest. What waits for its turn in a chat waits here.
+"""As fast as a provider allows in each chat, and a burst as one digest. The next of a chat wait here for their turn, the rest in its lane.
 
 A chat that is told more than `many` alerts in a minute gets those that wait as one message. Every message still asks for its own
 irreversible moment and gets its own answer: a digest is many messages that are handed over together.
@@ -9,13 +9,17 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from channels.channel import Ambiguous, Answer, Irreversible, Rendered, Retry
+from channels.channel import Ambiguous, Answer, Irreversible, Later, Rendered, Retry
 
 MINUTE = 60.0
 MOST_CHATS = 1_000
 """Chats whose pace is remembered; the one that was quiet longest is forgotten first."""
-LONGEST_TURN = 20.0
-"""Seconds that a message waits here for its turn; a longer pause is the ledger's business."""
+LONGEST_TURN = 5.0
+"""Seconds that the next message of a chat waits here for its turn; with a longer pause it waits in its lane."""
+SOONEST = 0.05
+"""Seconds after which a message that waits in its lane comes again at the earliest."""
+MOST_WAITING = 4
+"""Messages that cannot be bundled and wait here for one chat, and hold a place that others could speak from; the rest waits in its lane."""
 
 
 class Pace(NamedTuple):
@@ -63,6 +67,8 @@ class _Chat:
         self.waiting: list[_Turn] = []
         self.next_at = 0.0
         self.said: deque[float] = deque()
+        self.later_at = {True: 0.0, False: 0.0}
+        """Whether it can be bundled -> when the last of those comes again that were told to wait in the lane."""
 
 
 class Fewer(Exception):  # noqa: N818 - not an error: some messages of the digest were withheld
@@ -84,13 +90,16 @@ class Pacing:
     async def speak(self, chat: str, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand a message over in its turn, alone or in a digest."""
         queue, turn = self._queue(chat), _Turn(message, irreversible)
+        later = self._later(chat, queue, message)
+        if later is not None:
+            return later
         queue.waiting.append(turn)
         try:
             async with queue.lock:
                 if not turn.done:
                     wait = queue.next_at - self._monotonic()
                     if wait > LONGEST_TURN:
-                        return Retry(wait, "the chat's pace")
+                        return Later(wait)
                     if wait > 0:
                         await asyncio.sleep(wait)
                     await self._take_turn(chat, queue, turn)
@@ -101,6 +110,19 @@ class Pacing:
             raise turn.error
         assert turn.answer is not None, "answered in its turn"
         return turn.answer
+
+    def _later(self, chat: str, queue: _Chat, message: Rendered) -> Later | None:
+        """When to come again, where enough of a chat wait already: one busy chat must not keep the others from speaking."""
+        pace, now, bundled = self._pace(chat), self._monotonic(), message.bundled
+        wait = max(queue.next_at - now, 0.0)
+        together = pace.together if bundled else 1
+        waiting = sum(one.message.bundled == bundled for one in queue.waiting)
+        if waiting < max(together, MOST_WAITING) and wait <= LONGEST_TURN:
+            return None
+        turn = max(wait, pace.every * waiting / together, SOONEST)
+        after_others = queue.later_at[bundled] + pace.every / together
+        queue.later_at[bundled] = min(max(now + turn, after_others), now + max(turn, MINUTE))
+        return Later(queue.later_at[bundled] - now)
 
     def _queue(self, chat: str) -> _Chat:
         queue = self._chats.setdefault(chat, _Chat())

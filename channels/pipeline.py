@@ -15,9 +15,9 @@ from app.model.trigger import Trigger
 from channels import alert, retry
 from channels.channel import (
     Ambiguous,
-    Answer,
     Channel,
     Down,
+    Later,
     Misconfigured,
     Rejected,
     Rendered,
@@ -34,7 +34,8 @@ MOST_DETAIL = 200
 class Verdict(NamedTuple):
     """What becomes of a message. `move` of None: nothing was handed over and the whole channel has to wait (`after` seconds).
 
-    `next_at` is epoch seconds (POSTPONE only); `suppress`: the address is dead.
+    `alone`: only this message has to wait. `next_at` is epoch seconds (POSTPONE only), `put_off`: the provider named the time, and the attempt does not count;
+    `suppress`: the address is dead.
     """
 
     move: Move | None
@@ -44,6 +45,8 @@ class Verdict(NamedTuple):
     suppress: bool = False
     provider_id: str = ""
     after: float | None = None
+    alone: bool = False
+    put_off: bool = False
 
 
 class Withheld(Exception):  # noqa: N818 - not an error: the ledger decided otherwise
@@ -70,10 +73,15 @@ class Job(msgspec.Struct):
     change: AlertUpdate | None = None
     """Set where the message is a change of an alert that the provider has under `ref`."""
     ref: str = ""
+    put_off: int = 0
+    """Of the attempts before this one, those that the provider put off."""
 
 
 UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
 """(message id, trigger, channel, address) -> the link that ends marketing messages to the address."""
+
+Asked = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
+"""Answers of a provider that was asked."""
 
 Stage = Callable[[Job], Awaitable[Verdict | None]]
 
@@ -157,11 +165,13 @@ class Speak:
         except Exception as error:  # a channel's bug must not stop the others
             what = f"{type(error).__name__}: {error}"
             answer = Ambiguous(what) if job.spoken else Retry(None, what)
+        if isinstance(answer, Later):
+            return Verdict(None, Reason.RETRY, "the chat's pace", after=answer.after, alone=True)
         self._observe(job.channel.name, self._monotonic() - started)
         return after_attempt(answer, job, self._now())
 
 
-def after_attempt(answer: Answer, job: Job, now: float) -> Verdict:
+def after_attempt(answer: Asked, job: Job, now: float) -> Verdict:
     """The verdict that follows from a provider's answer; the one place that knows of further attempts. `now` is the wall clock."""
     detail = "" if isinstance(answer, Sent) else answer.reason[:MOST_DETAIL]
     match answer:
@@ -180,10 +190,12 @@ def after_attempt(answer: Answer, job: Job, now: float) -> Verdict:
 
 
 def _another(job: Job, now: float, after: float | None, detail: str) -> Verdict:
-    next_at = now + retry.wait(job.message_id, job.attempt, after)
-    if retry.exhausted(job.attempt, next_at, job.trigger.expires_at + (now - job.facts(job).now)):
+    """A further attempt. One for which the provider named the time is bounded by the message's expiry alone."""
+    asked, failed = after is not None, job.attempt - job.put_off
+    next_at = now + retry.wait(job.message_id, job.attempt if asked else failed, after)
+    if retry.exhausted(0 if asked else failed, next_at, job.trigger.expires_at + (now - job.facts(job).now)):
         return Verdict(Move.FAIL, Reason.RETRIES_EXHAUSTED, detail)
-    return Verdict(Move.POSTPONE, Reason.RETRY, detail, next_at=next_at)
+    return Verdict(Move.POSTPONE, Reason.RETRY, detail, next_at=next_at, put_off=asked)
 
 
 async def run(stages: tuple[Stage, ...], job: Job) -> Verdict:

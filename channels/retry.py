@@ -9,7 +9,7 @@ LONGEST = 1800.0
 OBEYED = 24 * 3600.0
 """Seconds: a provider's `Retry-After` is obeyed up to here."""
 ATTEMPTS = 8
-"""Attempts that a message gets in all."""
+"""Attempts that a message gets in all, beside those for which a provider named another time."""
 
 
 def fraction(identity: str, attempt: int) -> float:

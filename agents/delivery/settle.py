@@ -132,12 +132,13 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
     journal(step, at, row, trigger.trigger_id, reason, detail, trigger.due)
     if move is Move.POSTPONE:
         row.attempt, row.next_at = row.attempt + 1, verdict.next_at
+        row.put_off += verdict.put_off
         return Note("postponed", key, row.channel, verdict.reason)
     if not changed:
         _send_receipt(step, key, row, trigger, verdict, at, address)
     if move is Move.LOSE and _repeated(row, verdict):
         row.move(Move.REPEAT, at, verdict.reason)
-        row.next_at = now + retry.wait(key, row.attempt)
+        row.next_at = now + retry.wait(key, row.attempt - row.put_off)
         row.attempt += 1
         return Note("repeated", key, row.channel, verdict.reason)
     row.settle(at)
@@ -147,7 +148,8 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
 
 def _repeated(row: Message, verdict: Verdict) -> bool:
     """Rather twice than never is true for transactional messages only, and not when somebody is known to have spoken."""
-    return not row.marketing and verdict.reason != Reason.DUPLICATE and row.attempt + 1 < retry.ATTEMPTS
+    failed = row.attempt - row.put_off
+    return not row.marketing and verdict.reason != Reason.DUPLICATE and failed + 1 < retry.ATTEMPTS
 
 
 def _detail(key: str, row: Message, verdict: Verdict) -> dict[str, str | float | int]:

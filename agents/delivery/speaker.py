@@ -99,6 +99,7 @@ class Speaker:
             grant=lambda job: self._grant(item, job),
             facts=lambda job: self._facts(item, job),
             change=change_of(row) if row.shown is not None else None,
+            put_off=row.put_off,
         )
         if job.change is not None:
             shown = self._desks[item.partition].rows.get(shown_key(item.key))
@@ -110,6 +111,10 @@ class Speaker:
                 verdict = await pipeline.run(self._stages, job)
             except Withheld:
                 return True
+        if verdict.alone:
+            await asyncio.sleep(0)  # many of a busy chat in a row do not keep the others from running
+            lane.put(item, self._clock.now() + (verdict.after or 0.0))
+            return False
         if verdict.move is None:
             lane.hold(f"{verdict.reason}: {verdict.detail}", verdict.after)
             return True

@@ -7,12 +7,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.clock import ManualClock
 from app.model.alert import AlertState
 from app.model.reasons import Reason
 from app.model.receipt import Outcome
 from app.model.trigger import Stage
 from channels import ledger
-from channels.channel import Ambiguous, Rejected, Retry, Sent
+from channels.channel import Ambiguous, Later, Rejected, Retry, Sent
+from channels.egress import Reply
+from channels.telegram import Telegram
 from tests.agents.ledger_table import LedgerTable
 from tests.agents.speaking import Mouth, Sender, sender
 from tests.channels import alerts
@@ -342,3 +345,98 @@ def test_the_ledger_grows_by_little_for_an_alert():
         shown=ledger.Shown("-100200300", "en", "-100200300:7", NOW),
     )
     assert len(msgspec.msgpack.encode(row)) < 200
+
+
+class BotApi:
+    """The Bot API's side: `answer` for each request; keeps the chats and texts that it was asked for."""
+
+    def __init__(self, answer=b'{"ok":true,"result":{"message_id":1}}', status=200):
+        self.answer, self.status, self.said = answer, status, []
+
+    async def ask(self, url, body, headers, irreversible):
+        await irreversible()
+        self.said.append(msgspec.json.decode(body))
+        return Reply(self.status, self.answer)
+
+    async def close(self):
+        pass
+
+    def channel(self, clock, pace):
+        return {
+            "channels": {
+                "telegram": Telegram(
+                    token="1:abcdefghijklmnop",
+                    api="https://api.telegram.org",
+                    egress=self,
+                    monotonic=clock.monotonic,
+                    pace=pace,
+                )
+            }
+        }
+
+
+async def test_alerts_that_a_provider_puts_off_are_tried_until_they_expire():
+    wait = b'{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":40}}'
+    clock, api = ManualClock(NOW), BotApi(wait, 429)
+    async with sender(clock=clock, **api.channel(clock, 0.0)) as one:
+        for number in range(10):
+            shown = alerts.alert(alert_id=f"tt{number:02}")
+            await one.feed(alerts.trigger(trigger_id=f"tt{number:02}", shown=shown, expires_at=NOW + 7_200))
+        while len(api.said) < 40 and one.delivery.pending:
+            await one.advance(5)
+            await asyncio.sleep(0.001)
+        await one.until(lambda: set(one.table.states().values()) == {"claimed"})
+        api.answer, api.status = b'{"ok":true,"result":{"message_id":1}}', 200
+        while one.delivery.pending:
+            await one.advance(5)
+            await asyncio.sleep(0.001)
+        assert set(one.table.states().values()) == {"sent"} and clock.now() < NOW + 7_200
+
+
+async def test_our_own_pace_costs_no_attempt_and_writes_nothing():
+    channel, options = team([Later(50.0), Later(50.0), Sent("1:2")])
+    async with sender(**options) as one:
+        await one.feed(alerts.trigger())
+        await one.until(lambda: channel.asked == 1)
+        while channel.asked < 3:
+            assert one.table.parts[0].rows["m:" + ROW].attempt == 0 and one.table.reasons() == []
+            await one.advance(51)
+            await asyncio.sleep(0.001)
+        await one.settled()
+        assert one.table.states() == {ROW: "sent"} and one.table.reasons() == [Reason.SENT]
+
+
+async def test_what_a_provider_put_off_is_still_given_up_after_the_most_failures_of_its_own():
+    answers = [Retry(1.0, "429")] * 12 + [Retry(None, "500")] * 20
+    channel, options = team(answers)
+    async with sender(**options) as one:
+        await one.feed(alerts.trigger(expires_at=NOW + 1e6))
+        while one.delivery.pending:
+            await one.advance(1800)
+            await asyncio.sleep(0.001)
+        assert channel.asked == 12 + 8 and one.table.reasons()[-1] == Reason.RETRIES_EXHAUSTED
+
+
+async def test_a_busy_group_does_not_keep_another_chat_from_being_told():
+    clock, api = ManualClock(NOW), BotApi()
+    going, go = asyncio.Event(), asyncio.Event()
+    answer = api.ask
+
+    async def slow(url, body, headers, irreversible):
+        if b"-100200300" in body:
+            going.set()
+            await go.wait()
+        return await answer(url, body, headers, irreversible)
+
+    api.ask = slow
+    async with sender(clock=clock, **api.channel(clock, 0.0)) as one:
+        for number in range(60):
+            await one.feed(alerts.trigger(trigger_id=f"tt{number:02}", shown=alerts.alert(alert_id=f"tt{number:02}")))
+        await asyncio.wait_for(going.wait(), 5)
+        await one.feed(alerts.trigger(trigger_id="other", address="777", shown=alerts.alert(alert_id="other123")))
+        await one.until(lambda: [said["chat_id"] for said in api.said] == ["777"])
+        go.set()
+        while one.delivery.pending:
+            await one.advance(5)
+            await asyncio.sleep(0.001)
+        assert set(one.table.states().values()) == {"sent"}
