@@ -23,7 +23,7 @@ MOST_WAITING = 4
 
 
 class Pace(NamedTuple):
-    """`every`: seconds between two messages to a chat. `many`: messages of a minute after which the rest is bundled.
+    """`every`: seconds between two messages to a chat. `many`: alerts of a minute, changes not counted, after which the rest is bundled.
 
     `together`: the most that one digest holds; 1: no digests.
     """
@@ -60,7 +60,7 @@ class _Turn:
 
 
 class _Chat:
-    """One chat: whose turn it is, who waits, and what was said in the last minute."""
+    """One chat: whose turn it is, who waits, and which alerts were told in the last minute."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -154,7 +154,7 @@ class Pacing:
             spoken = [self._monotonic() for one in batch if one.granted]
             if spoken:
                 queue.next_at = max(queue.next_at, spoken[-1] + pace.every)
-                queue.said.extend(spoken)
+            queue.said.extend(self._monotonic() for one in batch if one.granted and one.message.bundled)
         after = max((one.answer.after or 0.0 for one in batch if isinstance(one.answer, Retry)), default=0.0)
         queue.next_at = max(queue.next_at, self._monotonic() + after)
 

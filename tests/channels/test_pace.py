@@ -182,3 +182,12 @@ async def test_of_a_busy_chat_only_the_next_few_hold_a_place_and_the_rest_come_a
     assert later == sorted(later) and later[-1] == module.MINUTE
     provider.gate.set()
     assert [type(answer) for answer in await asyncio.gather(*tasks)].count(Sent) == module.MOST_WAITING + 1
+
+
+async def test_changes_do_not_count_towards_a_digest(time):
+    provider = Provider()
+    turns = pacing(provider, time)
+    for number in range(12):
+        await turns.speak("a", rendered(number=number, change=update(), ref="1:2"), granted)
+    await asyncio.gather(*(turns.speak("a", rendered(number=number), granted) for number in range(3)))
+    assert [len(ids) for _, ids in provider.requests] == [1] * 15
