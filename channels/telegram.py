@@ -229,7 +229,7 @@ def _keyboard(card: Card) -> dict[str, Any]:
     rows = [[{"text": label, "callback_data": f"{VERBS[kind]}:{card.alert_id}"} for kind, label in card.buttons]]
     links = ((card.open_label, card.url), (card.board_label, card.board))
     rows.append(
-        [{"text": label, "url": url} for label, url in links if known_host(url)]
+        [{"text": label, "url": url} for label, url in links if "." in known_host(url)]
     )  # others make Telegram refuse it all
     return {"inline_keyboard": [row for row in rows if row]}
 
