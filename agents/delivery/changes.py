@@ -1,6 +1,6 @@
 """Changes of alerts: what becomes of a message that is waiting, is being said or has been said, when its alert changes. Pure.
 
-- CLAIMED: an end holds it back; anything else makes it show the newer alert
+- CLAIMED: an end holds it back; anything else makes it show the newer alert, and who has taken or snoozed it is told right after it
 - INFLIGHT: as if it had been said, and an end also cancels a further attempt
 - SENT: a message of its own, which edits or answers the first one
 - not sent: nothing
@@ -13,7 +13,7 @@ import msgspec
 
 from agents.delivery.settle import Note, Rules, settle, trigger_of
 from app.codec import encode_json
-from app.model.alert import AlertUpdate
+from app.model.alert import AlertState, AlertUpdate
 from channels import ledger
 from channels.ledger import Cancelled, Message, Move, State, cancel_key, change_key, shown_key
 from channels.pipeline import Verdict
@@ -32,7 +32,7 @@ def change(
     for key, row in known:
         found = True
         if row.state is State.CLAIMED:
-            notes += _before(step, key, row, update, now, rules)
+            notes += _before(step, key, row, update, payload, now, rules)
         elif row.state in _SAID and row.shown is not None:
             notes += _after(step, key, row, update, payload, now, rules)
             if row.state is State.INFLIGHT and update.ends:
@@ -42,7 +42,9 @@ def change(
     return notes
 
 
-def _before(step: Step, key: str, row: Message, update: AlertUpdate, now: float, rules: Rules) -> list[Note]:
+def _before(
+    step: Step, key: str, row: Message, update: AlertUpdate, payload: bytes, now: float, rules: Rules
+) -> list[Note]:
     trigger = trigger_of(row)
     if trigger is None:
         return []
@@ -52,6 +54,8 @@ def _before(step: Step, key: str, row: Message, update: AlertUpdate, now: float,
     if update.alert is not None:
         row.payload = encode_json(msgspec.structs.replace(trigger, alert=update.alert))
         step.touch(key)
+    if row.shown is not None and (row.shown.changes or update.state is not AlertState.OPEN):
+        return _after(step, key, row, update, payload, now, rules)
     return []
 
 

@@ -440,3 +440,16 @@ async def test_a_busy_group_does_not_keep_another_chat_from_being_told():
             await one.advance(5)
             await asyncio.sleep(0.001)
         assert set(one.table.states().values()) == {"sent"}
+
+
+async def test_that_somebody_has_taken_an_alert_before_it_was_handed_over_is_told_right_after_it():
+    channel, options = team([Retry(60.0, "later"), Sent("1:2")])
+    async with sender(**options) as one:
+        await one.feed(alerts.trigger())
+        await one.until(lambda: channel.asked == 1)
+        await one.feed(alerts.update(AlertState.TAKEN, "taken", by_name="Maria"))
+        while one.delivery.pending:
+            await one.advance(3)
+            await asyncio.sleep(0.001)
+        assert channel.told() == [("open", ""), ("taken", "1:2")]
+        assert channel.spoken[1].cards[0].status == "Taken: Maria"
