@@ -103,9 +103,14 @@ class Links:
         if link.topic == CLICKSTREAM.name:
             event = decode_event(link.record)
             event.messageId = event.messageId or link.event_id
-            if link.owner.startswith(EMAIL) and (type(row) is not Pointer or row.owner == link.alias):
-                return  # an order made with an address that is the buyer's own
-            self._event(step, link.owner, event, event.timestamp.timestamp(), link.record, link.hops)
+            at = event.timestamp.timestamp()
+            if not link.owner.startswith(EMAIL) or (type(row) is Pointer and row.owner != link.alias):
+                self._event(step, link.owner, event, at, link.record, link.hops)
+            elif (
+                type(row) is Customer and row.dialogs is not None
+            ):  # no user's yet: the order is counted where it was made
+                step.touch(link.owner)
+                self._chat.on_visit(step, link.owner, row, event, at)
         elif link.topic == CHAT.name:
             self._chat.apply(step, link.owner, decode_chat(link.record), link.record, link.hops)
         elif type(row) is Pointer:

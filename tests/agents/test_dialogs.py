@@ -160,6 +160,19 @@ def test_an_order_ends_the_silence_and_resolves_the_alert_with_its_reason():
     assert shop.fired == ["abandoned_dialog"]
 
 
+def test_a_visitors_order_with_the_address_of_a_client_without_a_user_ends_the_silence():
+    shop = room()
+    talk(shop, email="ann@x.example")
+    shop.identify(None, anonymous="g1", email="ann@x.example")
+    shop.order(None, anonymous="g1")
+    shop.wait(HOUR)
+    assert shop.fired == []
+    assert Reason.ENDED_BY_ORDER in shop.reasons("abandoned_dialog")
+    shop.identify("u1", anonymous="g1", email="ann@x.example")
+    assert shop.customer("u1").orders.count == 1
+    assert shop.dead == []
+
+
 def test_whoever_ordered_before_the_deadline_is_not_silent():
     shop = room()
     shop.subscriber("u1", phone="+15550001")
