@@ -12,7 +12,7 @@ from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.outcome import Outcome
 from app.codec import decode_chat, encode_json
-from app.model.chat import ChatCommand, ChatEvent, ChatRecord
+from app.model.chat import ChatCommand, ChatEvent, ChatKind, ChatRecord
 from app.model.event import DIALOG, EMAIL, PHONE, RESERVED_PREFIXES, Event
 from app.model.journal import JournalLine
 from app.model.link import Link, Move
@@ -22,8 +22,12 @@ from app.topics import CHAT, DIALOGS, OUTBOX, partition_of
 from tables.bounds import IDENTIFIER, TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Profile
 from tables.step import Batch, Record, Step
+from tables.talk import BEGINS
 
 _pack = msgspec.msgpack.Encoder().encode
+
+LASTING = BEGINS | {ChatKind.CONSENT}
+"""Kinds that leave something of a client who is not known; of the others nothing would ever be forgotten."""
 
 Forwarding = Callable[[Step, str, str, bytes, str, str, int], None]
 """(step, alias, owner, record, topic, event id, hops): a late record goes after a state that has moved."""
@@ -71,6 +75,8 @@ class Chat:
             self._forward(step, key, row.owner, raw, CHAT.name, item.event_id, hops)
         elif isinstance(item, ChatEvent):
             if row is None:
+                if item.kind not in LASTING:
+                    return
                 row = step.rows[key] = Customer()
             _know(key, row, item)
             talked = _is_talking(row)
@@ -94,7 +100,7 @@ class Chat:
         out = self._dialogs.on_due(key, row, now, until)
         if out.views or out.reasons:
             step.touch(key)
-        if row.dialogs is None and key.startswith(DIALOG) and _is_empty(row):
+        if row.dialogs is None and key.startswith((DIALOG, PHONE, EMAIL)) and _is_empty(row):
             step.delete(key)
         self._publish(step, key, row, out)
 
@@ -171,7 +177,7 @@ def _is_talking(row: Customer) -> bool:
 
 
 def _is_empty(row: Customer) -> bool:
-    """Whether nothing but a dialog has ever been known of the customer."""
+    """Whether nothing but dialogs, and what was told in them, has ever been known of the customer."""
     return not (row.first_seen or row.orders or row.cart or row.consent or row.armed or row.open)
 
 

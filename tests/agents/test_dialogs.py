@@ -605,13 +605,28 @@ def test_a_client_with_many_dialogs_keeps_the_last_eight():
     assert sorted(shop.board) == sorted(f"telegram:shop:d{number}" for number in range(4, 12))
 
 
-def test_a_dialog_in_which_nothing_happens_any_more_is_forgotten_with_its_client():
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [({}, CLIENT), ({"phone": "+15550001"}, "phone:+15550001"), ({"email": "a@x.example"}, "email:a@x.example")],
+)
+def test_a_dialog_in_which_nothing_happens_any_more_is_forgotten_with_its_client(told, key):
     shop = room()
-    talk(shop)
+    talk(shop, **told)
+    assert shop.customer(key).dialogs
     shop.wait(40 * DAY)
-    assert shop.customer(CLIENT) is None
+    assert shop.customer(key) is None
     assert shop.board == {}
     assert Reason.DIALOG_FORGOTTEN in shop.reasons()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(ChatKind.STATUS, {"status": DialogStatus.RESOLVED}), (ChatKind.CLOSED, {}), (ChatKind.CLOSED, {"name": "Olga"})],
+)
+def test_news_of_a_dialog_that_is_not_known_leaves_nothing(shop, kind, told):
+    shop.chat(kind, **told)
+    assert shop.customer(CLIENT) is None
+    assert shop.dead == []
 
 
 def test_a_closed_dialog_stays_known_for_a_day_so_that_late_news_does_not_open_it():
