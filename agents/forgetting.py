@@ -4,7 +4,7 @@ Looks through the packed rows of a partition in slices, a round a day; what it f
 """
 
 from app.model.event import ANONYMOUS
-from tables.activity import last_seen
+from tables.activity import has_dialogs, last_seen
 from tables.step import Step
 
 SLICE = 2_000
@@ -38,7 +38,9 @@ class Forgetting:
         slice_, self._left = self._left[:SLICE], self._left[SLICE:]
         for key in slice_:
             cell = packed.cells.get(key)
-            seen = last_seen(cell.packed) if cell is not None else None
+            if cell is None or has_dialogs(cell.packed):
+                continue  # whose dialogs go first, each with its row on the board
+            seen = last_seen(cell.packed)
             if seen is not None and 0.0 < seen < now - self._keep:
                 step.delete(key)
                 self.forgotten += 1

@@ -84,6 +84,11 @@ def seen_again(packed: bytes, at: float) -> bytes | None:
     return packed[:_LAST] + _TIMES.pack(at, _FLOAT, session_start(started, last, at)) + packed[_END:]
 
 
+def has_dialogs(packed: bytes) -> bool:
+    """Whether a packed customer has dialogs."""
+    return packed[-1] != _NIL
+
+
 def last_seen(packed: bytes) -> float | None:
     """When a packed customer was last seen (epoch seconds); None for what is no customer."""
     if len(packed) < _END or packed[0] != _ARRAY or packed[13] != _FLOAT:

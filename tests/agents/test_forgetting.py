@@ -30,6 +30,21 @@ def test_a_visitor_who_stays_away_is_forgotten_and_a_user_is_not():
     assert keeper.is_due(shop.clock.now() + DAY)
 
 
+def test_a_visitor_who_talks_is_not_forgotten_while_the_dialog_lasts():
+    shop = Engine(partitions=1)
+    shop.view("p1", None, anonymous="talks")
+    shop.wait(25 * DAY)
+    shop.asks(key="anon:talks")
+    shop.wait(10 * DAY)
+    rounds(shop, Forgetting(30 * DAY))
+    assert shop.customer("anon:talks").dialogs is not None
+    assert len(shop.board) == 1
+    shop.wait(31 * DAY)
+    assert shop.board == {}
+    rounds(shop, Forgetting(30 * DAY))
+    assert shop.customer("anon:talks") is None
+
+
 def test_a_forwarding_pointer_stays():
     shop = Engine(partitions=1)
     shop.view("p1", None, anonymous="a1")
