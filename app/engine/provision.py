@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,13 +14,21 @@ from app.topics import ALL, Topic
 if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
+log = logging.getLogger(__name__)
+
 SEGMENT_BYTES = 64 << 20
 """Of a compacted topic: only closed segments are compacted, so recovery reads at most this much that is out of date."""
 REQUEST_MS = 15_000
+CHECK_S = 5.0
+"""A process that goes on without Kafka waits no longer for it at its start."""
 GROUPS, TRANSACTIONS = 0, 1
 """Kafka's kinds of coordinators."""
 TOPIC_EXISTS = 36
 """Kafka's error code: another process has just made it."""
+
+
+class PartitionsError(CommandError):
+    """The topics have other numbers of partitions than the settings say."""
 
 
 class Provisioned(NamedTuple):
@@ -68,6 +77,20 @@ async def provision(settings: Settings, topics: tuple[Topic, ...] = ALL, *, crea
     return Provisioned(tuple(missing), tuple(name for name in wanted if name in present))
 
 
+async def check_partitions(settings: Settings) -> None:
+    """Refuse to start on topics that are split otherwise; for processes that start without Kafka too, and wait for it then.
+
+    Raises PartitionsError.
+    """
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await provision(settings, create=False)
+    except PartitionsError:
+        raise
+    except (CommandError, TimeoutError) as error:
+        log.warning("the topics' partitions were not checked: %s", str(error) or "Kafka does not answer")
+
+
 async def _partitions(admin: "AIOKafkaAdminClient") -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
@@ -76,12 +99,12 @@ def _verify(present: dict[str, int], partitions: int) -> None:
     other = {name: count for name, count in present.items() if count != partitions}
     if other:
         if partitions in present.values() or len(set(other.values())) > 1:
-            raise CommandError(
+            raise PartitionsError(
                 f"the topics have different numbers of partitions ({', '.join(map(str, sorted(set(present.values()))))}): a "
                 "repartition was begun and not finished; run `boomerang repartition` again"
             )
         found = ", ".join(f"{name} has {count}" for name, count in sorted(other.items())[:3])
-        raise CommandError(
+        raise PartitionsError(
             f"BOOMERANG_PARTITIONS is {partitions}, but {found}; set it to that number, or use another "
             "BOOMERANG_TOPIC_PREFIX for a fresh start"
         )

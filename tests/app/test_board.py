@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from itertools import count
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from app.engine.kafka_client import client_options
 from app.engine.provision import provision
 from app.model.alert import AlertState, Deadline, DialogView, Watch, Word
 from app.model.chat import CommandKind, Speaker
+from app.repartition.broker import connected
 from app.topics import CHAT, DIALOGS, partition_of
 from app.web.console.app import create
 from app.web.console.board import MOST_SHOWN, NOBODY, Board, Page, row
@@ -248,6 +251,33 @@ async def press(client, **body):
     token = re.search('data-csrf="([^"]+)"', (await client.get("/dialogs")).text)[1]
     asked = {"kind": "take", "dialog": "a", "request": "12345678", **body}
     return await client.post("/api/board/commands", json=asked, headers={"X-CSRF-Token": token})
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("grown", [CHAT.name, DIALOGS.name])
+async def test_a_repartition_beneath_a_running_board_is_noticed_before_a_command_goes_astray(
+    settings, console, client, eventually, monkeypatch, grown
+):
+    monkeypatch.setattr("app.web.console.boardroom.METADATA_MS", 200)
+    await publish(settings, ("a", view("a")))
+    await eventually(lambda: rows(client))
+    assert (await press(client)).status_code == 202
+    async with connected(settings) as broker:
+        await broker.grow([grown], 4)
+
+    async def noticed():
+        if grown == DIALOGS.name:
+            return not console.boardroom.connected
+        return (await press(client, request=f"request-{next(numbers)}")).status_code == 503
+
+    numbers = count()
+    await eventually(noticed, 30, "the console has noticed")
+    if grown == CHAT.name:
+        told = "set BOOMERANG_PARTITIONS=4 and start this process again"
+        assert told in (await press(client, request="once-more")).json()["error"]
+        stored = len(await commands(replace(settings, partitions=4)))
+        await press(client, request="and-again")
+        assert len(await commands(replace(settings, partitions=4))) == stored
 
 
 @pytest.mark.broker

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from app.commands.topics import table
-from app.engine.provision import provision, topic_configs
+from app.engine.provision import check_partitions, provision, topic_configs
 from app.errors import CommandError
-from app.topics import ALL, CUSTOMERS_CHANGELOG, OUTBOX
+from app.topics import ALL, CHAT, CUSTOMERS_CHANGELOG, OUTBOX
+from tests.app.web.chat.frames import SOURCES
 
 pytestmark = pytest.mark.broker
 
@@ -55,3 +56,23 @@ async def test_a_broker_that_cannot_be_reached_is_told_in_one_line(make_settings
     settings = make_settings(redis="", kafka=f"kafka://127.0.0.1:{free_port()}")
     with pytest.raises(CommandError, match="does not work with us: it cannot be reached .*; check BOOMERANG_KAFKA$"):
         await provision(settings)
+
+
+async def test_a_process_that_can_wait_for_kafka_starts_without_it(make_settings, free_port, caplog):
+    await check_partitions(make_settings(redis="", kafka=f"kafka://127.0.0.1:{free_port()}"))
+    assert "partitions were not checked" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["collector", "chat-gateway", "console"])
+async def test_who_writes_into_topics_that_are_split_otherwise_does_not_start(
+    make_settings, process, eventually, tmp_path, command
+):
+    (tmp_path / "chats.yaml").write_text(SOURCES)
+    settings = make_settings(chats=str(tmp_path / "chats.yaml"), partitions=2)
+    await provision(settings, (CHAT,))
+    child = process.boomerang(command, settings=replace(settings, partitions=4))
+    await eventually(lambda: child.status() is not None, 60, f"{command} has ended")
+    child.log.join()
+    assert child.status() == 1
+    told = f"BOOMERANG_PARTITIONS is 4, but {settings.topic_prefix}chat has 2; set it to that number"
+    assert any(told in line for line in child.log.tail()), child.log.tail()

@@ -9,6 +9,7 @@ import uvloop
 from app import metrics
 from app.clock import SYSTEM
 from app.engine.kafka_client import client_options
+from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
 from app.web.chat import retailcrm
@@ -40,10 +41,14 @@ def run(settings: Settings) -> None:
 
 
 async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
-    """Read all sources until the process is told to end. A reader that fails in a way that nobody foresaw ends the process."""
+    """Read all sources until the process is told to end. A reader that fails in a way that nobody foresaw ends the process.
+
+    Raises CommandError when the topics have another number of partitions.
+    """
+    await check_partitions(settings)
     ids: RecentIds = RedisIds(settings.redis, SYSTEM, prefix=settings.topic_prefix) if settings.redis else NoIds()
     positions = RedisPositions(settings.redis, prefix=settings.topic_prefix)
-    sink = KafkaSink(client_options(settings), SYSTEM)
+    sink = KafkaSink(client_options(settings), SYSTEM, partitions=settings.partitions)
     intake = Intake(sink, ids)
     metrics.before_render("chat-gateway", lambda: metrics.READY.set(sink.ready))
     await intake.start()

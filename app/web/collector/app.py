@@ -13,6 +13,7 @@ import uvloop
 from app import metrics
 from app.clock import SYSTEM, Clock
 from app.engine.kafka_client import client_options
+from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
 from app.web.collector import server
@@ -65,7 +66,7 @@ def _show(sink: KafkaSink, ids: RecentIds) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises CommandError when a port is taken."""
+    """Serve until SIGTERM or SIGINT. Raises CommandError when a port is taken, or the topics have another number of partitions."""
     client_options(settings)
     for host, port in (
         (settings.collector_host, settings.collector_port),
@@ -79,7 +80,11 @@ def run(settings: Settings) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve the public listener and the metrics until the process is told to end; what was taken is delivered first."""
+    """Serve the public listener and the metrics until the process is told to end; what was taken is delivered first.
+
+    Raises CommandError when the topics have another number of partitions.
+    """
+    await check_partitions(settings)
     main = server.QuietServer(
         server.public_config(collector_app(settings), settings.collector_host, settings.collector_port)
     )

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from app import metrics
 from app.clock import Clock
+from app.engine.provision import check_partitions
 from app.errors import CommandError, JournalDownError
 from app.inbox import Inbox, Mail
 from app.settings import Settings
@@ -69,6 +70,7 @@ def create(console: Console) -> ASGIApp:
 
 async def serve(settings: Settings, clock: Clock) -> None:
     """Run the console, with the dev inbox where no relay is set, until SIGINT or SIGTERM. Raises CommandError."""
+    await check_partitions(settings)
     listener = _listen(settings.console_host, settings.console_port)
     console = Console(settings, clock)
     smtp = None if settings.smtp else Inbox(console.inbox, "127.0.0.1", settings.inbox_port)

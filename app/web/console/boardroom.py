@@ -6,7 +6,7 @@ page that opens and goes on from then on.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from hashlib import blake2b
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.model.alert import ENDED, AlertState
 from app.model.chat import ChatCommand, CommandKind, command_key
 from app.settings import Settings
 from app.topics import CHAT, DIALOGS, partition_of
+from app.web.collector.outgrown import METADATA_MS, what_to_do
 from app.web.console.board import Board, Page
 from app.web.console.feed import message
 
@@ -35,6 +36,10 @@ STATES = ("total", "manager_awaited", "client_silent", "breached", *(f"alert_{st
 """Of dialogs, as the metric has them."""
 SEND_SECONDS = 8.0
 """How long a command may take to be acknowledged."""
+
+
+class OutgrownError(CommandError):
+    """The topics have more partitions by now than the console knows of."""
 
 
 class Boardroom:
@@ -113,7 +118,7 @@ class Boardroom:
     async def command(self, kind: CommandKind, dialog: str, request: str, by: str, seconds: float) -> None:
         """Take, snooze, dismiss or resolve a dialog that is on the board. `request` makes a repetition known.
 
-        Raises LookupError when it is not on the board, CommandError when Kafka does not acknowledge.
+        Raises LookupError when it is not on the board, CommandError when Kafka does not acknowledge or has been repartitioned.
         """
         view = self.board.get(dialog)
         if view is None:
@@ -128,7 +133,11 @@ class Boardroom:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 producer = await self._sender()
+                self._check(topic, await producer.partitions_for(topic))
                 await producer.send_and_wait(topic, encode_json(command), key=key.encode(), partition=partition)
+        except OutgrownError as error:
+            log.warning("a command was not stored: %s", error)
+            raise
         except Exception as error:  # whatever Kafka has: the person is told, and presses again
             log.warning("a command could not be stored: %s", type(error).__name__)
             raise CommandError("Kafka does not answer; nothing has changed, try again") from None
@@ -139,7 +148,11 @@ class Boardroom:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **client_options(self._settings), client_id="boomerang-board", acks="all", enable_idempotence=True
+                    **client_options(self._settings),
+                    client_id="boomerang-board",
+                    acks="all",
+                    enable_idempotence=True,
+                    metadata_max_age_ms=METADATA_MS,
                 )
                 try:
                     await producer.start()
@@ -148,6 +161,11 @@ class Boardroom:
                     raise
                 self._producer = producer
             return self._producer
+
+    def _check(self, topic: str, known: Collection[int] | None) -> None:
+        told = what_to_do(topic, known, self._settings.partitions)
+        if told:
+            raise OutgrownError(told)
 
     # -- reading
 
@@ -183,13 +201,14 @@ class Boardroom:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
         )
         try:
             await consumer.start()
             partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
+            self._check(topic, consumer.partitions_for_topic(topic))
             if any(self._positions.get(partition, 0) > ends[partition] for partition in partitions):
                 self._positions.clear()
                 self.board.clear()
@@ -201,12 +220,13 @@ class Boardroom:
                     await consumer.seek_to_beginning(partition)
             self.connected = True
             self._tell()
-            await self._follow(consumer, dict(ends))
+            await self._follow(consumer, topic, dict(ends))
         finally:
             await consumer.stop()
 
-    async def _follow(self, consumer: Any, ends: dict[Any, int]) -> None:
+    async def _follow(self, consumer: Any, topic: str, ends: dict[Any, int]) -> None:
         while True:
+            self._check(topic, consumer.partitions_for_topic(topic))
             batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
             before = self.board.version, self.ready
             for partition, records in batches.items():
