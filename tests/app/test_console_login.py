@@ -174,6 +174,35 @@ async def test_a_session_ends_after_its_time_with_the_password_and_by_logging_ou
     assert (await changed.http.get("/")).status_code == 303
 
 
+@pytest.mark.parametrize("path", ["/api/stream", "/api/board/stream"])
+@pytest.mark.parametrize("how", ["logout", "time"])
+async def test_a_live_stream_ends_with_its_session(make_settings, eventually, monkeypatch, path, how):
+    monkeypatch.setattr("app.web.console.feed.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("app.web.console.boardroom.HEARTBEAT_SECONDS", 0.05)
+    settings = make_settings(kafka="kafka://127.0.0.1:1", redis="", console_users=f"maria:{HASH}")
+    async with served(settings, eventually) as client:
+        page = await client.get("/login")
+        form = {"csrf": re.search('name="csrf" value="([^"]+)"', page.text)[1], "name": "maria", "password": PASSWORD}
+        await client.post("/login", data=form)
+        cookies = dict(client.cookies)
+        async with client.stream("GET", path) as answer:
+            blocks = answer.aiter_bytes()
+            seen = b""
+            while seen.count(b": here") < 2:
+                seen += await asyncio.wait_for(anext(blocks), 20)
+            if how == "logout":
+                token = re.search('data-csrf="([^"]+)"', (await client.get("/dialogs")).text)[1]
+                assert (await client.post("/logout", data={"csrf": token})).status_code == 303
+            else:
+                client.clock.advance(SESSION_LIFE + 1)
+            async with asyncio.timeout(20):
+                async for _ in blocks:
+                    pass
+        assert (
+            await client.get(path, headers={"Cookie": f"boomerang_session={cookies['boomerang_session']}"})
+        ).status_code == 401
+
+
 @pytest.mark.parametrize("forged", ["x", "x.y.z", "", "W10.abc", "a" * 5000])
 async def test_a_cookie_that_we_did_not_sign_is_no_login(open_browser, forged):
     browser = open_browser()
@@ -220,13 +249,15 @@ async def test_a_trusted_proxy_names_the_user_and_nobody_else_may(open_browser):
 @asynccontextmanager
 async def served(settings, eventually):
     """A client of the console over a real connection: its peer is 127.0.0.1."""
-    console = Console(settings, ManualClock())
+    clock = ManualClock()
+    console = Console(settings, clock)
     listener = socket.create_server(("127.0.0.1", 0))
     server = server_of(create(console))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await eventually(lambda: server.started, 20)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
+            client.clock = clock
             yield client
     finally:
         server.should_exit = True

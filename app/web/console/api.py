@@ -15,6 +15,7 @@ from app.explain import told
 from app.model.journal import StoredLine
 from app.web.console.feed import CLIENTS
 from app.web.console.live import summary
+from app.web.console.login import while_let_in
 from app.web.console.state import Console, console_of
 
 MAX_LIMIT = 1_000
@@ -107,7 +108,9 @@ async def stream(request: Request) -> Response:
         raise HTTPException(503, "too many live feeds are open", headers={"Retry-After": "30"})
     client = live.join(request.headers.get("last-event-id", ""))
     return StreamingResponse(
-        live.feed.stream(client), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        while_let_in(request.scope, live.feed.stream(client)),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 

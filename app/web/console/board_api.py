@@ -14,7 +14,7 @@ from app.model.chat import CommandKind
 from app.web.console.api import as_json, word
 from app.web.console.board import row
 from app.web.console.boardroom import CLIENTS
-from app.web.console.login import body_of, user_of
+from app.web.console.login import body_of, user_of, while_let_in
 from app.web.console.state import console_of
 
 LONGEST_SNOOZE = 7 * 86_400.0
@@ -36,7 +36,7 @@ async def stream(request: Request) -> Response:
     if boardroom.clients >= CLIENTS:
         raise HTTPException(503, "too many boards are open", headers={"Retry-After": "30"})
     return StreamingResponse(
-        boardroom.stream(word(request, "member")),
+        while_let_in(request.scope, boardroom.stream(word(request, "member"))),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )

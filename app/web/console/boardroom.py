@@ -6,7 +6,7 @@ page that opens and goes on from then on.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from hashlib import blake2b
 from typing import Any
 
@@ -62,7 +62,7 @@ class Boardroom:
 
     # -- pages
 
-    async def stream(self, member: str) -> AsyncIterator[bytes]:
+    async def stream(self, member: str) -> AsyncGenerator[bytes]:
         """Server-sent events for one page: everything at first, then changes, until it goes away or the console stops."""
         self.begin()
         self.clients += 1

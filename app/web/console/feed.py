@@ -6,7 +6,7 @@ that comes back with Last-Event-ID gets what it missed, as far as the ring reach
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
@@ -130,7 +130,7 @@ class Feed:
         """The page is closed."""
         self._clients.discard(client)
 
-    async def stream(self, client: Client) -> AsyncIterator[bytes]:
+    async def stream(self, client: Client) -> AsyncGenerator[bytes]:
         """The bytes for one page until it goes away or the console stops."""
         try:
             yield b"retry: 2000\n\n" + message("hello", {"boot": self.boot})

@@ -11,6 +11,8 @@ carry, in `X-CSRF-Token` or in the form, and must not come from another origin.
 
 import hmac
 import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
@@ -30,6 +32,8 @@ from app.web.console.passwords import Passwords, users
 COOKIE = "boomerang_session"
 VISIT = "boomerang_visit"
 MOST_BODY = 64 << 10
+MOST_ENDED = 10_000
+"""Sessions remembered as logged out, by this run of the console; the oldest are forgotten."""
 PACES = ((1 / 20, 3.0), (1.0, 10.0), (0.2, 20.0))
 """Passwords tried a second, and at once: for one name from one address, from one address, and for one name from everywhere.
 
@@ -63,6 +67,16 @@ def body_of(scope: Scope) -> bytes:
     return found
 
 
+async def while_let_in(scope: Scope, blocks: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """A stream until its user logs out or his session ends: looked at before each block, so at each sign of life too."""
+    still: Callable[[], bool] = scope["boomerang.still"]
+    async with aclosing(blocks):
+        async for block in blocks:
+            if not still():
+                return
+            yield block
+
+
 class Login:
     """ASGI middleware between the guard and the pages. Raises CommandError or SettingsError when nobody would be kept out."""
 
@@ -85,6 +99,7 @@ class Login:
                 "BOOMERANG_CONSOLE_PROXY_HEADER, or BOOMERANG_CONSOLE_OPEN=yes where only trusted people reach it"
             )
         self._secret = load_secret(settings)
+        self._ended: dict[str, None] = {}
         self._public = "" if self.open else origin_of(settings.console_url)
         self._always_secure = settings.console_url.startswith("https://")
 
@@ -108,12 +123,13 @@ class Login:
         if user is None:
             return _turned_away(scope)
         scope["boomerang.user"] = user
+        scope["boomerang.still"] = lambda: self._user(scope, cookies) == user
         if scope["method"] in ("GET", "HEAD"):
             return None
         refused = await self._read(scope, receive, user.token)
         if refused is not None:
             return refused
-        return self._out(scope) if scope["path"] == "/logout" else None
+        return self._out(scope, user) if scope["path"] == "/logout" else None
 
     def _user(self, scope: Scope, cookies: dict[str, str]) -> User | None:
         if self.open:
@@ -128,7 +144,8 @@ class Login:
         hashed = self._passwords.hash_of(name)
         if not hashed or not hmac.compare_digest(proof, self._proof(hashed)):
             return None
-        return User(name, mark(self._secret, "csrf", cookies[COOKIE]))
+        token = mark(self._secret, "csrf", cookies[COOKIE])
+        return None if token in self._ended else User(name, token)
 
     def _named_by_proxy(self, scope: Scope) -> str:
         if not self._header or not self._proxies.trusts(_peer(scope)):
@@ -196,7 +213,10 @@ class Login:
         self._set(scope, answer, VISIT, visit, 3600, "strict")
         return answer
 
-    def _out(self, scope: Scope) -> Response:
+    def _out(self, scope: Scope, user: User) -> Response:
+        self._ended[user.token] = None
+        if len(self._ended) > MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
         answer = RedirectResponse("/login", 303)
         self._set(scope, answer, COOKIE, "", 0, "lax")
         return answer
