@@ -63,6 +63,7 @@ async def mall(make_settings: Callable[..., Settings], process: servers.Children
             **{name: getattr(settings, name) for name in ("collector_port", "collector_metrics_port", "shop_port")},
             shop_url=url,
             cors_origins=url,
+            rate_per_address=30,  # less than the slowest machine's browser can ask
         ),
         process,
     )

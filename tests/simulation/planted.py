@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from agents import due
+from agents.behaviour import Behaviour
 from agents.delivery import speaker, steps
 from agents.delivery.settle import grant
-from agents.due import decide_due
 from channels import ledger, policy
 from tables.changelog import Codec
 from tables.gate import Gate
@@ -105,10 +105,12 @@ def cancel_ignored():
 def postponed_without_grace():
     """A timer that comes up for an older deadline fires for a newer one too, before its grace is over."""
 
-    def hasty(index, locale, key, customer, now, shelf, _until):
-        return decide_due(index, locale, key, customer, now, shelf, now)
+    on_timer = Behaviour.on_timer
 
-    with patch("agents.decide.decide_due", hasty):
+    def hasty(behaviour, step, _due, key, now):
+        on_timer(behaviour, step, now, key, now)
+
+    with patch.object(Behaviour, "on_timer", hasty):
         yield None
 
 
