@@ -21,7 +21,7 @@ CASES: dict[str, tuple[str, bytes, int, str]] = {
     "an id of 10 kB": ("/v1/track", json.dumps(track(userId="b" * 10_000)).encode(), 400, "bad_id"),
     "33 KB event": ("/v1/track", json.dumps(track(note="n" * 33_000, **BAD)).encode(), 400, "too_large"),
     "501 KB batch": ("/v1/batch", json.dumps(BATCH).encode()[: 501 * 1024].ljust(501 * 1024), 413, "too_large"),
-    "gzip bomb": ("/v1/batch", gzip.compress(b" " * (50 << 20)), 413, "too_large"),
+    "gzip bomb": ("/v1/batch", gzip.compress(b" " * (50 << 20), mtime=0), 413, "too_large"),
     "10,000 nested brackets": ("/v1/track", b"[" * 10_000 + b"]" * 10_000, 400, "too_deep"),
     "10,000 nested objects in an event": (
         "/v1/track",

@@ -58,8 +58,8 @@ async def test_an_accepted_event_is_on_its_customers_partition(house: House) -> 
         (b'{"event":"x","userId":"u","properties":{"price":1e999}}', "not_finite"),
         (b'{"event":"Product Added","userId":"u","properties":{"price":' + b"9" * 5000 + b"}}", "not_json"),
         (b"\x1f\x8b garbage", "not_json"),
-        (gzip.compress(b"{}")[:-4], "not_json"),
-        (gzip.compress(b"{}") + b"trailing", "not_json"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "not_json"),
+        (gzip.compress(b"{}", mtime=0) + b"trailing", "not_json"),
     ],
 )
 async def test_a_body_that_is_no_event_gets_400_and_its_reason(house: House, body: bytes, reason: str) -> None:
