@@ -53,7 +53,7 @@ up: install
 	@$(BIN)/boomerang up $(ARGS)
 
 test: install-dev
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --maxprocesses 4 --dist loadgroup)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --maxprocesses 4)
 
 simulation: install-dev
 	@$(BIN)/python -m tests.simulation --seeds 2000 --events 2000 --jobs 2 $(ARGS)

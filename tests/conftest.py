@@ -14,21 +14,6 @@ from tests import servers
 from tests.simulation.rees46 import RECORDING
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a server run in one process (`make test` uses several): one broker for each group, and one Chromium."""
-    for item in items:
-        group = _group(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _group(item: pytest.Item) -> str:
-    room = item.path.parent.name
-    if room in ("browser", "chaos"):
-        return room
-    return "broker" if {"kafka", "make_settings"} & set(getattr(item, "fixturenames", ())) or room == "broker" else ""
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment() -> Iterator[None]:
     """Settings of the person who runs the tests do not reach them (the cache of the fetched Kafka does)."""
