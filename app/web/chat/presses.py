@@ -13,17 +13,18 @@ import msgspec
 from app import topics
 from app.clock import Clock
 from app.codec import encode_json
-from app.metrics import ALERT_PRESSES, COLLECTOR_REJECTED
+from app.metrics import ALERT_PRESSES
 from app.model.chat import ChatCommand, CommandKind, command_key
 from app.model.reasons import BadInput
 from app.model.team import Member, Team
 from app.settings import Settings, split
 from app.web.chat import reading
+from app.web.chat.answered import GUESSES_PER_SECOND, answered
 from app.web.chat.authenticity import Verdict, shared
-from app.web.collector.body import TooLarge, parse
+from app.web.collector.body import parse
 from app.web.collector.declined import Declined
-from app.web.collector.http import JSON, Bodies, Overloaded, Request, Response
-from app.web.collector.intake import Intake, Unavailable
+from app.web.collector.http import JSON, Bodies, Request, Response
+from app.web.collector.intake import Intake
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.refusal import Refused
 from app.web.collector.sink import Record
@@ -32,8 +33,6 @@ from channels.alert import SNOOZE, VERBS
 NAME = "telegram"
 PATH = "/presses/telegram"
 BODY_LIMIT = 256 << 10
-GUESSES_PER_SECOND = 10.0
-"""Requests that are not genuine, allowed to one address before its bodies are not even read."""
 
 _KINDS = {verb: kind for kind, verb in VERBS.items()}
 _DATA = re.compile(r"([tsd]):([0-9A-Za-z_-]{8,60})", re.ASCII)
@@ -116,18 +115,7 @@ class Presses:
             return Declined(404, "not_found", told).response()
         if request.method != "POST":
             return Declined(405, "method_not_allowed", "this path takes POST").response()
-        try:
-            return await self._post(request, self._pressers)
-        except Declined as declined:
-            return declined.response()
-        except Refused as refused:
-            COLLECTOR_REJECTED.labels(refused.reason).inc()
-            return Declined(400, refused.reason, str(refused)).response()
-        except TooLarge:
-            return Declined(413, BadInput.TOO_LARGE, f"a body may have {BODY_LIMIT} bytes").response()
-        except (Unavailable, Overloaded) as error:
-            after = error.retry_after if isinstance(error, Unavailable) else 1
-            return Declined(503, "unavailable", "this cannot be stored now, send it again", after).response()
+        return await answered(self._post(request, self._pressers), BODY_LIMIT)
 
     async def _post(self, request: Request, pressers: Pressers) -> Response:
         address = self._proxies.client(request.client, request.header(b"x-forwarded-for"))

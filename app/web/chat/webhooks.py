@@ -10,26 +10,25 @@ dead letter, what is none of our business is counted. Nothing of a request that 
 from typing import Any, NamedTuple
 
 from app.clock import Clock
-from app.metrics import CHAT_UNAUTHENTIC, COLLECTOR_ACK, COLLECTOR_REJECTED
+from app.metrics import CHAT_UNAUTHENTIC, COLLECTOR_ACK
 from app.model.reasons import BadInput
 from app.settings import Settings, split
+from app.web.chat.answered import GUESSES_PER_SECOND, answered
 from app.web.chat.authenticity import Call, SourceConfig, Verdict
 from app.web.chat.courier import Courier
 from app.web.chat.found import Place
 from app.web.chat.providers import PROVIDERS, Provider
 from app.web.chat.sources import load_sources
-from app.web.collector.body import TooLarge, mend, parse
+from app.web.collector.body import mend, parse
 from app.web.collector.declined import Declined
-from app.web.collector.http import JSON, TEXT, Bodies, Overloaded, Request, Response
-from app.web.collector.intake import Intake, Unavailable
+from app.web.collector.http import JSON, TEXT, Bodies, Request, Response
+from app.web.collector.intake import Intake
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.refusal import Refused
 
 PREFIX = "/chat/"
 BODY_LIMIT = 1 << 20
 DEPTH_LIMIT = 100
-GUESSES_PER_SECOND = 10.0
-"""Requests that are not genuine, allowed to one address before its bodies are not even read."""
 
 
 class Target(NamedTuple):
@@ -62,20 +61,10 @@ class ChatWebhooks:
         target = self._targets.get(request.path)
         if target is None:
             return Declined(404, "not_found", "there is no such provider, or no such source of it").response()
-        try:
-            if request.method == "POST":
-                return await self._post(request, target)
-            return self._get(request, target)
-        except Declined as declined:
-            return declined.response()
-        except Refused as refused:
-            COLLECTOR_REJECTED.labels(refused.reason).inc()
-            return Declined(400, refused.reason, str(refused)).response()
-        except TooLarge:
-            return Declined(413, BadInput.TOO_LARGE, f"a body may have {BODY_LIMIT} bytes").response()
-        except (Unavailable, Overloaded) as error:
-            after = error.retry_after if isinstance(error, Unavailable) else 1
-            return Declined(503, "unavailable", "this cannot be stored now, send it again", after).response()
+        return await answered(self._answer(request, target), BODY_LIMIT)
+
+    async def _answer(self, request: Request, target: Target) -> Response:
+        return await self._post(request, target) if request.method == "POST" else self._get(request, target)
 
     def _get(self, request: Request, target: Target) -> Response:
         if target.provider.challenge is None or request.method != "GET":
