@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from agents.chat import Chat
+from agents.deadletter import dead_letter
 from agents.decide import Decider
 from agents.decision import Decision
 from agents.dialogs.decide import Dialogs
@@ -19,7 +20,7 @@ from agents.links import Links
 from agents.receipts import REFUSALS, on_receipt
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
-from app.model.journal import DeadLetter, JournalLine
+from app.model.journal import JournalLine
 from app.model.link import Forward, Link
 from app.model.reasons import BadInput
 from app.model.receipt import Receipt
@@ -35,7 +36,6 @@ ROW_TYPE = Row
 MOST_HOPS = 3
 MOST_SHELVES = 5_000
 """Categories that a partition keeps a shelf for."""
-DEAD_LETTER_BYTES = 65_536
 LOG_EVERY = 1.0
 """Seconds between two tracebacks of records that could not be handled: a flood of them must not fill the disk."""
 
@@ -267,15 +267,5 @@ class Behaviour:
 
     def _bury(self, step: Step, record: Record, batch: Batch, reason: BadInput, detail: str, now: float) -> None:
         self.dead[reason] += 1
-        letter = DeadLetter(
-            reason,
-            now,
-            batch.topic,
-            batch.partition,
-            record.offset,
-            (record.key or b"")[:1024],
-            (record.value or b"")[:DEAD_LETTER_BYTES],
-            detail[:500],
-            "engine",
-        )
-        step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}-{record.offset}", encode_json(letter))
+        letter = dead_letter(batch, record, reason, detail[:500], now, "engine")
+        step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}-{record.offset}", letter)

@@ -25,7 +25,7 @@ from app.model.chat import ChatEvent, ChatKind, Speaker, client_key
 from app.model.team import Team
 from app.settings import load
 from app.topics import CHAT, partition_of
-from bench.lateness import PORTS, arm, background, quantile
+from bench.lateness import PORTS, arm, background, stages_of
 from tables.customer import Customer
 from tests.running import product
 from tests.servers import Children, eventually, free_port, running_kafka, running_valkey
@@ -148,12 +148,7 @@ async def lateness(folder, kafka, redis, many, alerts, rate):
             await arm(shop, alerts, SPREAD_S)
             sent = await load_task
             triggers = await shop.triggers()
-            stages = {
-                "decided_p50_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.5),
-                "decided_p99_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.99),
-                "handed_p50_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.5),
-                "handed_p99_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.99),
-            }
+            stages = await stages_of(shop)
             mails = {mail["trigger_id"]: mail["sent_at"] for mail in await shop.mails()}
     finally:
         children.close()

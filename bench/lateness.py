@@ -60,6 +60,16 @@ async def arm(shop, carts, spread=SPREAD_S):
         await asyncio.sleep(max(0.0, begin + number * spread / carts - time.monotonic()))
 
 
+async def stages_of(shop):
+    """Upper bounds of the buckets in which the worker's and the sender's own measures of lateness lie."""
+    return {
+        "decided_p50_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.5),
+        "decided_p99_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.99),
+        "handed_p50_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.5),
+        "handed_p99_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.99),
+    }
+
+
 async def quantile(shop, name, metric, share):
     """Upper bound in milliseconds of the histogram's bucket that holds the quantile."""
     async with shop.http.get(shop.url(name, "/metrics")) as response:
@@ -89,12 +99,7 @@ async def measure(folder, kafka, redis, carts, rate):
             await arm(shop, carts)
             sent = await load_task
             due = {trigger.trigger_id: trigger.due for trigger in await shop.triggers()}
-            stages = {
-                "decided_p50_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.5),
-                "decided_p99_le_ms": await quantile(shop, "worker", "boomerang_trigger_lateness_seconds", 0.99),
-                "handed_p50_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.5),
-                "handed_p99_le_ms": await quantile(shop, "delivery", "boomerang_handover_lateness_seconds", 0.99),
-            }
+            stages = await stages_of(shop)
             mails = {mail["trigger_id"]: mail["sent_at"] for mail in await shop.mails()}
     finally:
         children.close()

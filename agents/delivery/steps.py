@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from agents.deadletter import dead_letter
 from agents.delivery.changes import change
 from agents.delivery.settle import ERASED, Note, Rules, journal, settle, suppress, trigger_of
-from app.codec import decode_outgoing, decode_receipt, encode_json
+from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
-from app.model.journal import DeadLetter
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Cancel, Erasure, Trigger, message_id
@@ -91,18 +91,8 @@ def _apply(step: Step, item: Any, payload: bytes, now: float, rules: Rules, room
 
 
 def _dead(step: Step, batch: Batch, record: Any, now: float, reason: BadInput, text: str) -> Note:
-    letter = DeadLetter(
-        reason,
-        now,
-        batch.topic,
-        batch.partition,
-        record.offset,
-        (record.key or b"")[:1024],
-        (record.value or b"")[: 64 << 10],
-        text[:200],
-        "delivery",
-    )
-    step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}", encode_json(letter))
+    letter = dead_letter(batch, record, reason, text[:200], now, "delivery")
+    step.send(DEAD_LETTERS.name, f"{batch.topic}-{batch.partition}", letter)
     return Note("dead", "", reason=reason)
 
 
