@@ -7,14 +7,11 @@
 Agents and tables have explicit names: a name is part of the group's and the changelog's identity, a module's path is not.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
-from agents.delivery.factory import make_delivery
-from agents.delivery.service import Delivery
 from agents.dialogs.decide import Dialogs
-from agents.journal import JournalSink
 from agents.scenarios.load import load_dialogs, load_folder
 from agents.team import load_staff
 from app import metrics
@@ -23,11 +20,14 @@ from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
 from app.engine.wiring import agent, table
-from app.journal_store import JournalStore
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
 from tables.store import FencedTable
 from tables.writer import Fault
+
+if TYPE_CHECKING:
+    from agents.delivery.service import Delivery
+    from agents.journal import JournalSink
 
 ENGINE = "boomerang-engine"
 DELIVERY = "boomerang-delivery"
@@ -77,7 +77,7 @@ def dialogs_of(settings: Settings, clock: Clock) -> Dialogs:
 class Speaking:
     """The sender's service, tied to its table."""
 
-    def __init__(self, delivery: Delivery, ledger: FencedTable) -> None:
+    def __init__(self, delivery: "Delivery", ledger: FencedTable) -> None:
         self._delivery, self._ledger = delivery, ledger
 
     async def start(self) -> None:
@@ -91,6 +91,11 @@ class Speaking:
 
 def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The sender, and the journal's sink beside it. Raises SettingsError."""
+    # not above: channels and SQL are a fifth of a process's memory, and the worker has no use for them
+    from agents.delivery.factory import make_delivery
+    from agents.journal import JournalSink
+    from app.journal_store import JournalStore
+
     delivery = make_delivery(settings, clock)
     app = EngineApp(DELIVERY, settings)
     ledger = table(
@@ -113,7 +118,7 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     return app
 
 
-def journal_agent(app: EngineApp, sink: JournalSink) -> Any:
+def journal_agent(app: EngineApp, sink: "JournalSink") -> Any:
     """Attach the agent that stores the journal's lines; a bundle is acknowledged when they are durable."""
 
     async def store(stream: Any) -> None:
