@@ -4,12 +4,12 @@ Each examination returns findings; none of them ends the others. `boomerang doct
 """
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.clock import Clock
+from app.engine.disk import room_at
 from app.engine.expiry import expiry_of
 from app.engine.kafka_client import client_options
 from app.engine.provision import provision
@@ -132,12 +132,9 @@ async def _gateway(name: str, config: "retailcrm.Config", clock: Clock) -> Findi
 
 
 async def _disk(settings: Settings, _clock: Clock) -> list[Finding]:
-    folder = settings.data.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    usage = shutil.disk_usage(folder)
-    text = f"{usage.free / 2**30:.1f} GiB of {usage.total / 2**30:.1f} GiB are free at {folder}"
-    if usage.free < DISK_SHARE * usage.total:
+    room = room_at(settings.data)
+    text = f"{room.free / 2**30:.1f} GiB of {room.total / 2**30:.1f} GiB are free at {room.folder}"
+    if room.free < DISK_SHARE * room.total:
         return [_bad("disk", f"{text}: less than a tenth; make room")]
     return [_good("disk", text)]
 

@@ -8,7 +8,6 @@ so long although the broker can be reached, the process ends with an error and i
 
 import asyncio
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -17,6 +16,7 @@ from faust.types import TP
 from app import metrics
 from app.clock import Clock
 from app.engine.base import EngineApp
+from app.engine.disk import room_at
 from app.engine.expiry import note_expiries
 from app.engine.kafka_client import reachable
 from tables.held import HeldPartition
@@ -136,9 +136,9 @@ def observe_place(app: EngineApp) -> bool:
     metrics.READY.set(ready)
     remaining = 0 if ready else sum(max(count, 0) for count in app.tables.recovery.active_remaining().values())
     metrics.RECOVERY_REMAINING.set(remaining)
-    usage = shutil.disk_usage(app.settings.data)
-    metrics.DISK_FREE.set(usage.free)
-    metrics.DISK_SIZE.set(usage.total)
+    room = room_at(app.settings.data)
+    metrics.DISK_FREE.set(room.free)
+    metrics.DISK_SIZE.set(room.total)
     return ready
 
 

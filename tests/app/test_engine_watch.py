@@ -10,6 +10,7 @@ from app import metrics
 from app.clock import ManualClock
 from app.engine import watch
 from app.engine.counts import DecisionCounts, Flood
+from app.engine.disk import room_at
 from app.engine.site import Site
 from app.engine.watch import STUCK_S, Progress
 from tables.held import HeldPartition
@@ -174,6 +175,12 @@ async def test_a_copy_that_stands_by_and_is_told_nothing_for_half_a_minute_does_
     assert isinstance(app.why, type(None) if standby else watch.StuckError)
     assert metrics.LAG_RECORDS.labels("a")._value.get() == (0 if standby else 5)
     assert app.asked_for == ({0} if standby else {0, 1})
+
+
+def test_a_data_folder_that_nobody_has_made_lies_where_its_nearest_parent_lies(tmp_path):
+    room = room_at(tmp_path / "not" / "made")
+    assert room.folder == tmp_path
+    assert 0 < room.free <= room.total
 
 
 def test_one_bad_record_in_two_hundred_is_no_flood():
