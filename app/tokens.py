@@ -4,7 +4,7 @@ import os
 import secrets
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -13,10 +13,13 @@ from app.settings import Settings
 
 _UNSUBSCRIBE = "unsubscribe"
 _SESSION = "console-session"
+_RECEIPT = "receipt"
 SESSION_LIFE = 12 * 3600.0
 """Seconds that a login to the console holds."""
 UNSUBSCRIBE_LIFE = 400 * 86_400.0
 """Seconds that an unsubscribe link works: over a year, longer than any law asks."""
+RECEIPT_LIFE = 30 * 86_400.0
+"""Seconds that a provider may report on a message: as long as the ledger knows it."""
 TOKEN_LIMIT = 2_048
 _SHORTEST_SECRET = 16
 
@@ -32,6 +35,15 @@ class Unsubscribe(NamedTuple):
     channel: str
     address: str
     message_id: str
+
+
+class Spoken(NamedTuple):
+    """What a receipt, a tracked link or an open pixel speaks of: a message of a scenario to a customer, on a channel."""
+
+    customer: str
+    channel: str
+    message_id: str
+    scenario: str
 
 
 def load_secret(settings: Settings) -> str:
@@ -121,3 +133,37 @@ def read_unsubscribe_token(secret: str, token: str, now: float) -> Unsubscribe:
     if not customer or not day * 86_400.0 - 86_400.0 <= now <= day * 86_400.0 + 86_400.0 + UNSUBSCRIBE_LIFE:
         raise BadToken
     return Unsubscribe(customer, channel, address, message_id)
+
+
+def receipt_token(secret: str, what: Spoken, issued: float) -> str:
+    """Token by which a provider's receipt is believed to be of this message. `issued` is epoch seconds, kept by the day."""
+    token = URLSafeSerializer(secret, salt=_RECEIPT).dumps([*what, int(issued // 86_400)])
+    return token.decode() if isinstance(token, bytes) else token
+
+
+def read_receipt_token(secret: str, token: str, now: float) -> Spoken:
+    """What a token stands for at `now` (epoch seconds). Raises BadToken."""
+    *told, day = _loads(secret, _RECEIPT, token, 5)
+    spoken = _spoken(told)
+    if not isinstance(day, int) or not -86_400.0 <= now - day * 86_400.0 <= RECEIPT_LIFE + 86_400.0:
+        raise BadToken
+    return spoken
+
+
+def _loads(secret: str, salt: str, token: str, parts: int) -> list[Any]:
+    """The parts of a token. Raises BadToken when it is not ours, or has another number of them."""
+    if len(token) > TOKEN_LIMIT:
+        raise BadToken
+    try:
+        body = URLSafeSerializer(secret, salt=salt).loads(token)
+    except (BadData, ValueError, TypeError, RecursionError):
+        raise BadToken from None
+    if type(body) is not list or len(body) != parts:
+        raise BadToken
+    return body
+
+
+def _spoken(told: list[Any]) -> Spoken:
+    if not all(isinstance(part, str) for part in told) or not told[0] or not told[2]:
+        raise BadToken
+    return Spoken(*told)

@@ -1,7 +1,7 @@
 """What a channel is: one method that hands a message over, and one vocabulary for how that went."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from app.model.alert import AlertState
 from channels.alert import Card
@@ -10,7 +10,8 @@ from channels.alert import Card
 class Rendered(NamedTuple):
     """A message ready to be spoken. `at` is epoch seconds; `unsubscribe` is "" for a message that is not marketing.
 
-    `cards` is set for an alert to the sales team: the same card in several sizes, the full one first.
+    `cards` is set for an alert to the sales team: the same card in several sizes, the full one first. `receipt_url` is where the
+    provider may tell what became of the message; "" for an alert, and where the collector has no public address.
     """
 
     message_id: str
@@ -25,6 +26,7 @@ class Rendered(NamedTuple):
     at: float
     cards: tuple[Card, ...] = ()
     locale: str = ""
+    receipt_url: str = ""
 
     @property
     def bundled(self) -> bool:
@@ -109,3 +111,15 @@ class Channel(Protocol):
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. Every ending is an `Answer`; only what `irreversible` raises comes out as an exception."""
         ...
+
+
+@runtime_checkable
+class Provided(Protocol):
+    """A channel of which there are several providers: `provider` names the one in use, and with it the path of its receipts."""
+
+    provider: str
+
+
+def provider_of(channel: Channel) -> str:
+    """Name of the provider whose receipts tell of a channel's messages: the channel's own where there is but one."""
+    return channel.provider if isinstance(channel, Provided) else channel.name

@@ -80,6 +80,9 @@ class Job(msgspec.Struct):
 UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
 """(message id, trigger, channel, address) -> the link that ends marketing messages to the address."""
 
+ReceiptUrl = Callable[[str, Trigger, Channel], str]
+"""(message id, trigger, channel) -> where the provider may tell what became of the message; "" where it cannot."""
+
 Asked = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
 """Answers of a provider that was asked."""
 
@@ -102,10 +105,16 @@ class Render:
     """Make the texts, with the unsubscribe link of a marketing message; of an alert its cards, with links to `board`."""
 
     def __init__(
-        self, templates: Templates, unsubscribe_url: UnsubscribeUrl, now: Callable[[], float], board: str = ""
+        self,
+        templates: Templates,
+        unsubscribe_url: UnsubscribeUrl,
+        now: Callable[[], float],
+        board: str = "",
+        receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
     ) -> None:
         self._templates = templates
         self._unsubscribe_url = unsubscribe_url
+        self._receipt_url = receipt_url
         self._now = now
         self._board = board
 
@@ -138,6 +147,7 @@ class Render:
             now,
             cards,
             locale,
+            "" if cards else self._receipt_url(job.message_id, trigger, job.channel),
         )
         return None
 

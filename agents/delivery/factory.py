@@ -2,14 +2,14 @@
 
 from email.utils import parseaddr
 
+from agents.delivery.links import Links
 from agents.delivery.service import Delivery
 from app import metrics
 from app.clock import Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
-from app.model.trigger import Trigger
 from app.settings import Settings, split
-from app.tokens import Unsubscribe, load_secret, unsubscribe_token
+from app.tokens import load_secret
 from channels.channel import Channel
 from channels.guard import Guard
 from channels.registry import Options, make_channels
@@ -18,12 +18,7 @@ from channels.render import Templates
 
 def make_delivery(settings: Settings, clock: Clock) -> Delivery:
     """The sender of these settings. Raises SettingsError (one line that says what to mend)."""
-    secret = load_secret(settings)
-
-    def unsubscribe_url(message_id: str, trigger: Trigger, channel: str, address: str) -> str:
-        what = Unsubscribe(trigger.customer, channel, address, message_id)
-        return f"{settings.public_base}/u/{unsubscribe_token(secret, what, trigger.fired_at)}"
-
+    links = Links(settings, load_secret(settings))
     shop_name, _ = parseaddr(settings.mail_from)
     templates = Templates(shop_url=settings.shop_url, locale=settings.locale, shop_name=shop_name)
     problems = templates.load()
@@ -35,7 +30,8 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
     return Delivery(
         channels=channels_of(settings, clock),
         templates=templates,
-        unsubscribe_url=unsubscribe_url,
+        unsubscribe_url=links.unsubscribe,
+        receipt_url=links.receipt,
         clock=clock,
         live=settings.time == "live",
         grace=settings.grace,

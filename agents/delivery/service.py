@@ -26,7 +26,7 @@ from app.clock import Clock
 from channels import ledger, pipeline
 from channels.channel import Channel
 from channels.ledger import Message, State
-from channels.pipeline import UnsubscribeUrl
+from channels.pipeline import ReceiptUrl, UnsubscribeUrl
 from channels.render import Templates
 from tables.step import Batch, Step
 
@@ -62,6 +62,7 @@ class Delivery:
         most_waiting: int = MOST_WAITING,
         probe: Callable[[], Awaitable[None]] | None = None,
         board: str = "",
+        receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
 
@@ -79,7 +80,7 @@ class Delivery:
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(templates, unsubscribe_url, clock, board),
+            stages=_stages(templates, unsubscribe_url, clock, board, receipt_url),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -290,7 +291,8 @@ class Delivery:
 
 
 def _stages(
-    templates: Templates, unsubscribe_url: UnsubscribeUrl, clock: Clock, board: str
+    templates: Templates, unsubscribe_url: UnsubscribeUrl, clock: Clock, board: str, receipt_url: ReceiptUrl
 ) -> tuple[pipeline.Stage, ...]:
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
-    return pipeline.gates, pipeline.address, pipeline.Render(templates, unsubscribe_url, clock.now, board), speak
+    render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url)
+    return pipeline.gates, pipeline.address, render, speak

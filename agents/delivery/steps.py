@@ -15,7 +15,7 @@ from agents.delivery.settle import ERASED, Note, Rules, journal, settle, suppres
 from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
 from app.model.reasons import BadInput, Reason
-from app.model.receipt import Outcome, Receipt
+from app.model.receipt import ARRIVED, Outcome, Receipt
 from app.model.trigger import Cancel, Erasure, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
@@ -37,7 +37,6 @@ from tables.step import Batch, Step
 
 log = logging.getLogger(__name__)
 
-_ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED})
 _SUPPRESSING = {
     Outcome.BOUNCED: (Reason.SUPPRESSED, True),
     Outcome.COMPLAINED: (Reason.SUPPRESSED, False),
@@ -186,7 +185,7 @@ def _receipt(step: Step, receipt: Receipt, at: float) -> None:
         reason, everything = _SUPPRESSING[receipt.outcome]
         suppress(step, address_key(receipt.channel, receipt.address), reason, everything, receipt.at)
     row = step.rows.get(message_key(receipt.message_id)) if receipt.message_id else None
-    if isinstance(row, Message) and row.state is State.AMBIGUOUS and receipt.outcome in _ARRIVED:
+    if isinstance(row, Message) and row.state is State.AMBIGUOUS and receipt.outcome in ARRIVED:
         row.move(Move.ACCEPT, at, Reason.RECEIPT)
         step.touch(message_key(receipt.message_id))
 

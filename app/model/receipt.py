@@ -7,7 +7,11 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """One vocabulary for all channels."""
+    """One vocabulary for all channels. The first four are the sender's own, the others come from providers and customers.
+
+    A provider may tell `failed` too: it took the message and could not deliver it, this time (a phone that is switched off).
+    `bounced` says that the address itself is dead.
+    """
 
     SENT = "sent"
     SKIPPED = "skipped"
@@ -16,9 +20,14 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     OPENED = "opened"
     CLICKED = "clicked"
+    REPLIED = "replied"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+
+
+ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED})
+"""Outcomes that prove that the message reached the customer. Each of them may come first, last or alone."""
 
 
 class Receipt(msgspec.Struct, gc=False, omit_defaults=True):

@@ -8,7 +8,16 @@ import pytest
 
 from app.errors import SettingsError
 from app.settings import load
-from app.tokens import Unsubscribe, load_secret, unsubscribe_token
+from app.tokens import (
+    RECEIPT_LIFE,
+    BadToken,
+    Spoken,
+    Unsubscribe,
+    load_secret,
+    read_receipt_token,
+    receipt_token,
+    unsubscribe_token,
+)
 
 
 def test_the_secret_is_made_once_and_only_for_us(tmp_path: Path) -> None:
@@ -58,3 +67,36 @@ def test_the_longest_link_fits_a_line_of_a_mail(letter):
     what = Unsubscribe(user, "email", "x" * 64 + "@" + "y" * 180 + ".example", "0" * 32 + ".0")
     link = "https://events.some-long-name.shop.example/u/" + unsubscribe_token("s" * 43, what, 1_700_000_000.0)
     assert len(f"List-Unsubscribe: <{link}>") < 998
+
+
+SECRET = "s" * 43
+SPOKEN = Spoken("42", "sms", "0" * 32 + ".1", "abandoned_cart")
+NOW = 1_700_000_000.0
+
+
+def test_a_receipts_token_says_of_which_message_it_is_for_as_long_as_the_ledger_knows_that():
+    token = receipt_token(SECRET, SPOKEN, NOW)
+    assert token == receipt_token(SECRET, SPOKEN, NOW + 60.0), "a retry has the same one"
+    assert read_receipt_token(SECRET, token, NOW) == SPOKEN
+    assert read_receipt_token(SECRET, token, NOW + RECEIPT_LIFE) == SPOKEN
+    for late in (NOW + RECEIPT_LIFE + 2 * 86_400.0, NOW - 2 * 86_400.0):
+        with pytest.raises(BadToken):
+            read_receipt_token(SECRET, token, late)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "",
+        ".",
+        "x" * 5_000,
+        receipt_token("another secret of the same length", SPOKEN, NOW),
+        receipt_token(SECRET, SPOKEN, NOW)[:-1],
+        receipt_token(SECRET, SPOKEN._replace(customer=""), NOW),
+        receipt_token(SECRET, SPOKEN._replace(channel=7), NOW),  # type: ignore[arg-type]
+        unsubscribe_token(SECRET, Unsubscribe("42", "email", "a@b.example", "m.0"), NOW),
+    ],
+)
+def test_a_token_that_is_not_a_receipts_is_none(forged):
+    with pytest.raises(BadToken):
+        read_receipt_token(SECRET, forged, NOW)
