@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from agents.addresses import met
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.outcome import Outcome
 from app.codec import decode_chat, encode_json
 from app.model.chat import ChatCommand, ChatEvent, ChatKind, ChatRecord
-from app.model.event import DIALOG, EMAIL, PHONE, RESERVED_PREFIXES, Event
+from app.model.event import DIALOG, EMAIL, PHONE, RESERVED_PREFIXES, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Link, Move
 from app.model.reasons import Reason
@@ -79,6 +80,7 @@ class Chat:
                     return
                 row = step.rows[key] = Customer()
             _know(key, row, item)
+            met(row, item)
             talked = _is_talking(row)
             out = self._dialogs.on_chat(key, row, item)
             if not talked and _is_talking(row):
@@ -167,7 +169,7 @@ def _home_of(key: str, row: Customer, user_id: str) -> str:
     profile = row.profile
     if profile is None:
         return ""
-    if key.startswith(DIALOG) and profile.phone:
+    if key.startswith(DIALOG) and is_e164(profile.phone):
         return PHONE + profile.phone
     return EMAIL + profile.email.lower() if profile.email and not key.startswith(EMAIL) else ""
 

@@ -11,7 +11,7 @@ from agents.due import decide_due
 from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
-from app.model.event import ANONYMOUS, EMAIL, PHONE, Event
+from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
 from app.model.reasons import Reason
@@ -174,7 +174,7 @@ class Decider:
                 decision.claims.append(Claim(alias, key, at, event.messageId))
         if now is not None and now.email and (before is None or before.email != now.email):
             decision.claims.append(Claim(EMAIL + now.email.lower(), key, at, event.messageId))
-        if now is not None and now.phone and (before is None or before.phone != now.phone):
+        if now is not None and is_e164(now.phone) and (before is None or before.phone != now.phone):
             decision.claims.append(Claim(PHONE + now.phone, key, at, event.messageId))
 
     def merge(self, key: str, customer: Customer, alias: str, state: Customer, at: float) -> Decision:

@@ -5,12 +5,11 @@ names, and those that point to it, in all partitions; in the same step it asks t
 journal its lines.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
+from agents.addresses import addresses_of
 from app.codec import encode_json
-from app.model.event import EMAIL, PHONE
+from app.model.event import EMAIL, PHONE, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Erase
 from app.model.reasons import Reason
@@ -39,7 +38,7 @@ def erase(step: Step, link: Erase, partitions: int) -> list[tuple[Erase, int]]:
     elif isinstance(row, Customer):
         follow = [(Erase(key, link.at), partition_of(key, partitions)) for key in keys_of(row)]
         follow += _sweeps(link, partitions)
-        addresses = list(_address_keys(row.profile))
+        addresses = [address_key(*item) for item in addresses_of(row, link.customer).items()]
         for dialog in row.dialogs or ():
             step.send(DIALOGS.name, dialog.key, None, partition_of(dialog.key, partitions))
     _leave_shelves(step, link.customer)
@@ -55,7 +54,7 @@ def keys_of(customer: Customer) -> list[str]:
     """The other keys that a customer's row names: visitors that were claimed, and the addresses."""
     profile = customer.profile or Profile()
     addresses = [EMAIL + profile.email.lower()] if profile.email else []
-    addresses += [PHONE + profile.phone] if profile.phone else []
+    addresses += [PHONE + profile.phone] if is_e164(profile.phone) else []
     return [*(customer.aliases or ()), *addresses]
 
 
@@ -69,14 +68,6 @@ def _forget(step: Step, key: str, at: float, addresses: list[str]) -> None:
         step.delete(key)
     step.send(OUTBOX.name, key, encode_json(Erasure(key, at, addresses)))
     step.send(JOURNAL.name, key, encode_json(JournalLine(at, key, Reason.ERASED)))
-
-
-def _address_keys(profile: Profile | None) -> Iterator[str]:
-    """The ledger's keys of the customer's addresses."""
-    if profile is not None and profile.email:
-        yield address_key("email", profile.email)
-    if profile is not None and profile.phone:
-        yield address_key("sms", profile.phone)
 
 
 def _leave_shelves(step: Step, key: str) -> None:

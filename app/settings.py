@@ -81,6 +81,10 @@ class Settings:
         "", "comma-separated further hosts (a picture server) that products told by a browser may point to in mails"
     )
     chats: str = setting("", "YAML file of the messengers and help desks that may speak to us; empty: none")
+    phone_country: str = setting(
+        "",
+        "the shop's country as an ISO code (RU), which completes national phone numbers; empty: they stay as they were told",
+    )
     trusted_proxies: str = setting(
         "",
         "comma-separated addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed; by the console "

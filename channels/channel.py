@@ -108,6 +108,10 @@ class Channel(Protocol):
         """What is wrong with the address; an empty text if messages can go there."""
         ...
 
+    def units(self, message: Rendered) -> int:
+        """How many units the provider charges for the message: segments of an SMS, 1 elsewhere."""
+        ...
+
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. Every ending is an `Answer`; only what `irreversible` raises comes out as an exception."""
         ...

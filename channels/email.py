@@ -67,6 +67,11 @@ class Email:
             return str(error)
         return ""
 
+    def units(self, message: Rendered) -> int:
+        """One: it has no price by length."""
+        del message
+        return 1
+
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one mail to the relay."""
         try:

@@ -71,6 +71,11 @@ class IncomingHooks:
         """What is wrong with the name of a hook; an empty text if there is one of that name."""
         return "" if address in self._urls else f"no hook of that name is in BOOMERANG_{self.name.upper()}_HOOKS"
 
+    def units(self, message: Rendered) -> int:
+        """One: it has no price by length."""
+        del message
+        return 1
+
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. An alert that has ended is answered: a hook cannot edit."""
         problem = self.usable(message.address)

@@ -109,6 +109,11 @@ class Telegram:
         """What is wrong with a chat's id; an empty text if it can be one."""
         return "" if _CHAT.fullmatch(address) else "not a chat id of Telegram, which is a number or @name"
 
+    def units(self, message: Rendered) -> int:
+        """One: it has no price by length."""
+        del message
+        return 1
+
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over: a new one, or the new text of one that is there."""
         problem = self.usable(message.address)

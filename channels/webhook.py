@@ -72,6 +72,11 @@ class Webhook:
         """What is wrong with the name of a hook; an empty text if there is one of that name."""
         return "" if address in self._urls else "no hook of that name is in BOOMERANG_WEBHOOK_HOOKS"
 
+    def units(self, message: Rendered) -> int:
+        """One: it has no price by length."""
+        del message
+        return 1
+
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. A repetition has the same `webhook-id`, by which a receiver knows it."""
         problem = self.usable(message.address)

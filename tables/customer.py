@@ -84,6 +84,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     city: str = ""
     at: float = 0.0
     """When the newest of this was told, epoch seconds."""
+    messengers: dict[str, str] | None = None
+    """Messenger -> `source:id`: where the customer has last been met there, and may be written to."""
 
 
 class Armed(msgspec.Struct, array_like=True, gc=False):

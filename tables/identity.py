@@ -74,6 +74,7 @@ def _profile(owner: Profile | None, alias: Profile | None) -> Profile | None:
         return owner or alias
     both = Profile(*(getattr(owner, name) or getattr(alias, name) for name in Profile.__struct_fields__))
     both.at = max(owner.at, alias.at)
+    both.messengers = {**(alias.messengers or {}), **(owner.messengers or {})} or None
     return both
 
 

@@ -4,6 +4,7 @@ The record's value is Segment-shaped JSON with canonical (E-commerce v2) names; 
 the clock, coerced numbers and ids, and removed what the write key may not set. The record's key is the customer key.
 """
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -92,6 +93,14 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     historical: bool = False
     """Of more than 24 hours ago when it arrived, or imported: updates orders and profile, arms nothing."""
     receivedAt: datetime | None = None
+
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+
+
+def is_e164(phone: str) -> bool:
+    """Whether a phone number is complete: only such a one can be written to, and names a customer."""
+    return _E164.fullmatch(phone) is not None
 
 
 def customer_key(user_id: str | None, anonymous_id: str | None) -> str:

@@ -32,6 +32,9 @@ class Mouth:
     async def stop(self):
         pass
 
+    def units(self, message):
+        return 1
+
     def usable(self, address):
         return "" if "@" in address else "not exactly one @"
 

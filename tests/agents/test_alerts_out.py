@@ -30,6 +30,9 @@ class Team(Mouth):
     name = "telegram"
     shows = frozenset(AlertState)
 
+    def units(self, message):
+        return 1
+
     def usable(self, address):
         return ""
 

@@ -19,6 +19,9 @@ class Notes:
     async def stop(self):
         pass
 
+    def units(self, message):
+        return 1
+
     def usable(self, address):
         return ""
 

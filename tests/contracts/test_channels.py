@@ -95,6 +95,12 @@ async def test_an_address_that_cannot_be_used_is_told_apart_and_refused(name):
 
 
 @every_channel
+async def test_the_price_is_known_before_anything_is_sent(name):
+    async with PROVIDERS[name]("away") as provider:
+        assert provider.channel.units(provider.message) >= 1
+
+
+@every_channel
 async def test_a_cancelled_send_leaves_the_channel_usable(name):
     async with PROVIDERS[name]("fine") as provider:
         waiting = asyncio.Event()

@@ -128,7 +128,7 @@ def _dialog(
         "dialog": dialog,
         "client": client,
         "name": reading.name(contact.get("name")),
-        "phone": reading.phone(contact.get("phone_number")) if config.trusted_contacts else "",
+        "phone": reading.phone(contact.get("phone_number"), place.country) if config.trusted_contacts else "",
         "email": reading.email(contact.get("email")) if config.trusted_contacts else "",
         "user_id": reading.ident(contact.get("identifier")) if proven else "",
         "tags": place.tags(conversation.get("labels")),

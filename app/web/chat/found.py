@@ -35,14 +35,18 @@ class Found:
 
 
 class Place:
-    """Where a dialog takes place: a source of a provider, and the moment at which its frame arrived (epoch seconds)."""
+    """Where a dialog takes place: a source of a provider, and the moment at which its frame arrived (epoch seconds).
 
-    __slots__ = ("provider", "received", "source")
+    `country`: the shop's, for phone numbers that are told without one.
+    """
 
-    def __init__(self, provider: str, source: str, received: float) -> None:
+    __slots__ = ("country", "provider", "received", "source")
+
+    def __init__(self, provider: str, source: str, received: float, country: str = "") -> None:
         self.provider = provider
         self.source = source
         self.received = received
+        self.country = country
 
     def event(
         self,

@@ -47,15 +47,16 @@ class Gateway:
 
     def __init__(
         self, source: str, config: retailcrm.Config, courier: Courier, positions: Positions, clock: Clock,
-        *, pause: float = PAUSE, heartbeat: float = 20.0,
+        *, pause: float = PAUSE, heartbeat: float = 20.0, country: str = "",
     ) -> None:  # fmt: skip
-        """`pause` is the upper end of the first wait between two connections, in seconds."""
+        """`pause` is the upper end of the first wait between two connections, in seconds; `country`: the shop's, for phone numbers."""
         self._source = source
         self._config = config
         self._courier = courier
         self._positions = positions
         self._clock = clock
         self._pause = pause
+        self._country = country
         self._heartbeat = heartbeat
         self._position = 0.0
         self._told = ""
@@ -183,7 +184,7 @@ class Gateway:
             await self._positions.keep(self._source, at)
 
     def _place(self) -> Place:
-        return Place(retailcrm.NAME, self._source, self._clock.now())
+        return Place(retailcrm.NAME, self._source, self._clock.now(), self._country)
 
 
 async def _listen(stream: Stream, waiting: "asyncio.Queue[str | None]") -> GatewayError:

@@ -24,6 +24,7 @@ from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.http import TEXT, Message, Receive, Response, Send, answer
 from app.web.collector.intake import Intake
 from app.web.collector.sink import KafkaSink
+from app.web.phone import country_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +53,10 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
     intake = Intake(sink, ids)
     metrics.before_render("chat-gateway", lambda: metrics.READY.set(sink.ready))
     await intake.start()
-    courier = Courier(settings, intake)
+    courier, country = Courier(settings, intake), country_of(settings.phone_country)
     web = uvicorn.Server(server.metrics_config(settings.chat_gateway_host, settings.chat_gateway_port, Health(sink)))
     readers = [
-        asyncio.ensure_future(Gateway(source, config, courier, positions, SYSTEM).run())
+        asyncio.ensure_future(Gateway(source, config, courier, positions, SYSTEM, country=country).run())
         for source, config in sources.items()
         if isinstance(config, retailcrm.Config)
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.model.chat import MOST_NAME, MOST_TAGS, MOST_URL
 from app.web.collector import fields
+from app.web.phone import phone as any_phone
 
 ID_LIMIT = 128
 LONG_ID_LIMIT = 512
@@ -66,12 +67,18 @@ def whole(value: Any) -> int:
     return value if type(value) is int else 0
 
 
-def phone(value: Any) -> str:
-    """A phone number in E.164, or an empty text."""
+def phone(value: Any, country: str = "") -> str:
+    """A phone number in E.164, or an empty text; `country` is the shop's, which completes a national one."""
     try:
-        return "+" + fields.phone(value).removeprefix("+")
+        told = any_phone(value, country)
     except (ValueError, TypeError):
         return ""
+    return told if told.startswith("+") else ""
+
+
+def foreign_phone(value: Any) -> str:
+    """The same of a number that is told whole, but maybe without its plus."""
+    return phone(f"+{value.removeprefix('+')}") if type(value) is str else ""
 
 
 def email(value: Any) -> str:

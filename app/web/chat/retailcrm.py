@@ -99,7 +99,7 @@ def _message(message: dict[str, Any], config: Config, place: Place) -> ChatEvent
         manager=reading.ident(manager.get("id")),
         manager_name=_name(manager),
         name=_name(client),
-        phone=reading.phone(client.get("phone")) if config.trusted_contacts else "",
+        phone=reading.phone(client.get("phone"), place.country) if config.trusted_contacts else "",
         email=reading.email(client.get("email")) if config.trusted_contacts else "",
     )
 

@@ -85,4 +85,4 @@ def _words(message: dict[str, Any]) -> str:
 def _own_phone(message: dict[str, Any], client: str) -> str:
     """The number of a contact that the client shared, if it is his own: Telegram vouches for that by its `user_id`."""
     contact = reading.obj(message.get("contact"))
-    return reading.phone(contact.get("phone_number")) if reading.ident(contact.get("user_id")) == client else ""
+    return reading.foreign_phone(contact.get("phone_number")) if reading.ident(contact.get("user_id")) == client else ""

@@ -25,6 +25,7 @@ from app.web.collector.http import JSON, TEXT, Bodies, Request, Response
 from app.web.collector.intake import Intake
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.refusal import Refused
+from app.web.phone import country_of
 
 PREFIX = "/chat/"
 BODY_LIMIT = 1 << 20
@@ -45,6 +46,7 @@ class ChatWebhooks:
     def __init__(self, settings: Settings, clock: Clock, intake: Intake) -> None:
         """Raises SettingsError when the file of sources cannot be used."""
         self._clock = clock
+        self._country = country_of(settings.phone_country)
         self._courier = Courier(settings, intake)
         self._proxies = Proxies(split(settings.trusted_proxies))
         self._guesses = Buckets(GUESSES_PER_SECOND)
@@ -90,7 +92,7 @@ class ChatWebhooks:
         answer = provider.handshake(document, target.config) if provider.handshake is not None else None
         if answer is not None:
             return Response(200, answer, TEXT)
-        place = Place(provider.name, target.source, now)
+        place = Place(provider.name, target.source, now, self._country)
         await self._courier.deliver(provider.events(document, target.config, place), place)
         COLLECTOR_ACK.observe(self._clock.monotonic() - began)
         return Response(200, provider.ok, JSON if provider.ok.startswith(b"{") else TEXT)

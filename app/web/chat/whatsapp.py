@@ -100,7 +100,7 @@ def _said(
     if message.get("type") in _NO_MESSAGES or message.get("group_id"):
         return None
     id_ = reading.ident(message.get("id"), reading.LONG_ID_LIMIT)
-    phone = reading.phone(f"+{client}") if client.isdigit() else ""
+    phone = reading.foreign_phone(client) if client.isdigit() else ""
     return place.event(
         ChatKind.MESSAGE,
         dialog=f"{number}:{client}" if number and client else "",

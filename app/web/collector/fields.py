@@ -26,8 +26,6 @@ _NOBODY = frozenset(
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _NOISE = re.compile(r"[\s\u00a0\u202f]|[^\d.,eE+-]")
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f\u2028\u2029]{1,64}@[\w-]+(?:\.[\w-]+)*")
-_PHONE = re.compile(r"\+?\d{7,15}")
-_PHONE_NOISE = re.compile(r"[ ().\u00a0-]")
 
 
 def text(value: Any, limit: int = TEXT_LIMIT) -> str:
@@ -151,15 +149,3 @@ def email(value: Any) -> str:
         raise ValueError("not an e-mail address")
     local, domain = value.rsplit("@", 1)
     return f"{local}@{domain.lower()}"
-
-
-def phone(value: Any) -> str:
-    """A phone number: digits with an optional plus, 7 to 15 of them; blanks, brackets, dots and dashes are removed."""
-    if type(value) is int:
-        value = str(value)
-    if type(value) is not str:
-        raise TypeError("not a text")
-    value = _PHONE_NOISE.sub("", value)
-    if not _PHONE.fullmatch(value) or not value.isascii():
-        raise ValueError("not a phone number")
-    return str(value)

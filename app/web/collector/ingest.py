@@ -36,6 +36,7 @@ from app.web.collector.links import OwnHosts
 from app.web.collector.normalise import DEPTH_LIMIT, EVENT_LIMIT, TYPES, Accepted, Envelope, normalise
 from app.web.collector.refusal import Refused
 from app.web.collector.sink import Record
+from app.web.phone import country_of
 
 EVENTS_LIMIT = 2_500
 ERRORS_SHOWN = 20
@@ -68,6 +69,7 @@ class Ingest:
         self._partitions = settings.partitions
         self._clickstream = settings.topic_prefix + topics.CLICKSTREAM.name
         self._dead_letters = topic_name(settings.topic_prefix)
+        self._country = country_of(settings.phone_country)
         self._clamp = settings.time != "stream"
         own = (settings.shop_url, *split(settings.cors_origins), *split(settings.link_hosts))
         self._hosts = OwnHosts(own)
@@ -207,6 +209,7 @@ class Ingest:
             historical=route.historical,
             clamp=self._clamp,
             hosts=self._hosts,
+            country=self._country,
         )
 
     def _record(self, accepted: Accepted, key: Key) -> Record:

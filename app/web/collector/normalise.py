@@ -40,7 +40,7 @@ class Envelope:
     """What the request says about all its events. Times are epoch seconds.
 
     `source` is the kind of the write key, `anonymous_id` the header's, `clamp` is off in stream time. `hosts`: where a
-    browser's products may point to; None: anywhere.
+    browser's products may point to; None: anywhere. `country`: the shop's, for phone numbers without one.
     """
 
     received: float
@@ -51,6 +51,7 @@ class Envelope:
     historical: bool = False
     clamp: bool = True
     hosts: OwnHosts | None = None
+    country: str = ""
     received_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -269,7 +270,7 @@ def _fill_identify(
     told = context.pop("traits", None)
     traits = {**(told if type(told) is dict else {}), **_object(raw, "traits")}
     stripped = profile.strip_protected(traits) if envelope.browser else 0
-    traits = profile.profile(traits, context, at)
+    traits = profile.profile(traits, context, at, envelope.country)
     if traits:
         out["traits"] = traits
     return stripped

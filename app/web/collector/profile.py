@@ -10,6 +10,7 @@ from typing import Any
 from app.model.reasons import BadInput
 from app.web.collector import fields
 from app.web.collector.refusal import Refused
+from app.web.phone import phone
 
 PROTECTED = ("email", "phone", "consent")
 CONSENTS_LIMIT = 16
@@ -28,8 +29,8 @@ def strip_protected(traits: dict[str, Any]) -> int:
     return stripped
 
 
-def profile(traits: dict[str, Any], context: dict[str, Any], at: float) -> dict[str, Any]:
-    """Typed traits; missing locale and time zone come from the context. `at` (epoch seconds) dates a consent.
+def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country: str = "") -> dict[str, Any]:
+    """Typed traits; missing locale and time zone come from the context. `at` (epoch seconds) dates a consent, `country` is the shop's.
 
     Raises Refused: `wrong_type`, or `bad_id` for an address that is none (CR and LF in it included).
     """
@@ -54,14 +55,14 @@ def profile(traits: dict[str, Any], context: dict[str, Any], at: float) -> dict[
     ):  # a "name" that is an advertisement would go out in a mail to somebody else's address
         if name in out and _LINK.search(out[name]):
             del out[name]
-    _addresses(out)
+    _addresses(out, country)
     if "consent" in out:
         out["consent"] = _consents(out["consent"], at)
     return out
 
 
-def _addresses(out: dict[str, Any]) -> None:
-    for name, convert in (("email", fields.email), ("phone", fields.phone)):
+def _addresses(out: dict[str, Any], country: str) -> None:
+    for name, convert in (("email", fields.email), ("phone", lambda value: phone(value, country))):
         if out.get(name) == "":
             del out[name]
         elif name in out:
