@@ -43,6 +43,10 @@ class Settings:
     smtp_connections: int = setting(8, "connections to the relay (1 to 32)")
     smtp_timeout: float = setting(20.0, "seconds to wait for the relay")
     mail_from: str = setting("Boomerang <shop@shop.example>", "From of e-mails")
+    dkim_keys: str = setting(
+        "", "comma-separated SELECTOR=FILE of private keys (PEM, RSA or Ed25519) that sign e-mails; empty: no DKIM"
+    )
+    dkim_domain: str = setting("", "domain of the DKIM signatures; empty: that of BOOMERANG_MAIL_FROM")
     telegram_token: str = setting(
         "", "bot that tells the sales team, as 123456:ABC...; empty: no Telegram", secret=True
     )

@@ -1,13 +1,14 @@
 """E-mail over SMTP: prepared bytes over a pool of connections, and what each answer of a relay means."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import parseaddr
 
 from app.model.alert import ENDED
 from channels import mime
 from channels.address import BadAddress, parse
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
+from channels.dkim import Signer
 from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
 
 NAME = "email"
@@ -33,12 +34,15 @@ class Email:
         sender: str,
         monotonic: Callable[[], float],
         trust: str = "",
+        dkim_keys: Sequence[str] = (),
+        dkim_domain: str = "",
     ) -> None:
         self._sender_name, address = parseaddr(sender)
         try:
             self._sender = parse(address)
         except BadAddress as error:
             raise ValueError(f"BOOMERANG_MAIL_FROM={sender!r} has no usable address: {error}") from None
+        self._signer = _signer(dkim_keys, dkim_domain, self._sender.domain)
         self.workers = connections
         self._pool = Pool(relay(smtp), connections, timeout, monotonic, hostname=self._sender.domain, trust=trust)
 
@@ -92,7 +96,7 @@ class Email:
         raise AssertionError("a fresh connection always has an answer")
 
     def prepare(self, message: Rendered) -> bytes:
-        """The mail as it goes over the wire."""
+        """The mail as it goes over the wire, signed where there is a key."""
         headers = [
             ("X-Boomerang-Scenario", message.scenario),
             ("X-Boomerang-Trigger", message.trigger_id),
@@ -104,7 +108,7 @@ class Email:
         if message.unsubscribe:
             headers.insert(0, ("List-Unsubscribe", f"<{message.unsubscribe}>"))
             headers.insert(1, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-        return mime.assemble(
+        prepared = mime.assemble(
             mime.Mail(
                 self._sender_name,
                 str(self._sender),
@@ -118,6 +122,7 @@ class Email:
                 tuple(headers),
             )
         )
+        return prepared if self._signer is None else self._signer.signed(prepared, message.at)
 
     async def _over(
         self, connection: Connection, recipient: str, prepared: bytes, irreversible: Irreversible
@@ -148,6 +153,18 @@ class Email:
             return answer
         finally:
             self._pool.release(connection, clean=clean)
+
+
+def _signer(keys: Sequence[str], domain: str, sender: str) -> Signer | None:
+    if not keys:
+        return None
+    signer = Signer(keys, domain or sender)
+    if not signer.speaks_for(sender):
+        raise ValueError(
+            f"BOOMERANG_DKIM_DOMAIN={domain!r} does not speak for {sender!r}, the domain of BOOMERANG_MAIL_FROM: "
+            "it must be that domain or one above it"
+        )
+    return signer
 
 
 async def _transmit(connection: Connection, prepared: bytes) -> Answer:

@@ -27,6 +27,8 @@ class Options(NamedTuple):
     mattermost_hooks: Sequence[str] = ()
     webhook_hooks: Sequence[str] = ()
     webhook_secrets: Sequence[str] = ()
+    dkim_keys: Sequence[str] = ()
+    dkim_domain: str = ""
     pace: float = 1.0
     """Multiplies the seconds between two messages to a chat (tests)."""
 
@@ -43,6 +45,8 @@ def _email(options: Options) -> Channel:
         sender=options.mail_from,
         monotonic=options.monotonic,
         trust=options.trust,
+        dkim_keys=options.dkim_keys,
+        dkim_domain=options.dkim_domain,
     )
 
 

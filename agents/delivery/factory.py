@@ -69,6 +69,8 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         mattermost_hooks=split(settings.mattermost_hooks),
         webhook_hooks=split(settings.webhook_hooks),
         webhook_secrets=split(settings.webhook_secrets),
+        dkim_keys=split(settings.dkim_keys),
+        dkim_domain=settings.dkim_domain,
     )
     try:
         return make_channels(options)
