@@ -148,10 +148,10 @@ def _chosen(fields: list[tuple[bytes, bytes]]) -> tuple[list[str], list[bytes]]:
     """Names for `h=`, and the canonical headers that they stand for; a name beyond the last header stands for nothing."""
     names: list[str] = []
     chosen: list[bytes] = []
-    left = {name: [] for name in SIGNED}  # type: dict[str, list[bytes]]
-    for name, value in fields:
-        if (lower := name.decode("latin-1").strip().lower()) in left:
-            left[lower].append(canonical_field(name, value))
+    left: dict[str, list[bytes]] = {name: [] for name in SIGNED}
+    for field, value in fields:
+        if (lower := field.decode("latin-1").strip().lower()) in left:
+            left[lower].append(canonical_field(field, value))
     for name in SIGNED:
         if left[name]:
             chosen.append(left[name].pop())

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.clock import SYSTEM
 from app.cli import main
+from app.clock import SYSTEM
 from channels.dkim import SIGNED, Signer, canonical_body, canonical_field, make
 from channels.email import Email
 from channels.mime import assemble
@@ -102,7 +102,9 @@ def test_what_was_changed_on_the_way_is_noticed(signer, old, new):
 
 def test_what_relays_do_to_a_mail_is_forgiven(signer):
     raw = signer.signed(assemble(MARKETING), 1_700_000_000.0)
-    changed = b"Received: from x by y;\r\n\tnow\r\n" + raw.replace(b"\r\nTo: Anna <", b"\r\nTO:  Anna\r\n\t<") + b"\r\n\r\n"
+    changed = (
+        b"Received: from x by y;\r\n\tnow\r\n" + raw.replace(b"\r\nTo: Anna <", b"\r\nTO:  Anna\r\n\t<") + b"\r\n\r\n"
+    )
     assert verified(signer, changed) == [True, True]
 
 
