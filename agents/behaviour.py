@@ -22,7 +22,7 @@ from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
 from app.model.link import Forward, Link
-from app.model.reasons import BadInput
+from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
@@ -38,6 +38,8 @@ MOST_SHELVES = 5_000
 """Categories that a partition keeps a shelf for."""
 LOG_EVERY = 1.0
 """Seconds between two tracebacks of records that could not be handled: a flood of them must not fill the disk."""
+PUT_OFF = 3_600.0
+"""Seconds after which a timer whose decision failed is looked at again; a restart looks at once."""
 
 _log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
@@ -105,13 +107,29 @@ class Behaviour:
                 self._bury(step, record, batch, BadInput.BAD_RECORD, str(error), now)
             except Exception as error:
                 # One record must not stop a partition for ever: it is kept aside with its reason, loudly.
-                if abs(now - self._logged_at) >= LOG_EVERY:
-                    self._logged_at = now
-                    _log.exception("%s[%d]@%d could not be handled", batch.topic, batch.partition, record.offset)
+                self._log_failure(now, "%s[%d]@%d", batch.topic, batch.partition, record.offset)
                 self._bury(step, record, batch, BadInput.HANDLER_FAILED, repr(error), now)
 
     def on_timer(self, step: Step, due: float, key: str, now: float) -> None:
-        """A timer of `key` came up at `due`. In stream time the clock stands at `due`."""
+        """A timer of `key` came up at `due`. In stream time the clock stands at `due`.
+
+        One customer must not stop a partition for ever, and after each restart again: a decision that fails is put off, loudly.
+        """
+        outputs = len(step.outputs)
+        try:
+            self._on_timer(step, due, key, now)
+        except Exception as error:
+            self._log_failure(now, "a timer of partition %d, due at %.0f,", step.partition, due)
+            del step.outputs[outputs:]
+            if step.packed is not None and key not in step.changed:
+                step.packed.opened.pop(key, None)  # what the decision had changed by then is forgotten
+            at = due if self._stream_time else now
+            step.wake(key, at + PUT_OFF)
+            self._journal(
+                step, JournalLine(at, key, Reason.DECISION_FAILED, due=due, detail={"error": repr(error)[:200]})
+            )
+
+    def _on_timer(self, step: Step, due: float, key: str, now: float) -> None:
         row = step.rows.get(key)
         if type(row) is not Customer:
             return
@@ -130,6 +148,11 @@ class Behaviour:
         self._publish(step, key, decision)
         if row.dialogs is not None:
             self._chat.on_due(step, key, row, at, due)
+
+    def _log_failure(self, now: float, what: str, *words: object) -> None:
+        if abs(now - self._logged_at) >= LOG_EVERY:
+            self._logged_at = now
+            _log.exception(f"{what} could not be handled", *words)
 
     # -- clickstream ---------------------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.REENTRY: (Tone.HELD, "{scenario} held back: it fired at {last_fired} and rests for {window}"),
     Reason.CONDITION: (Tone.HELD, "{scenario} held back: its condition is not met"),
     Reason.TOO_LATE: (Tone.HELD, "{scenario} dropped: {late} late, more than is worth a message"),
+    Reason.DECISION_FAILED: (Tone.HELD, "what came due could not be decided, and is looked at again: {error}"),
     Reason.SCENARIO_GONE: (Tone.HELD, "{scenario} dropped: there is no such scenario any more"),
     Reason.ENDED_BY_ANSWER: (Tone.ENDED, "{scenario} ended: the client answered{event}"),
     Reason.ENDED_BY_MANAGER: (Tone.ENDED, "{scenario} ended: a manager wrote{event}"),

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     CONDITION = "condition_not_met"
     TOO_LATE = "too_late"
     SCENARIO_GONE = "scenario_gone"
+    DECISION_FAILED = "decision_failed"
     # dialogs and their alerts
     ENDED_BY_ANSWER = "ended_by_answer"
     ENDED_BY_MANAGER = "ended_by_manager"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.model.reasons import BadInput
+from app.model.reasons import BadInput, Reason
 from app.topics import CLICKSTREAM, LINKS, RECEIPTS
 from tests.driver import HOUR, Engine
 
@@ -53,6 +53,33 @@ def test_a_handler_that_fails_leaves_a_dead_letter_instead_of_a_crash(monkeypatc
     shop.add("p1")
     assert [letter.reason for letter in shop.dead] == [BadInput.HANDLER_FAILED]
     assert "could not be handled" in caplog.text
+
+
+def test_a_timer_whose_decision_fails_is_put_off_and_nobody_else_waits(monkeypatch, caplog):
+    shop = Engine(partitions=1)
+    shop.subscriber("u1")
+    shop.subscriber("u2")
+    shop.add("p1", user="u1")
+    shop.add("p2", user="u2")
+    decide = shop.decider.on_due
+
+    def fails_for_one(key, customer, *rest):
+        decision = decide(key, customer, *rest)
+        return 1 / 0 if key == "u1" else decision
+
+    monkeypatch.setattr(shop.decider, "on_due", fails_for_one)
+    shop.wait(1.5 * HOUR)
+    assert [trigger.customer for trigger in shop.triggers] == ["u2"]
+    failed = [line for line in shop.journal if line.reason == Reason.DECISION_FAILED]
+    assert [(line.customer, line.detail["error"]) for line in failed] == [
+        ("u1", repr(ZeroDivisionError("division by zero")))
+    ]
+    assert "could not be handled" in caplog.text
+    assert "u1" not in caplog.messages[-1]
+
+    monkeypatch.setattr(shop.decider, "on_due", decide)
+    shop.wait(HOUR)
+    assert [trigger.customer for trigger in shop.triggers] == ["u2", "u1"]
 
 
 def test_a_flood_of_failures_is_logged_once_a_second(monkeypatch, caplog):
