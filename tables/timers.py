@@ -93,28 +93,48 @@ class TimerIndex:
         return row is not None and row.wake == entry[0]
 
     def _open_slot(self) -> None:
-        """Sort the entries of the next slot. A key that was put there twice, or has another deadline by now, stands once or not."""
+        """Sort the entries of the next slot, without those that have another deadline by now."""
         self._opened = number = heapq.heappop(self._order)
-        rows = self._rows
-        entries = set()
+        find = self._rows.get
+        entries = self._open = []
         for key in self._slots.pop(number):
-            row = rows.get(key)
-            if row is not None and row.wake and row.wake // SLOT == number:
-                entries.add((row.wake, key))
-        self._open = sorted(entries, reverse=True)
+            row = find(key)
+            if row is not None and (at := row.wake) and at // SLOT == number:
+                entries.append((at, key))  # twice for a key that was put there twice: the second is stale once the first is out
+        entries.sort(reverse=True)
 
     def pop_due(self, limit: float, most: int = 1_000_000_000) -> Iterator[tuple[float, str]]:
-        """Take out entries due at or before `limit`, soonest first, at most `most`. Their rows have no entry then."""
-        rows = self._rows
+        """Take out entries due at or before `limit`, soonest first, at most `most`. Their rows have no entry then.
+
+        Between two of them anything may be scheduled.
+        """
+        find = self._rows.get
         while most > 0 and self.earliest <= limit:
+            if not self._open and not self._late and self._order and self._order[0] * SLOT > limit:
+                self.earliest = self._order[0] * SLOT  # nothing before: that slot stays closed until its time comes
+                return
             due = self.next_due()
             if due is None or due > limit:
                 return
             opened, late = self._open, self._late
-            _, key = heapq.heappop(late) if late and (not opened or late[0] < opened[-1]) else opened.pop()
-            rows[key].wake = 0.0
-            most -= 1
-            yield due, key
+            if late:
+                _, key = heapq.heappop(late) if not opened or late[0] < opened[-1] else opened.pop()
+                self._rows[key].wake = 0.0
+                most -= 1
+                yield due, key
+                continue
+            while opened and most > 0 and not late and self._open is opened:
+                due, key = opened[-1]
+                if due > limit:
+                    self.earliest = due
+                    return
+                opened.pop()
+                row = find(key)
+                if row is not None and row.wake == due:
+                    row.wake = 0.0
+                    self.earliest = due
+                    most -= 1
+                    yield due, key
 
     def rebuild(self, wakes: Iterable[tuple[str, float | None]]) -> None:
         """Start anew from (key, deadline)."""
