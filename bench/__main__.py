@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import psutil
 
-from bench import results
+from bench import results, yardstick
 
 
 class Bench(NamedTuple):
@@ -72,9 +72,13 @@ def busy():
 
 
 def run(name, arguments):
-    """The JSON lines of one bench, and the share of the machine that was busy before it began."""
-    before, began = busy(), time.monotonic()
-    print(f"{name} {' '.join(arguments)}  (the machine is {before:.0f} % busy)", file=sys.stderr, flush=True)
+    """The JSON lines of one bench, the share of the machine that was busy before it began, and how quick it was about then."""
+    before, pace, began = busy(), yardstick.measure(), time.monotonic()
+    print(
+        f"{name} {' '.join(arguments)}  (the machine is {before:.0f} % busy, the yardstick {pace:.2f} us)",
+        file=sys.stderr,
+        flush=True,
+    )
     command = [sys.executable, "-m", f"bench.{name}", *arguments]
     found = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     lines = [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
@@ -82,9 +86,9 @@ def run(name, arguments):
         print(json.dumps(line), flush=True)
     if found.returncode:
         print(f"FAILED: bench.{name} ended with status {found.returncode}", file=sys.stderr, flush=True)
-        return [], before
+        return [], before, pace
     print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return lines, before
+    return lines, before, (pace + yardstick.measure()) / 2
 
 
 def machine():
@@ -125,9 +129,9 @@ def main(argv=None):
                 *(shlex.split(args.given) or (BENCHES[name].quick if args.quick else ())),
                 *(("--turn", str(turn)) if BENCHES[name].turns else ()),
             ]
-            lines, before = run(name, given)
+            lines, before, pace = run(name, given)
             if lines:
-                runs[name].add(lines, before, given)
+                runs[name].add(lines, before, pace, given)
                 results.keep(name, runs[name], {key: bench.text for key, bench in BENCHES.items()}, quick=args.quick)
             else:
                 failed.append(name)

@@ -8,6 +8,7 @@ from bench.oracle import Oracle, compare
 from bench.results import RAW, RESULTS, render, spread
 from bench.sizing import Costs, size
 from bench.targets import Target, faults, figure, flatness, over, reached
+from bench.yardstick import REFERENCE, at_reference, measure, sample
 
 HOUR_MS = 3_600_000
 
@@ -63,6 +64,14 @@ def test_bounds_are_kept_by_the_median_of_the_rounds():
     assert figure("nobody", "cpu")(ROUNDS) == []
     assert flatness("cpu", ("boomerang", "other"))(ROUNDS) == [11.1, 20.0, 200.0]
     assert spread([9, 12, 30]) == "12 (9 to 30)"
+
+
+def test_figures_of_cpu_are_told_as_the_reference_machine_would_have_them_and_others_are_not():
+    assert at_reference(" us", 30.0, 2 * REFERENCE) == 15.0
+    assert at_reference("/s", 3_000, 2 * REFERENCE) == 6_000
+    assert at_reference(" ms", 30.0, 2 * REFERENCE) is None
+    assert 250 < len(sample()) < 300
+    assert measure() > 0
 
 
 def test_more_events_never_need_less():
