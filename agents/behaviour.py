@@ -17,7 +17,7 @@ from agents.decision import Decision
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.staff import Staff
 from agents.links import Links
-from agents.receipts import REFUSALS, on_receipt
+from agents.receipts import REFUSALS
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
@@ -250,11 +250,10 @@ class Behaviour:
             return
         receipt.customer = key
         self.receipts[self._decider.known(receipt.scenario), receipt.outcome.value] += 1
-        lines, withdrawn = on_receipt(row, receipt)
-        decision = Decision(row, reasons=lines)
-        if withdrawn:
-            self._decider.consent_changed(decision, key, receipt.message_id, receipt.at)
+        decision = self._decider.on_receipt(key, row, receipt)
         step.touch(key)
+        if decision.wake_at is not None:
+            step.wake(key, decision.wake_at)
         self._publish(step, key, decision)
 
     # -- links ---------------------------------------------------------------------------------------------------

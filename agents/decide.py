@@ -6,8 +6,10 @@ State is changed in place and is the truth; `wake_at` says when the customer wan
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
+from agents.cascade import drop, on_news
 from agents.decision import Decision
 from agents.due import decide_due
+from agents.receipts import REFUSALS, on_receipt
 from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
@@ -15,6 +17,7 @@ from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
 from app.model.reasons import Reason
+from app.model.receipt import Receipt
 from app.model.trigger import Cancel
 from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, apply
@@ -134,10 +137,14 @@ class Decider:
     def _cancel(
         self, decision: Decision, key: str, found: list[Open], reason: Reason, event_id: str, at: float
     ) -> None:
+        """No more of these: what is with the sender is called back, and what waits for its next stage is over."""
         for item in found:
             if not item.cancelled:
-                item.cancelled = True
-                decision.cancelled.append(Cancel(item.trigger_id, key, reason, at, event_id))
+                if item.next_at:
+                    drop(decision.customer, item)
+                else:
+                    item.cancelled = True
+                    decision.cancelled.append(Cancel(item.trigger_id, key, reason, at, event_id))
                 decision.reasons.append(
                     JournalLine(at, key, reason, item.scenario, item.trigger_id, event_id, item.channel)
                 )
@@ -159,6 +166,19 @@ class Decider:
             event_id,
             at,
         )
+
+    def on_receipt(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
+        """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
+        lines, withdrawn = on_receipt(customer, receipt)
+        decision = Decision(customer, reasons=lines)
+        item = next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)
+        if item is not None:
+            on_news(decision, key, item, receipt, self._index.by_id.get(item.scenario))
+        if withdrawn:
+            self.consent_changed(decision, key, receipt.message_id, receipt.at)
+        if item is not None and receipt.outcome in REFUSALS and item in (customer.open or ()):
+            self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
+        return decision
 
     # -- identity ------------------------------------------------------------------------------------------------
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agents.cascade import decide_stages, supersede, within_caps
+from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
-from agents.scenarios.evaluate import Refusal, ShelfOf, content, due_at, refusal
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
 from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
+from agents.scenarios.reach import Skipped, reach
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from app.model.trigger import Content, Stage, Trigger, trigger_id
-from tables import profile
+from app.model.trigger import trigger_id
 from tables.customer import OPEN_TRIGGERS, Armed, Customer, Open
 
 
@@ -51,27 +53,52 @@ def decide_due(
         ready.sort(key=lambda item: (-item.scenario.priority, item.scenario.id))
     for item in ready:
         family = item.scenario.family
-        answer = _answer(item, customer, now, shelf, winners.get(family), index.families[family])
+        answer = _answer(item, key, customer, now, shelf, winners.get(family), index.families[family])
         if isinstance(answer, Refusal):
             decision.reasons.append(_refused(item, key, now, answer))
         else:
             winners[family] = item.scenario.id
-            _fire(decision, item, key, now, answer, locale)
+            _fire(decision, item, key, answer, locale)
+    if customer.open is not None:
+        decide_stages(decision, index, locale, key, now, shelf, until)
+        soonest = index.wake_of(customer)
     decision.wake_at = soonest
     return decision
 
 
+class Answer(NamedTuple):
+    """What a scenario that fires says, and the stages that cannot."""
+
+    saying: Saying
+    missed: tuple[Skipped, ...]
+
+
 def _answer(
-    item: Ready, customer: Customer, now: float, shelf: ShelfOf, winner: str | None, family: Sequence[str]
-) -> Refusal | Content:
-    """What to show, or why not to fire. `winner`: the scenario of the family that fires just now."""
+    item: Ready,
+    key: str,
+    customer: Customer,
+    now: float,
+    shelf: ShelfOf,
+    winner: str | None,
+    family: Sequence[str],
+) -> Refusal | Answer:
+    """What to say, or why not to fire. `winner`: the scenario of the family that fires just now."""
+    scenario = item.scenario
     if winner is not None:
         return Refusal(Reason.OUTRANKED, {"by": winner})
-    held = refusal(item.scenario, customer, item.due, now, family)
+    held = refusal(scenario, customer, item.due, now, family)
     if held is not None:
         return held
-    shown = content(item.scenario, customer, now, shelf)
-    return shown if shown is not None else Refusal(Reason.CONDITION, {"nothing_left_of": item.scenario.show.items})
+    found, missed = reach(scenario, key, customer)
+    if found is None:
+        return missed[0].why
+    shown = content(scenario, customer, now, shelf)
+    if shown is None:
+        return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
+    free = within_caps(scenario, customer, found, as_of(scenario, item.due, now))
+    if isinstance(free, Refusal):
+        return free
+    return Answer(Saying(scenario, free, shown, item.due, now, item.instance.anchor), missed)
 
 
 def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
@@ -79,55 +106,16 @@ def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
     return JournalLine(now, key, why.reason, item.scenario.id, "", anchor, "", item.due, why.detail)
 
 
-def _fire(decision: Decision, item: Ready, key: str, now: float, shown: Content, locale: str) -> None:
-    scenario, instance, customer = item.scenario, item.instance, decision.customer
-    trigger = Trigger(
-        trigger_id=trigger_id(scenario.id, scenario.version, key, instance.anchor, 0),
-        scenario=scenario.id,
-        version=scenario.version,
-        customer=key,
-        anchor=instance.anchor,
-        due=item.due,
-        fired_at=now,
-        expires_at=now + scenario.send_within,
-        cascade=[Stage(stage.channel, stage.template) for stage in scenario.cascade],
-        addresses={scenario.channel: profile.address(customer, scenario.channel)},
-        content=shown,
-        locale=_locale_of(customer, locale),
-        timezone=customer.profile.timezone if customer.profile is not None else "",
-        marketing=scenario.marketing,
-        cap=scenario.cap,
-        consent_at=_consent_at(customer, scenario.channel),
-    )
+def _fire(decision: Decision, item: Ready, key: str, answer: Answer, locale: str) -> None:
+    scenario, instance, customer, now = item.scenario, item.instance, decision.customer, answer.saying.now
+    name = trigger_id(scenario.id, scenario.version, key, instance.anchor, 0)
+    trigger = trigger_of(answer.saying, name, key, customer, locale)
+    decision.reasons += [skipped(one, scenario.id, name, key, now, item.due) for one in answer.missed]
     decision.fired.append(trigger)
-    decision.reasons.append(_fired(trigger, scenario.channel))
-    opened = Open(trigger.trigger_id, scenario.id, scenario.channel, now, instance.at, trigger.expires_at)
-    opened.marketing = scenario.marketing
+    decision.reasons.append(spoken(trigger, Reason.FIRED))
+    for old in [old for old in customer.open or () if old.scenario == scenario.id and old.next_at]:
+        supersede(decision, key, old, now)
+    opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
+    opened.marketing, opened.stage = scenario.marketing, trigger.stage
     customer.open = [*(customer.open or ()), opened][-OPEN_TRIGGERS:]
     customer.fired = {**(customer.fired or {}), scenario.id: now}
-
-
-def _fired(trigger: Trigger, channel: str) -> JournalLine:
-    detail: dict[str, str | float | int] = {"items": len(trigger.content.items), "value": trigger.content.value}
-    return JournalLine(
-        trigger.fired_at,
-        trigger.customer,
-        Reason.FIRED,
-        trigger.scenario,
-        trigger.trigger_id,
-        trigger.anchor,
-        channel,
-        trigger.due,
-        detail,
-    )
-
-
-def _consent_at(customer: Customer, channel: str) -> dict[str, float]:
-    """Channel -> since when there is consent: a later one outdates an earlier suppression."""
-    consent = (customer.consent or {}).get(channel)
-    return {channel: consent.at} if consent is not None and consent.granted else {}
-
-
-def _locale_of(customer: Customer, default: str) -> str:
-    said = customer.profile.locale.lower() if customer.profile is not None else ""
-    return "ru" if said.startswith("ru") else "en" if said.startswith("en") else default

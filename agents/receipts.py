@@ -3,21 +3,22 @@
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from tables.customer import SENDS, Customer, Permission, Sent
+from tables.customer import Customer, Permission
 from tables.profile import CHANNELS, set_consent
-from tables.windows import push
 
-_COUNTS_AS_SENT = (Outcome.SENT, Outcome.AMBIGUOUS)
-_SETTLES = (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED)
 _SUPPRESSES = (Outcome.BOUNCED, Outcome.COMPLAINED)
 REFUSALS = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
 """What the customer said: kept even of somebody unknown."""
+_OWN = (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED)
+"""The sender's own: it has written its line already."""
 
 
 def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine], bool]:
-    """Apply a receipt; idempotent, in any order. Returns journal lines and whether consent was withdrawn."""
-    if receipt.outcome in _SETTLES:
-        _settle(customer, receipt)
+    """Apply what a receipt says of the customer; idempotent, in any order. Returns journal lines and whether consent was withdrawn.
+
+    What it means for the trigger that it is about is the cascade's business (`agents/cascade.py`).
+    """
+    if receipt.outcome in _OWN:
         return [], False
     if receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}
@@ -35,16 +36,3 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         consent = Permission(False, receipt.at, receipt.outcome.value)
         withdrawn = set_consent(customer, receipt.channel, consent)
     return [line], withdrawn
-
-
-def _settle(customer: Customer, receipt: Receipt) -> None:
-    """The open trigger is open no more; one that was, or may have been, sent counts for the caps from its firing on."""
-    for item in customer.open or ():
-        if item.trigger_id == receipt.trigger_id:
-            if receipt.outcome in _COUNTS_AS_SENT and not any(
-                sent.trigger_id == item.trigger_id for sent in customer.sends or ()
-            ):
-                sent = Sent(item.trigger_id, item.scenario, receipt.channel, item.at, item.marketing)
-                customer.sends = push(customer.sends, sent, SENDS)
-            break
-    customer.open = [item for item in customer.open or () if item.trigger_id != receipt.trigger_id] or None

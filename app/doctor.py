@@ -90,7 +90,7 @@ async def _settings(settings: Settings, _clock: Clock) -> list[Finding]:
 
 async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
     from agents.scenarios.language import ScenarioError
-    from agents.scenarios.load import load_folder
+    from agents.scenarios.load import load_folder, templates_of
     from channels import CHANNELS
     from channels.examples import check_templates
 
@@ -98,7 +98,7 @@ async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale, channels=CHANNELS)
     except ScenarioError as error:
         return [_bad("scenarios", f"{error}; `boomerang check` says more")]
-    faults = check_templates([(stage.channel, stage.template) for item in scenarios for stage in item.cascade])
+    faults = check_templates([pair for item in scenarios for pair in templates_of(item)])
     return [_bad("scenarios", fault) for fault in faults] or [_good("scenarios", f"{len(scenarios)} are fine")]
 
 

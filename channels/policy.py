@@ -76,13 +76,13 @@ def refusal(facts: Facts) -> str | None:
     return None
 
 
-def first_stage(trigger: Trigger, channels: Collection[str]) -> tuple[int, Stage] | Reason:
-    """The first stage of the cascade that can be spoken: its channel is on and the customer has an address there."""
+def way_of(trigger: Trigger, channels: Collection[str]) -> Stage | Reason:
+    """The first way to speak a stage: its channel is on and the customer has an address there."""
     reason = Reason.CHANNEL_DISABLED
-    for number, stage in enumerate(trigger.cascade):
-        if stage.channel not in channels:
+    for way in trigger.cascade:
+        if way.channel not in channels:
             continue
-        if trigger.addresses.get(stage.channel):
-            return number, stage
+        if trigger.addresses.get(way.channel):
+            return way
         reason = Reason.NO_ADDRESS
     return reason

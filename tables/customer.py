@@ -98,7 +98,11 @@ class Armed(msgspec.Struct, array_like=True, gc=False):
 
 
 class Open(msgspec.Struct, array_like=True, gc=False):
-    """A trigger that has fired and whose fate is not known yet."""
+    """A trigger that has fired and is not over: its message is with the sender, or its cascade waits.
+
+    `stage` is the last one that was decided, `at` when, and `channel` over what it is or was spoken. `next_at` (whole epoch seconds)
+    is when the next stage is to be decided; 0: the sender has the message, and tells in a receipt what became of it.
+    """
 
     trigger_id: str
     scenario: str
@@ -108,6 +112,13 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     expires_at: float
     cancelled: bool = False
     marketing: bool = True
+    stage: int = 0
+    next_at: int = 0
+
+    @property
+    def is_with_sender(self) -> bool:
+        """Whether a message of it may be going out just now."""
+        return not self.cancelled and not self.next_at
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):
@@ -118,6 +129,7 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     channel: str
     at: float
     marketing: bool = True
+    stage: int = 0
 
 
 class Permission(msgspec.Struct, array_like=True, gc=False):

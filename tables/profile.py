@@ -67,10 +67,3 @@ def outweighs(consent: Permission, known: Permission) -> bool:
     if known.granted and not known.source and consent.source in SPOKEN:
         return True
     return (consent.at, not consent.granted) >= (known.at, not known.granted)
-
-
-def address(customer: Customer, channel: str) -> str:
-    """The customer's address for a channel; empty if there is none."""
-    if customer.profile is None:
-        return ""
-    return customer.profile.email if channel == "email" else customer.profile.phone if channel == "sms" else ""

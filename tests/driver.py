@@ -80,7 +80,8 @@ class Engine:
         self, user="u1", *, anonymous=None, email=None, consent=None, source="server", consent_source="", **traits
     ):
         self._ids += 1
-        consents = None if consent is None else {"email": Consent(consent, source=consent_source)}
+        granted = {"email": consent} if isinstance(consent, bool) else consent or {}
+        consents = {name: Consent(word, source=consent_source) for name, word in granted.items()} or None
         self.feed(
             Event(
                 "identify",
@@ -129,13 +130,16 @@ class Engine:
         command = ChatCommand(CommandKind(kind), self.clock.now(), f"p{self._ids}", by, by.title(), alert, **fields)
         self.record(CHAT.name, command_key(command), encode_json(command))
 
-    def receipt(self, trigger, outcome=Outcome.SENT, *, at=None):
-        self.record(RECEIPTS.name, trigger.customer, encode_json(self._sent(trigger, outcome, at)))
+    def receipt(self, trigger, outcome=Outcome.SENT, *, at=None, reason="", channel=None):
+        self.record(RECEIPTS.name, trigger.customer, encode_json(self._sent(trigger, outcome, at, reason, channel)))
 
-    def _sent(self, trigger, outcome, at=None):
+    def _sent(self, trigger, outcome, at=None, reason="", channel=None):
         when = self.clock.now() if at is None else at
-        message = message_id(trigger.trigger_id, 0)
-        return Receipt(outcome, trigger.customer, "email", when, message, trigger.trigger_id, trigger.scenario)
+        message = message_id(trigger.trigger_id, trigger.stage)
+        channel = channel or trigger.cascade[0].channel
+        return Receipt(
+            outcome, trigger.customer, channel, when, message, trigger.trigger_id, trigger.scenario, reason=reason
+        )
 
     # -- time
 

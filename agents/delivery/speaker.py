@@ -92,7 +92,7 @@ class Speaker:
         job = Job(
             item.key[2:],
             trigger,
-            trigger.cascade[row.stage].template,
+            next(way.template for way in trigger.cascade if way.channel == row.channel),
             self._channels[row.channel],
             trigger.addresses.get(row.channel, ""),
             row.attempt,

@@ -16,7 +16,7 @@ from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import ARRIVED, Outcome, Receipt
-from app.model.trigger import Cancel, Erasure, Trigger, message_id
+from app.model.trigger import Cancel, Erasure, Stage, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
 from channels.ledger import (
@@ -32,7 +32,7 @@ from channels.ledger import (
     message_key,
 )
 from channels.pipeline import Verdict
-from channels.policy import Facts, first_stage, refusal
+from channels.policy import Facts, refusal, way_of
 from tables.step import Batch, Step
 
 log = logging.getLogger(__name__)
@@ -104,17 +104,18 @@ def _known(step: Step, trigger: str) -> Iterable[tuple[str, Message]]:
 
 
 def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rules, room: int) -> Note:
-    """Take a trigger over: a claimed message, or at once a skipped one."""
-    for key, row in _known(step, trigger.trigger_id):
-        return Note("duplicate", key, row.channel, Reason.DUPLICATE)
+    """Take a stage of a trigger over: a claimed message, or at once a skipped one. Each stage has one message, whatever comes."""
+    key = message_key(message_id(trigger.trigger_id, trigger.stage))
+    for known, row in _known(step, trigger.trigger_id):
+        if known == key or not trigger.stage:
+            return Note("duplicate", known, row.channel, Reason.DUPLICATE)
     at = rules.moment(trigger, now)
-    chosen = first_stage(trigger, rules.channels)
-    number, stage = chosen if isinstance(chosen, tuple) else (0, trigger.cascade[0] if trigger.cascade else None)
-    key = message_key(message_id(trigger.trigger_id, number))
+    chosen = way_of(trigger, rules.channels)
+    stage = chosen if isinstance(chosen, Stage) else trigger.cascade[0] if trigger.cascade else None
     row = Message(
         State.CLAIMED,
         stage.channel if stage else "",
-        number,
+        trigger.stage,
         trigger.customer,
         trigger.scenario,
         payload,
@@ -138,16 +139,15 @@ def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rule
 def _cancel(step: Step, cancel: Cancel, now: float, rules: Rules) -> list[Note]:
     """Skip what is still claimed; what is being said, or has not come yet, must still meet the cancellation."""
     at = now if rules.live else cancel.at
-    keep, notes = True, []
-    for key, row in _known(step, cancel.trigger_id):
+    known, notes = list(_known(step, cancel.trigger_id)), []
+    keep = not known or any(row.state is State.INFLIGHT for _, row in known)
+    for key, row in known:
         if row.state is State.CLAIMED:
-            keep = False
             trigger = trigger_of(row)
             if trigger is not None:
                 note = settle(step, key, trigger, Verdict(Move.REFUSE, cancel.reason), now, rules)
                 notes += [note] if note else []
-        elif row.state not in UNSETTLED:
-            keep = False
+        elif row.state not in UNSETTLED and key == known[-1][0]:  # of the stages before nobody asks any more
             journal(
                 step,
                 at,

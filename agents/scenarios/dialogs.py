@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from agents.scenarios.language import LONGEST, ScenarioError, StageFile, duration
+from agents.scenarios.language import LONGEST, ScenarioError, duration
 from app.model.alert import Watch
 
 MOST_CASES = 50
@@ -37,6 +37,13 @@ class Watched(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}
     cases: tuple[Case, ...] = ()
 
 
+class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A channel of the team; the first with an address is used."""
+
+    channel: str
+    template: str
+
+
 class Escalate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Nobody took the alert for `after` of business time: the next in line is told, at last the head."""
 
@@ -52,7 +59,7 @@ class DialogScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True
     version: int
     title: str
     dialog: Watched
-    cascade: tuple[StageFile, ...]
+    cascade: tuple[Told, ...]
     priority: int = 0
     escalate: Escalate | None = None
     max_lateness: str = "24h"
@@ -68,7 +75,7 @@ class DialogScenario(msgspec.Struct, frozen=True, gc=False):
     watch: Watch
     wait: float
     cases: tuple[tuple[When, float], ...]
-    cascade: tuple[StageFile, ...]
+    cascade: tuple[Told, ...]
     priority: int
     escalate_after: float
     """0: never."""

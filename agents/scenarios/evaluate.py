@@ -7,7 +7,6 @@ from agents.scenarios.language import Scenario, Show
 from app.model.event import Line
 from app.model.reasons import Reason
 from app.model.trigger import Content
-from tables import profile
 from tables.cart import value
 from tables.customer import Armed, CartLine, Customer, Open, Shelf
 from tables.dialog import Dialog, last_word_at
@@ -44,42 +43,46 @@ def talking_until(scenario: Scenario, dialogs: list[Dialog]) -> float:
 
 
 def refusal(scenario: Scenario, customer: Customer, due: float, now: float, family: Sequence[str]) -> Refusal | None:
-    """The first gate that holds the scenario back at `now`, or None. `family` names its scenarios' ids."""
-    if now - due > scenario.max_lateness:
-        return Refusal(Reason.TOO_LATE, {"late": now - due, "allowed": scenario.max_lateness})
-    if not scenario.recheck:
-        now = due  # `outage: fire` decides as if it had been on time
-    orders = customer.orders
-    if orders is not None and now - orders.last_at < scenario.order_within:
-        return Refusal(Reason.RECENT_ORDER, {"last_order": orders.last_at, "window": scenario.order_within})
+    """The first gate that keeps the scenario from firing at `now`, or None. `family` names its scenarios' ids.
+
+    What only concerns a channel is asked later (`reach.py`, `caps_of`).
+    """
+    held = stops(scenario, customer, due, now)
+    if held is not None:
+        return held
+    now = as_of(scenario, due, now)
     last = (customer.fired or {}).get(scenario.id)
     if last is not None and now - last < scenario.reentry:
         return Refusal(Reason.REENTRY, {"last_fired": last, "window": scenario.reentry})
     for name, at in (customer.fired or {}).items():
         if name in family and at >= customer.last_seen:
             return Refusal(Reason.ONE_PER_SILENCE, {"by": name, "at": at})
-    return _unreachable(scenario, customer) or _capped(scenario, customer, now)
+    return None
 
 
-def _unreachable(scenario: Scenario, customer: Customer) -> Refusal | None:
-    channel = scenario.channel
-    if not profile.address(customer, channel):
-        return Refusal(Reason.NO_ADDRESS, {"channel": channel})
-    consent = (customer.consent or {}).get(channel)
-    if scenario.marketing and (consent is None or not consent.granted):
-        since = {} if consent is None else {"refused_at": consent.at}
-        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since})
-    reason = (customer.suppressed or {}).get(channel)
-    return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
+def stops(scenario: Scenario, customer: Customer, due: float, now: float) -> Refusal | None:
+    """What holds back every stage of a cascade: it is too late, the goal is reached, or the scenario was stopped."""
+    if now - due > scenario.max_lateness:
+        return Refusal(Reason.TOO_LATE, {"late": now - due, "allowed": scenario.max_lateness})
+    orders = customer.orders
+    if orders is not None and as_of(scenario, due, now) - orders.last_at < scenario.order_within:
+        return Refusal(Reason.RECENT_ORDER, {"last_order": orders.last_at, "window": scenario.order_within})
+    return Refusal(Reason.SCENARIO_STOPPED, {}) if scenario.stopped else None
 
 
-def _capped(scenario: Scenario, customer: Customer, now: float) -> Refusal | None:
+def as_of(scenario: Scenario, due: float, now: float) -> float:
+    """The moment that is decided about: `outage: fire` decides as if it had been on time."""
+    return now if scenario.recheck else due
+
+
+def capped(scenario: Scenario, customer: Customer, channel: str, now: float) -> Refusal | None:
+    """Whether the customer has heard enough over the channel."""
     if not scenario.marketing or not scenario.cap:
         return None
     for sent in (*(customer.sends or ()), *(customer.open or ())):
-        counts = sent.marketing and sent.channel == scenario.channel and not (isinstance(sent, Open) and sent.cancelled)
+        counts = sent.marketing and sent.channel == channel and not (isinstance(sent, Open) and not sent.is_with_sender)
         if counts and now - sent.at < scenario.cap:
-            return Refusal(Reason.CAP, {"channel": scenario.channel, "last_sent": sent.at, "window": scenario.cap})
+            return Refusal(Reason.CAP, {"channel": channel, "last_sent": sent.at, "window": scenario.cap})
     return None
 
 

@@ -67,4 +67,7 @@ class ScenarioIndex:
             due = instance.at if scenario is None else due_at(scenario, instance, customer)
             if soonest is None or due < soonest:
                 soonest = due
+        for item in customer.open or ():
+            if item.next_at and (soonest is None or item.next_at < soonest):
+                soonest = float(item.next_at)
         return soonest

@@ -5,6 +5,7 @@ this content over this cascade. `docs/scenarios.md` explains each field; a test 
 """
 
 import re
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -58,12 +59,23 @@ class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Only what happened in this time before the customer was last seen; a cart is shown whole."""
 
 
-class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One stage of the cascade, as written in the file."""
+class Reaction(StrEnum):
+    """What the customer does so that the next stage of a cascade is not needed. Each includes the ones below it; `goal` is none of them."""
 
-    channel: str
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+    GOAL = "goal"
+
+
+class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One stage of the cascade, as written in the file. Of several channels the first that can be used is."""
+
+    channel: str | tuple[str, ...]
     template: str
     wait: str = "0s"
+    reaction: Reaction = Reaction.GOAL
 
 
 class OutageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -90,6 +102,16 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     outage: Literal["fire", "recheck"] | OutageFile = "recheck"
     max_lateness: str = "24h"
     send_within: str = "6h"
+    stopped: bool = False
+
+
+class Stage(msgspec.Struct, frozen=True, gc=False):
+    """One compiled stage: `wait` seconds for the `reaction` before the next one."""
+
+    channels: tuple[str, ...]
+    template: str
+    wait: float
+    reaction: Reaction
 
 
 class Scenario(msgspec.Struct, frozen=True, gc=False):
@@ -104,8 +126,7 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     wait: float
     leaving: bool
     show: Show
-    channel: str
-    cascade: tuple[StageFile, ...]
+    cascade: tuple[Stage, ...]
     order_within: float
     in_dialog: float
     reentry: float
@@ -116,3 +137,4 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     send_within: float
     within: float
     title: str = ""
+    stopped: bool = False

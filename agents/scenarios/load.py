@@ -8,11 +8,14 @@ import msgspec
 import yaml
 
 from agents.scenarios.dialogs import DialogScenario, DialogScenarioFile, compile_dialog
-from agents.scenarios.language import Scenario, ScenarioError, ScenarioFile, duration
+from agents.scenarios.language import DAY, Reaction, Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
+from channels.ledger import MOST_STAGES
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
 
 MOST_FILES = 1_000
+LONGEST_WAIT = 30 * DAY
+"""Seconds between two stages of a cascade."""
 MOST_BYTES = 64 * 1024
 AnyScenario = Scenario | DialogScenario
 T = TypeVar("T")
@@ -119,8 +122,7 @@ def _compile(file: ScenarioFile, time_scale: float, channels: Collection[str] | 
         wait=duration(file.absence.wait) / time_scale,
         leaving=file.absence.after == "leaving",
         show=file.show,
-        channel=file.cascade[0].channel,
-        cascade=file.cascade,
+        cascade=tuple(_stage(stage, time_scale) for stage in file.cascade),
         order_within=duration(file.unless.order_within) / time_scale,
         in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
         reentry=duration(file.reentry) / time_scale,
@@ -130,7 +132,16 @@ def _compile(file: ScenarioFile, time_scale: float, channels: Collection[str] | 
         max_lateness=min(duration(file.max_lateness), skip_after),
         send_within=duration(file.send_within),
         within=duration(file.show.within) / time_scale,
+        stopped=file.stopped,
     )
+
+
+def _stage(file: StageFile, time_scale: float) -> Stage:
+    return Stage(_channels(file), file.template, duration(file.wait) / time_scale, file.reaction)
+
+
+def _channels(file: StageFile) -> tuple[str, ...]:
+    return (file.channel,) if isinstance(file.channel, str) else file.channel
 
 
 LONGEST_OUTAGE = 400 * 86_400.0
@@ -152,14 +163,32 @@ def _check(file: ScenarioFile, channels: Collection[str] | None) -> None:
         )
     need(not set(file.absence.of) & set(file.absence.without), "absence: the same name stands in `of` and in `without`")
     need(0 <= file.show.most <= 20 and 0 <= file.show.similar <= 8, "show: most is 0 to 20, similar 0 to 8")
-    need(1 <= len(file.cascade) <= 8, "cascade: between 1 and 8 stages")
-    for stage in file.cascade:
-        need(
-            channels is None or stage.channel in channels,
-            f"cascade: there is no channel {stage.channel!r}; there are: {', '.join(sorted(channels or ()))}",
-        )
-        duration(stage.wait)
     need(duration(file.absence.wait) > 0, "absence.for: must be longer than 0")
+    need(1 <= len(file.cascade) <= MOST_STAGES, f"cascade: between 1 and {MOST_STAGES} stages")
+    for number, stage in enumerate(file.cascade, 1):
+        _check_stage(stage, f"cascade: stage {number}: ", number == len(file.cascade), channels)
+
+
+def _check_stage(stage: StageFile, where: str, is_last: bool, channels: Collection[str] | None) -> None:
+    names, wait = _channels(stage), duration(stage.wait)
+    if not names or len(set(names)) != len(names):
+        raise ScenarioError(f"{where}name one channel, or several different ones: the first that can be used is")
+    for name in names:
+        if channels is not None and name not in channels:
+            raise ScenarioError(f"{where}there is no channel {name!r}; there are: {', '.join(sorted(channels))}")
+    if not stage.template:
+        raise ScenarioError(f"{where}template: must be named")
+    if is_last and (wait > 0 or stage.reaction is not Reaction.GOAL):
+        raise ScenarioError(f"{where}it is the last one: nothing follows, so it has neither `wait` nor `reaction`")
+    if not is_last and not 0 < wait <= LONGEST_WAIT:
+        raise ScenarioError(f"{where}wait: say how long to wait for a reaction before the next stage, up to 30d")
+
+
+def templates_of(scenario: AnyScenario) -> list[tuple[str, str]]:
+    """The (channel, template) pairs of a scenario's cascade."""
+    if isinstance(scenario, DialogScenario):
+        return [(told.channel, told.template) for told in scenario.cascade]
+    return [(channel, stage.template) for stage in scenario.cascade for channel in stage.channels]
 
 
 def _check_name(name: str, version: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import read_folder
+from agents.scenarios.load import read_folder, templates_of
 from agents.team import TeamError, load_staff, load_team
 from app.clock import SYSTEM, moment
 from app.errors import CommandError
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         staff = load_staff(settings.team, moment(SYSTEM.now()).year, channels=CHANNELS)
     except (ScenarioError, TeamError) as error:
         raise CommandError(str(error)) from None
-    faults = check_templates([(stage.channel, stage.template) for item in scenarios for stage in item.cascade])
+    faults = check_templates([pair for item in scenarios for pair in templates_of(item)])
     if faults:
         raise CommandError("; ".join(faults))
     unset = _unset(load_team(settings.team), channels_of(settings, SYSTEM))

@@ -39,6 +39,12 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     SCENARIO_GONE = "scenario_gone"
     DECISION_FAILED = "decision_failed"
+    SCENARIO_STOPPED = "scenario_stopped"
+    # the core, about the later stages of a cascade
+    NEXT_STAGE = "next_stage"
+    REACTED = "reacted"
+    CASCADE_ENDED = "cascade_ended"
+    CASCADE_SUPERSEDED = "cascade_superseded"
     # dialogs and their alerts
     ENDED_BY_ANSWER = "ended_by_answer"
     ENDED_BY_MANAGER = "ended_by_manager"

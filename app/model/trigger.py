@@ -9,11 +9,10 @@ from app.model.event import Line
 
 
 class Stage(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
-    """One stage of a cascade: speak over `channel` with `template`, then wait `wait` seconds for a reaction."""
+    """One way to speak: over `channel` with `template`."""
 
     channel: str
     template: str
-    wait: float = 0.0
 
 
 class Content(msgspec.Struct, gc=False, omit_defaults=True):
@@ -30,10 +29,12 @@ class Content(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):
-    """A scenario fired for a customer. Times are epoch seconds.
+    """A scenario fired for a customer, or the next stage of its cascade has come. Times are epoch seconds.
 
-    `due` is when the absence became true (grace not included), `fired_at` the clock when it was decided, `expires_at` the
-    moment after which it must not be sent any more. `cap` is the channel's frequency window in seconds (0: no cap).
+    `due` is when the absence became true, or the wait of the stage before was over (grace not included), `fired_at` the clock when
+    it was decided, `expires_at` the moment after which it must not be sent any more. `stage` is the stage's number, and `cascade`
+    the ways in which it may be spoken: the first whose channel is on is taken. All stages have the same `trigger_id`.
+    `cap` is the channel's frequency window in seconds (0: no cap).
     """
 
     trigger_id: str
@@ -56,6 +57,7 @@ class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_f
     """Channel -> when the consent that this stands on was given: lifts an older unsubscribe. Missing: nothing is lifted."""
     alert: Alert | None = None
     """Set where the message is for the sales team. Such a trigger is never marketing; `addresses` are the team's."""
+    stage: int = 0
 
 
 class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_field="kind"):

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from app.clock import ManualClock
@@ -598,3 +599,67 @@ async def test_rows_are_forgotten_when_their_time_has_come():
         assert [key[0] for key in table.parts[0].rows] == ["a"]
         await fire(now + ledger.KEEP_ADDRESS)
         assert not table.parts[0].rows
+
+
+# -- stages of a cascade
+
+
+async def test_each_stage_has_one_message_whatever_comes_twice():
+    async with sender() as one:
+        first = trigger(1, cap=0.0)
+        await one.feed(first, first)
+        await one.settled()
+        second = msgspec.structs.replace(first, stage=1, fired_at=first.fired_at + 60)
+        await one.feed(second, second, first)
+        await one.settled()
+        assert [message.message_id for message in one.channel.spoken] == [f"{1:032x}.0", f"{1:032x}.1"]
+        assert one.table.states() == {f"{1:032x}.0": "sent", f"{1:032x}.1": "sent"}
+
+
+async def test_a_stage_is_spoken_over_the_first_of_its_channels_that_is_on():
+    async with sender() as one:
+        ways = [Stage("pigeon", "x"), Stage("email", "abandoned_cart")]
+        await one.feed(trigger(1, cascade=ways, stage=2, addresses={"pigeon": "coop 1", "email": "anna@shop.example"}))
+        await one.settled()
+        assert [message.message_id for message in one.channel.spoken] == [f"{1:032x}.2"]
+        assert [receipt.channel for receipt in one.table.receipts()] == ["email"]
+
+
+async def test_a_cancellation_meets_the_stage_that_waits_and_says_nothing_of_those_before_it():
+    async with sender() as one:
+        first = trigger(1, cap=0.0)
+        await one.feed(first)
+        await one.settled()
+        one.channel.answer = Down(600.0, "away")
+        second = msgspec.structs.replace(first, stage=1)
+        await one.feed(second)
+        await one.until(lambda: one.channel.asked == 2)
+        await one.feed(Cancel(first.trigger_id, first.customer, Reason.GOAL_REACHED, one.clock.now()))
+        await one.settled()
+        assert one.table.states() == {f"{1:032x}.0": "sent", f"{1:032x}.1": "skipped"}
+        assert Reason.TOO_LATE_TO_CANCEL not in one.table.reasons()
+
+
+async def test_a_cancellation_is_kept_for_a_stage_that_is_being_said():
+    async with sender() as one:
+        first = trigger(1, cap=0.0)
+        await one.feed(first)
+        await one.settled()
+        said = asyncio.Event()
+
+        async def busy(message, irreversible):
+            await irreversible()
+            said.set()
+            await asyncio.sleep(0.01)
+            return Retry(None, "not now")
+
+        one.channel.answer = busy
+        await one.feed(msgspec.structs.replace(first, stage=1))
+        await said.wait()
+        await one.feed(Cancel(first.trigger_id, first.customer, Reason.GOAL_REACHED, one.clock.now()))
+        await one.until(lambda: one.table.states()[f"{1:032x}.1"] == "claimed")
+        one.channel.answer = Sent("ok")
+        await one.advance(3600)
+        await one.settled()
+        assert one.table.states()[f"{1:032x}.1"] == "skipped"
+        assert len(one.channel.spoken) == 1

@@ -6,7 +6,7 @@ from app.model.reasons import Reason
 from app.model.trigger import Stage
 from channels import retry
 from channels.ledger import Cancelled, Standing
-from channels.policy import GATES, Facts, first_stage, refusal
+from channels.policy import GATES, Facts, refusal, way_of
 from tests.agents.ledger_table import trigger
 
 NOW = 1_700_000_000.0
@@ -79,16 +79,16 @@ def test_an_older_message_after_a_newer_one_is_capped_too():
 @pytest.mark.parametrize(
     ("cascade", "addresses", "chosen"),
     [
-        ([Stage("email", "t")], {"email": "a@b.co"}, (0, Stage("email", "t"))),
-        ([Stage("sms", "s"), Stage("email", "t")], {"email": "a@b.co", "sms": "1"}, (1, Stage("email", "t"))),
+        ([Stage("email", "t")], {"email": "a@b.co"}, Stage("email", "t")),
+        ([Stage("sms", "s"), Stage("email", "t")], {"email": "a@b.co", "sms": "1"}, Stage("email", "t")),
         ([Stage("email", "t")], {}, Reason.NO_ADDRESS),
         ([Stage("sms", "t")], {"sms": "1"}, Reason.CHANNEL_DISABLED),
         ([], {}, Reason.CHANNEL_DISABLED),
     ],
 )
-def test_the_first_stage_that_can_be_spoken_is_taken(cascade, addresses, chosen):
+def test_the_first_way_that_can_be_spoken_is_taken(cascade, addresses, chosen):
     assert (
-        first_stage(trigger(addresses=addresses, cascade=cascade) if cascade else trigger_without_stages(), {"email"})
+        way_of(trigger(addresses=addresses, cascade=cascade) if cascade else trigger_without_stages(), {"email"})
         == chosen
     )
 

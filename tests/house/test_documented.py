@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Watched, When
+from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
 from app import metrics, topics
 from app.cli import COMMANDS
@@ -84,7 +84,7 @@ def test_every_field_of_the_language_is_explained(struct):
 
 @pytest.mark.parametrize(
     "struct",
-    [DialogScenarioFile, Watched, Case, When, Escalate, Team, Member, HoursFile],
+    [DialogScenarioFile, Watched, Told, Case, When, Escalate, Team, Member, HoursFile],
     ids=lambda struct: struct.__name__,
 )
 def test_every_field_of_dialogs_and_of_the_team_is_explained(struct):

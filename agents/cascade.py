@@ -1,0 +1,193 @@
+"""The later stages of a cascade: when the next one is due, what it says, and what ends them. Pure.
+
+    fired ──▶ stage 1 with the sender ──sent──▶ waits for the reaction ──the wait is over──▶ stage 2 with the sender ──▶ ...
+                        └─failed, bounced, channel off──▶ stage 2 at once       └─reaction, goal, refusal──▶ over
+
+Every stage is decided like the first one: by a timer, behind the lag gate, with everything asked again from the customer's state
+and with content composed anew (docs/cascade.md).
+"""
+
+from math import ceil, inf
+
+from agents.compose import Saying, skipped, spoken, trigger_of
+from agents.decision import Decision
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, capped, content, stops, talking_until
+from agents.scenarios.index import ScenarioIndex
+from agents.scenarios.language import Reaction, Scenario
+from agents.scenarios.reach import Reached, reach
+from app.model.journal import JournalLine
+from app.model.reasons import Reason
+from app.model.receipt import ARRIVED, Outcome, Receipt
+from tables.customer import SENDS, Customer, Open, Sent
+from tables.windows import push
+
+_STEPS_UP = (Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED)
+"""Each says that those before it are so too."""
+_SAID = frozenset({Outcome.SENT, Outcome.AMBIGUOUS})
+_SETTLES = _SAID | {Outcome.SKIPPED, Outcome.FAILED}
+_UNREACHED = frozenset(
+    {
+        Reason.CHANNEL_DISABLED,
+        Reason.NO_ADDRESS,
+        Reason.BAD_ADDRESS,
+        Reason.SUPPRESSED,
+        Reason.UNSUBSCRIBED,
+        Reason.EXPIRED,
+    }
+)
+"""Reasons of the sender that say that the channel does not reach the customer: the next stage follows at once.
+
+After any other (the goal is reached, the cap, too much to do) nothing follows.
+"""
+
+
+def is_reaction(wanted: Reaction, outcome: Outcome) -> bool:
+    """Whether `outcome` is what a stage waits for."""
+    return wanted is not Reaction.GOAL and _STEPS_UP.index(outcome) >= _STEPS_UP.index(Outcome(wanted.value))
+
+
+def stage_of(message_id: str, default: int) -> int:
+    """The number of the stage whose message this is."""
+    number = message_id.rpartition(".")[2]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 3 else default
+
+
+def on_news(decision: Decision, key: str, item: Open, receipt: Receipt, scenario: Scenario | None) -> None:
+    """What a receipt of one of its messages means for a trigger: it may be over, or wait, or go on at once."""
+    customer, outcome = decision.customer, receipt.outcome
+    number = stage_of(receipt.message_id, item.stage)
+    stages = () if scenario is None else scenario.cascade
+    if outcome in _SAID or outcome in ARRIVED:
+        _count(customer, item, receipt, number)
+    if item.cancelled:
+        if outcome in _SETTLES and number == item.stage:
+            drop(customer, item)
+    elif outcome in ARRIVED:
+        if number < len(stages) and is_reaction(stages[number].reaction, outcome):
+            drop(customer, item)
+            decision.reasons.append(_line(receipt.at, key, Reason.REACTED, item, {"reaction": outcome.value}, number))
+    elif number != item.stage:
+        return  # news of an earlier stage, and not what it waited for
+    elif number + 1 >= len(stages):
+        if outcome in _SETTLES or outcome is Outcome.BOUNCED:
+            drop(customer, item)
+    elif outcome in _SAID:
+        item.channel = receipt.channel
+        _wait(decision, item, receipt.at + stages[number].wait)
+    elif outcome in (Outcome.FAILED, Outcome.BOUNCED) or receipt.reason in _UNREACHED:
+        _wait(decision, item, receipt.at)
+    elif outcome is Outcome.SKIPPED:
+        drop(customer, item)
+
+
+def _count(customer: Customer, item: Open, receipt: Receipt, number: int) -> None:
+    """What was, or may have been, said counts for the caps from its decision on; once."""
+    if any(sent.trigger_id == item.trigger_id and sent.stage == number for sent in customer.sends or ()):
+        return
+    at = item.at if number == item.stage else receipt.at
+    sent = Sent(item.trigger_id, item.scenario, receipt.channel, at, item.marketing, number)
+    customer.sends = push(customer.sends, sent, SENDS)
+
+
+def _wait(decision: Decision, item: Open, until: float) -> None:
+    """The next stage is to be decided at `until`, unless it is sooner already."""
+    item.next_at = min(item.next_at or inf, ceil(until))  # type: ignore[assignment]  # one of the two is a number
+    decision.wake_at = min(decision.wake_at or inf, float(item.next_at))
+
+
+def drop(customer: Customer, item: Open) -> None:
+    """The trigger is over."""
+    customer.open = [other for other in customer.open or () if other is not item] or None
+
+
+def supersede(decision: Decision, key: str, item: Open, now: float) -> None:
+    """The scenario has fired anew: what it had still to say is old."""
+    decision.reasons.append(_line(now, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
+    drop(decision.customer, item)
+
+
+def decide_stages(
+    decision: Decision, index: ScenarioIndex, locale: str, key: str, now: float, shelf: ShelfOf, until: float
+) -> None:
+    """Decide the stages of customer `key` that are due at or before `until`, as of `now` (both epoch seconds)."""
+    customer = decision.customer
+    for item in customer.open or ():
+        if not item.next_at or item.next_at > until:
+            continue
+        scenario = index.by_id.get(item.scenario)
+        if scenario is None:
+            _end(decision, key, item, now, Refusal(Reason.SCENARIO_GONE, {}))
+            continue
+        talking = talking_until(scenario, customer.dialogs) if customer.dialogs is not None else 0.0
+        if talking > now:
+            item.next_at = ceil(talking)
+            decision.reasons.append(_line(now, key, Reason.HELD_BY_DIALOG, item, {}, item.stage + 1, talking))
+            continue
+        answer = _answer(decision, scenario, key, item, now, shelf)
+        if isinstance(answer, Refusal):
+            _end(decision, key, item, now, answer)
+        else:
+            _speak(decision, item, answer, key, locale)
+
+
+def _answer(
+    decision: Decision, scenario: Scenario, key: str, item: Open, now: float, shelf: ShelfOf
+) -> Refusal | Saying:
+    """What the next stage says, or why none follows."""
+    customer, due = decision.customer, float(item.next_at)
+    held = stops(scenario, customer, due, now)
+    if held is not None:
+        return held
+    found, missed = reach(scenario, key, customer, item.stage + 1)
+    decision.reasons += [skipped(one, scenario.id, item.trigger_id, key, now, due) for one in missed]
+    if found is None:
+        return Refusal(Reason.CASCADE_ENDED, {})
+    shown = content(scenario, customer, now, shelf)
+    if shown is None:
+        return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
+    free = within_caps(scenario, customer, found, as_of(scenario, due, now))
+    return free if isinstance(free, Refusal) else Saying(scenario, free, shown, due, now)
+
+
+def within_caps(scenario: Scenario, customer: Customer, found: Reached, now: float) -> Refusal | Reached:
+    """The stage without the channels over which the customer has heard enough; where that is all of them, why.
+
+    Who has heard enough is not spoken to over a dearer channel instead: nothing follows.
+    """
+    answers = {channel: capped(scenario, customer, channel, now) for channel in found.addresses}
+    free = {channel: found.addresses[channel] for channel, why in answers.items() if why is None}
+    return found._replace(addresses=free) if free else next(why for why in answers.values() if why is not None)
+
+
+def _speak(decision: Decision, item: Open, saying: Saying, key: str, locale: str) -> None:
+    trigger = trigger_of(saying, item.trigger_id, key, decision.customer, locale)
+    decision.fired.append(trigger)
+    decision.reasons.append(spoken(trigger, Reason.NEXT_STAGE))
+    item.stage, item.at, item.next_at = trigger.stage, trigger.fired_at, 0
+    item.channel, item.expires_at = trigger.cascade[0].channel, trigger.expires_at
+
+
+def _end(decision: Decision, key: str, item: Open, now: float, why: Refusal) -> None:
+    decision.reasons.append(_line(now, key, why.reason, item, why.detail, item.stage + 1, float(item.next_at)))
+    drop(decision.customer, item)
+
+
+def _line(
+    at: float,
+    key: str,
+    reason: Reason,
+    item: Open,
+    detail: dict[str, str | float | int],
+    number: int,
+    due: float = 0.0,
+) -> JournalLine:
+    return JournalLine(
+        at,
+        key,
+        reason,
+        item.scenario,
+        item.trigger_id,
+        channel=item.channel,
+        due=due,
+        detail={"stage": number + 1, **detail},
+    )

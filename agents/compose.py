@@ -1,0 +1,74 @@
+"""Writes down what was decided to say: the trigger of a stage and its line in the journal. Pure."""
+
+from typing import NamedTuple
+
+from agents.scenarios.language import Scenario
+from agents.scenarios.reach import Reached, Skipped, consents_at
+from app.model.journal import JournalLine
+from app.model.reasons import Reason
+from app.model.trigger import Content, Stage, Trigger
+from tables.customer import Customer
+
+
+class Saying(NamedTuple):
+    """What a stage says, and since when it was due. Times are epoch seconds."""
+
+    scenario: Scenario
+    reached: Reached
+    shown: Content
+    due: float
+    now: float
+    anchor: str = ""
+
+
+def trigger_of(saying: Saying, trigger_id: str, key: str, customer: Customer, locale: str) -> Trigger:
+    """The trigger that the sender gets; `locale` is the language where the customer's is not known."""
+    scenario, reached, now = saying.scenario, saying.reached, saying.now
+    return Trigger(
+        trigger_id=trigger_id,
+        scenario=scenario.id,
+        version=scenario.version,
+        customer=key,
+        anchor=saying.anchor,
+        due=saying.due,
+        fired_at=now,
+        expires_at=now + scenario.send_within,
+        cascade=[Stage(channel, reached.stage.template) for channel in reached.addresses],
+        addresses=dict(reached.addresses),
+        content=saying.shown,
+        locale=_locale_of(customer, locale),
+        timezone=customer.profile.timezone if customer.profile is not None else "",
+        marketing=scenario.marketing,
+        cap=scenario.cap,
+        consent_at=consents_at(customer, reached.addresses),
+        stage=reached.number,
+    )
+
+
+def spoken(trigger: Trigger, reason: Reason) -> JournalLine:
+    """The line about a stage that goes to the sender."""
+    detail: dict[str, str | float | int] = {"items": len(trigger.content.items), "value": trigger.content.value}
+    if trigger.stage:
+        detail["stage"] = trigger.stage + 1
+    return JournalLine(
+        trigger.fired_at,
+        trigger.customer,
+        reason,
+        trigger.scenario,
+        trigger.trigger_id,
+        trigger.anchor,
+        trigger.cascade[0].channel,
+        trigger.due,
+        detail,
+    )
+
+
+def skipped(one: Skipped, scenario: str, trigger_id: str, key: str, now: float, due: float) -> JournalLine:
+    """The line about a stage that cannot be spoken: people count stages from one."""
+    detail = {"stage": one.number + 1, **one.why.detail}
+    return JournalLine(now, key, one.why.reason, scenario, trigger_id, due=due, detail=detail)
+
+
+def _locale_of(customer: Customer, default: str) -> str:
+    said = customer.profile.locale.lower() if customer.profile is not None else ""
+    return "ru" if said.startswith("ru") else "en" if said.startswith("en") else default

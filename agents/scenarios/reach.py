@@ -1,0 +1,78 @@
+"""Over which channels a stage of a cascade may be spoken, and why not over the others. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from agents.addresses import addresses_of
+from agents.scenarios.evaluate import Refusal
+from agents.scenarios.language import Scenario, Stage
+from app.model.reasons import Reason
+from tables.customer import Customer
+
+
+class Reached(NamedTuple):
+    """A stage that can be spoken. `addresses` (channel -> address) are in the order in which its channels are to be tried."""
+
+    number: int
+    stage: Stage
+    addresses: Mapping[str, str]
+
+
+class Skipped(NamedTuple):
+    """A stage that cannot be spoken, and why."""
+
+    number: int
+    why: Refusal
+
+
+class Reach(NamedTuple):
+    """The first stage that can be spoken, if there is one, and those before it."""
+
+    found: Reached | None
+    skipped: tuple[Skipped, ...]
+
+
+def reach(scenario: Scenario, key: str, customer: Customer, start: int = 0) -> Reach:
+    """The first stage from number `start` on whose channel has an address, a consent and no suppression."""
+    known = addresses_of(customer, key)
+    skipped: list[Skipped] = []
+    for number in range(start, len(scenario.cascade)):
+        stage = scenario.cascade[number]
+        addresses, why = _usable(scenario, stage.channels, customer, known)
+        if addresses:
+            return Reach(Reached(number, stage, addresses), tuple(skipped))
+        assert why is not None, "a stage has a channel"
+        skipped.append(Skipped(number, why))
+    return Reach(None, tuple(skipped))
+
+
+def _usable(
+    scenario: Scenario, channels: Iterable[str], customer: Customer, known: Mapping[str, str]
+) -> tuple[dict[str, str], Refusal | None]:
+    """The usable ones of `channels` with their addresses, and why the first of the others is not."""
+    usable: dict[str, str] = {}
+    first: Refusal | None = None
+    for channel in channels:
+        why = _unreachable(scenario, channel, customer, known)
+        if why is None:
+            usable[channel] = known[channel]
+        else:
+            first = first or why
+    return usable, first
+
+
+def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Mapping[str, str]) -> Refusal | None:
+    if not known.get(channel):
+        return Refusal(Reason.NO_ADDRESS, {"channel": channel})
+    consent = (customer.consent or {}).get(channel)
+    if scenario.marketing and (consent is None or not consent.granted):
+        since = {} if consent is None else {"refused_at": consent.at}
+        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since})
+    reason = (customer.suppressed or {}).get(channel)
+    return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
+
+
+def consents_at(customer: Customer, channels: Iterable[str]) -> dict[str, float]:
+    """Channel -> since when there is consent: a later one outdates an earlier suppression."""
+    known = customer.consent or {}
+    return {channel: known[channel].at for channel in channels if channel in known and known[channel].granted}
