@@ -200,6 +200,12 @@ FLOOD = _gauge("dead_letters_flood", "1 while more than 1 % or 1,000 in a row of
 # delivery
 SENDS = _counter("sends_total", "Messages by channel and what became of them.", "channel", "outcome")
 REFUSALS = _counter("refusals_total", "Messages held back by a gate.", "channel", "reason")
+TOLD = _counter(
+    "message_receipts_total",
+    "What providers and customers told of messages, each kind once a message; unknown: the ledger does not know the message.",
+    "channel",
+    "outcome",
+)
 AMBIGUOUS = _counter(
     "sends_ambiguous_total", "Messages of which nobody knows whether the provider took them.", "channel"
 )

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from app.model.receipt import ARRIVED, Outcome
 from channels.address import digest
 
 DAY = 86_400.0
@@ -22,6 +23,19 @@ KEEP_ADDRESS = 60 * DAY
 """How long the last send to an address is known; a suppression is kept for good."""
 MOST_STAGES = 8
 """Stages of a cascade that have messages."""
+
+_BITS = {
+    Outcome.DELIVERED: 1,
+    Outcome.OPENED: 2,
+    Outcome.CLICKED: 4,
+    Outcome.REPLIED: 8,
+    Outcome.BOUNCED: 16,
+    Outcome.COMPLAINED: 32,
+    Outcome.UNSUBSCRIBED: 64,
+    Outcome.FAILED: 128,
+}
+"""What others tell of a message -> its bit in `Message.told`. The numbers are the format of the changelog."""
+_ARRIVED = sum(_BITS[outcome] for outcome in ARRIVED)
 
 
 class State(StrEnum):
@@ -104,6 +118,10 @@ class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     shown: Shown | None = None
     """Set for an alert to the sales team, and for the changes of one."""
     put_off: int = 0
+    to: bytes = b""
+    """Digest of the customer's address, for receipts that do not name it; empty for an alert."""
+    told: int = 0
+    """Which outcomes receipts have told of it, a bit each (`_BITS`)."""
 
     def move(self, move: Move, at: float, reason: str = "") -> None:
         """Make one transition, or raise IllegalMove and change nothing."""
@@ -113,6 +131,17 @@ class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
         self.state = state
         self.updated_at = at
         self.reason = reason
+
+    def tell(self, outcome: Outcome) -> bool:
+        """Note a receipt. Whether it is the first of its kind."""
+        before = self.told
+        self.told |= _BITS[outcome]
+        return self.told != before
+
+    @property
+    def arrived(self) -> bool:
+        """Whether a receipt has proved that the customer has it."""
+        return bool(self.told & _ARRIVED)
 
     def settle(self, at: float) -> None:
         """Drop what was needed for sending; the row is forgotten later."""
@@ -173,6 +202,16 @@ def cancel_key(trigger_id: str) -> str:
 def address_key(channel: str, address: str) -> str:
     """Key of an address's row: no address in clear stands in the ledger beyond the payload of unsettled messages."""
     return f"a:{channel}:{digest(address)}"
+
+
+def known_address(address: str) -> bytes:
+    """What a message's row keeps of the address that it goes to."""
+    return bytes.fromhex(digest(address)) if address else b""
+
+
+def known_address_key(channel: str, known: bytes) -> str:
+    """Key of the row of an address of which only the digest is known."""
+    return f"a:{channel}:{known.hex()}"
 
 
 def deadline_of(row: Row) -> float | None:

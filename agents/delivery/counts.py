@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from agents.delivery.reports import TOLD
 from agents.delivery.settle import ERASED, Note
 from app import metrics
 from app.model.reasons import Reason
@@ -66,5 +67,7 @@ def count(note: Note, channels: frozenset[str]) -> None:
         metrics.AMBIGUOUS.labels(channel).inc()
     elif note.kind == "postponed":
         metrics.RETRIES.labels(channel).inc()
+    elif note.kind == TOLD:
+        metrics.TOLD.labels(channel, note.reason).inc()
     elif note.kind == "dead":
         metrics.DEAD_LETTERS.labels(note.reason).inc()

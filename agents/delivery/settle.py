@@ -112,7 +112,10 @@ def end(step: Step, key: str, job: Job, verdict: Verdict, now: float, rules: Rul
 
 def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float, rules: Rules) -> Note | None:
     """Write what became of a message: row, address, receipt, journal. None: somebody else has settled it before."""
-    row, move = step.rows.get(key), verdict.move
+    row = step.rows.get(key)
+    if row is not None and row.state is State.INFLIGHT and row.arrived:
+        verdict = Verdict(Move.ACCEPT, Reason.RECEIPT, verdict.detail, provider_id=verdict.provider_id)
+    move = verdict.move
     if row is None or move is None or (row.state, move) not in ledger.TRANSITIONS:
         return None
     at = rules.moment(trigger, now)

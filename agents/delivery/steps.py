@@ -11,11 +11,12 @@ import msgspec
 
 from agents.deadletter import dead_letter
 from agents.delivery.changes import change
-from agents.delivery.settle import ERASED, Note, Rules, journal, settle, suppress, trigger_of
+from agents.delivery.reports import report
+from agents.delivery.settle import ERASED, Note, Rules, journal, settle, trigger_of
 from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
 from app.model.reasons import BadInput, Reason
-from app.model.receipt import ARRIVED, Outcome, Receipt
+from app.model.receipt import Receipt
 from app.model.trigger import Cancel, Erasure, Stage, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
@@ -27,8 +28,8 @@ from channels.ledger import (
     Shown,
     Standing,
     State,
-    address_key,
     cancel_key,
+    known_address,
     message_key,
 )
 from channels.pipeline import Verdict
@@ -37,11 +38,6 @@ from tables.step import Batch, Step
 
 log = logging.getLogger(__name__)
 
-_SUPPRESSING = {
-    Outcome.BOUNCED: (Reason.SUPPRESSED, True),
-    Outcome.COMPLAINED: (Reason.SUPPRESSED, False),
-    Outcome.UNSUBSCRIBED: (Reason.UNSUBSCRIBED, False),
-}
 MOST_PURGED = 1000
 """Rows forgotten with one bundle in stream time."""
 
@@ -85,7 +81,7 @@ def _apply(step: Step, item: Any, payload: bytes, now: float, rules: Rules, room
         case Erasure():
             return _erase(step, item)
         case Receipt():
-            _receipt(step, item, now if rules.live else item.at)
+            return report(step, item, now, rules)
     return []
 
 
@@ -125,6 +121,8 @@ def _claim(step: Step, trigger: Trigger, payload: bytes, now: float, rules: Rule
     )
     if trigger.alert is not None and stage is not None:
         row.shown = Shown(trigger.addresses.get(stage.channel, ""), trigger.locale)
+    else:
+        row.to = known_address(trigger.addresses.get(row.channel, ""))
     step.put(key, row)
     cancelled = step.rows.get(cancel_key(trigger.trigger_id))
     reason: str | None = chosen if isinstance(chosen, Reason) else None
@@ -177,17 +175,6 @@ def _erase(step: Step, item: Erasure) -> list[Note]:
         if isinstance(row, Standing) and not row.suppressed:
             step.delete(key)
     return [Note(ERASED, key) for key in found]
-
-
-def _receipt(step: Step, receipt: Receipt, at: float) -> None:
-    """Note what a receipt says about an address, or about a message of which nobody knew whether it arrived."""
-    if receipt.outcome in _SUPPRESSING and receipt.address:
-        reason, everything = _SUPPRESSING[receipt.outcome]
-        suppress(step, address_key(receipt.channel, receipt.address), reason, everything, receipt.at)
-    row = step.rows.get(message_key(receipt.message_id)) if receipt.message_id else None
-    if isinstance(row, Message) and row.state is State.AMBIGUOUS and receipt.outcome in ARRIVED:
-        row.move(Move.ACCEPT, at, Reason.RECEIPT)
-        step.touch(message_key(receipt.message_id))
 
 
 def lost_in_flight(step: Step, keys: Iterable[str], now: float, rules: Rules) -> list[Note]:
