@@ -146,6 +146,18 @@ CHAT_EVENTS = _counter(
 CHAT_UNAUTHENTIC = _counter(
     "chat_unauthentic_requests_total", "Webhook requests that were not genuine.", "provider", "source", "verdict"
 )
+RECEIPT_CALLS = _counter(
+    "receipt_reports_total",
+    "What providers told of messages, by what became of it; unknown: of no message that we know, ignored: of no interest.",
+    "provider",
+    "outcome",
+)
+RECEIPT_UNAUTHENTIC = _counter(
+    "receipt_unauthentic_requests_total", "Requests with receipts that were not genuine.", "provider", "verdict"
+)
+REFERENCES_UNAVAILABLE = _counter(
+    "references_unavailable_total", "Names of messages and short links that Redis did not keep or find."
+)
 ALERT_PRESSES = _counter(
     "alert_presses_total", "Presses of alerts' buttons by what became of them.", "channel", "outcome"
 )

@@ -60,6 +60,12 @@ class Settings:
     webhook_secrets: str = setting(
         "", "comma-separated whsec_... that sign them; two while a receiver changes his", secret=True
     )
+    receipt_secrets: str = setting(
+        "",
+        "comma-separated PROVIDER=SECRET by which receipts are believed: Twilio's auth token, the word entered at SMSC.ru, whsec_... of "
+        "our own form; of those who sign nothing the word in ?key=; two of one provider while it is changed",
+        secret=True,
+    )
     http_timeout: float = setting(10.0, "seconds to wait for Telegram and webhooks")
     egress_allow: str = setting(
         "",

@@ -21,6 +21,7 @@ from app.web.collector.asgi import Collector
 from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.intake import Intake
 from app.web.collector.sink import KafkaSink
+from channels.references import References
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,12 @@ def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: flo
     ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
     sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout, partitions=settings.partitions)
     metrics.before_render("collector", lambda: _show(sink, ids))
-    return Collector(settings, clock, Intake(sink, ids))
+    references = (
+        References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
+        if settings.redis
+        else None
+    )
+    return Collector(settings, clock, Intake(sink, ids), references)
 
 
 def _show(sink: KafkaSink, ids: RecentIds) -> None:

@@ -24,6 +24,8 @@ from app.web.collector.ingest import Ingest, Route
 from app.web.collector.intake import Intake
 from app.web.collector.normalise import TYPES
 from app.web.collector.script import Script
+from app.web.receipts import endpoint as receipts
+from channels.references import References
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +49,9 @@ _NOT_FOUND = Response(404, b'{"success":false,"reason":"not_found","error":"ther
 
 
 class Collector:
-    """The public HTTP side. `intake` is started and closed with the application's lifespan."""
+    """The public HTTP side. `intake` and `references` are closed with the application's lifespan; see `Receipts` for the latter."""
 
-    def __init__(self, settings: Settings, clock: Clock, intake: Intake) -> None:
+    def __init__(self, settings: Settings, clock: Clock, intake: Intake, references: References | None = None) -> None:
         self._intake = intake
         self._origins = Origins(split(settings.cors_origins))
         self._ingest = Ingest(settings, clock, intake, self._origins)
@@ -58,6 +60,8 @@ class Collector:
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
         self._chat = webhooks.ChatWebhooks(settings, clock, intake)
         self._presses = presses.Presses(settings, clock, intake, _team(settings))
+        self._receipts = receipts.Receipts(settings, clock, intake, references)
+        self._references = references
         self._failures = 0
         self._public_base = settings.public_base
         self._plain: dict[str, tuple[str, Callable[[Request], Response]]] = {
@@ -106,6 +110,8 @@ class Collector:
             return "unsubscribe", await self._of_customer(request, self._unsubscribe.handle)
         if path.startswith(webhooks.PREFIX):
             return "chat", await self._chat.handle(request)
+        if path.startswith(receipts.PREFIX):
+            return "receipts", await self._receipts.handle(request)
         if path == presses.PATH:
             return "presses", await self._presses.handle(request)
         if request.method not in ("GET", "HEAD"):
@@ -152,6 +158,8 @@ class Collector:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._intake.close()
+        if self._references is not None:
+            await self._references.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

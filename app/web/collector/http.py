@@ -21,6 +21,8 @@ _WANTED = frozenset((
     b"origin", b"authorization", b"content-length", b"x-forwarded-for", b"x-write-key", b"anonymousid", b"sentat",
     b"if-none-match", b"accept-encoding", b"accept-language",
     b"x-telegram-bot-api-secret-token", b"x-hub-signature-256", b"x-chatwoot-signature", b"x-chatwoot-timestamp",
+    b"x-twilio-signature", b"webhook-id", b"webhook-timestamp", b"webhook-signature",
+    b"user-agent", b"purpose", b"sec-purpose", b"x-purpose", b"x-moz",
 ))  # fmt: skip
 
 JSON: Headers = [
