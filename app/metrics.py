@@ -155,6 +155,12 @@ RECEIPT_CALLS = _counter(
 RECEIPT_UNAUTHENTIC = _counter(
     "receipt_unauthentic_requests_total", "Requests with receipts that were not genuine.", "provider", "verdict"
 )
+TRACKED = _counter(
+    "tracked_requests_total",
+    "Requests for links and open pixels of messages, by who made them: a person, a robot by its sign, or nobody knows (bad).",
+    "kind",
+    "verdict",
+)
 REFERENCES_UNAVAILABLE = _counter(
     "references_unavailable_total", "Names of messages and short links that Redis did not keep or find."
 )

@@ -83,6 +83,15 @@ class Settings:
     )
     secret: str = setting("", "signs links and tokens; empty: made once and kept in the data folder", secret=True)
     public_url: str = setting("", "how customers reach the collector; empty: http://127.0.0.1:<collector port>")
+    tracking: str = setting(
+        "links,opens",
+        "what is noticed of marketing messages: links (followed), opens (an invisible picture in mails); empty: nothing",
+    )
+    utm: str = setting(
+        "",
+        "parameters added to the links of marketing messages, such as "
+        "utm_source=boomerang&utm_medium={channel}&utm_campaign={scenario}; empty: none",
+    )
     shop_url: str = setting("http://127.0.0.1:8002", "the shop's own address, for links in mails")
     cors_origins: str = setting(
         "http://127.0.0.1:8002,http://localhost:8002", "comma-separated origins that may send events from a browser"

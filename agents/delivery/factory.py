@@ -4,6 +4,7 @@ from email.utils import parseaddr
 
 from agents.delivery.links import Links
 from agents.delivery.service import Delivery
+from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
 from app.errors import SettingsError
@@ -12,6 +13,7 @@ from app.settings import Settings, split
 from app.tokens import load_secret
 from channels.channel import Channel
 from channels.guard import Guard
+from channels.references import References
 from channels.registry import Options, make_channels
 from channels.render import Templates
 
@@ -32,6 +34,7 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
         templates=templates,
         unsubscribe_url=links.unsubscribe,
         receipt_url=links.receipt,
+        tracking=Tracking(settings, links, _references(settings, clock)),
         clock=clock,
         live=settings.time == "live",
         grace=settings.grace,
@@ -39,6 +42,12 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
         board=settings.console_base,
         probe=None if guard is None else lambda: _look(guard),
     )
+
+
+def _references(settings: Settings, clock: Clock) -> References | None:
+    if not settings.redis:
+        return None
+    return References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
 
 
 async def _look(guard: Guard) -> None:

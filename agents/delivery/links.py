@@ -1,9 +1,32 @@
-"""The links of ours that go out with a message: to unsubscribe, and for the provider's receipts. All signed, none to be guessed."""
+"""The links of ours that go out with a message: to unsubscribe, for the provider's receipts, tracked links and the open pixel.
+
+All are signed, and none can be guessed.
+"""
+
+from typing import NamedTuple
 
 from app.model.trigger import Trigger
 from app.settings import Settings
-from app.tokens import Spoken, Unsubscribe, receipt_token, unsubscribe_token
-from channels.channel import Channel, provider_of
+from app.tokens import (
+    Spoken,
+    Tracked,
+    Unsubscribe,
+    link_token,
+    pixel_token,
+    receipt_token,
+    short_code,
+    unsubscribe_token,
+)
+from channels.channel import Channel, Rendered, provider_of
+
+
+class TrackedLink(NamedTuple):
+    """A link over the collector: with everything in it, and the short one for which `code` has to be known to stand for `token`."""
+
+    url: str
+    short_url: str
+    code: str
+    token: str
 
 
 class Links:
@@ -22,5 +45,29 @@ class Links:
         """Where the provider may tell what became of a message; "" where no provider reaches us."""
         if not self._reachable:
             return ""
-        what = Spoken(trigger.customer, channel.name, message_id, trigger.scenario)
-        return f"{self._base}/receipts/{provider_of(channel)}?t={receipt_token(self._secret, what, trigger.fired_at)}"
+        token = self.receipt_token(message_id, trigger, channel.name)
+        return f"{self._base}/receipts/{provider_of(channel)}?t={token}"
+
+    def receipt_token(self, message_id: str, trigger: Trigger, channel: str) -> str:
+        """What stands for a message in its receipts."""
+        return receipt_token(self._secret, _spoken(message_id, trigger, channel), trigger.fired_at)
+
+    def tracked(self, trigger: Trigger, channel: str, message: Rendered, number: int, target: str) -> TrackedLink:
+        """The link to target number `number` of a message."""
+        spoken = _spoken(message.message_id, trigger, channel)
+        token = link_token(self._secret, Tracked(spoken, message.at, number, target))
+        code = short_code(self._secret, message.message_id, number)
+        return TrackedLink(f"{self._base}/r/{token}", f"{self._base}/r/{code}", code, token)
+
+    def pixel(self, trigger: Trigger, channel: str, message: Rendered) -> str:
+        """The address of the picture that is fetched when a mail is looked at."""
+        spoken = _spoken(message.message_id, trigger, channel)
+        return f"{self._base}/o/{pixel_token(self._secret, spoken, message.at)}"
+
+    def is_ours(self, target: str) -> bool:
+        """Whether a link leads to the collector already: one to unsubscribe."""
+        return target.startswith(self._base + "/")
+
+
+def _spoken(message_id: str, trigger: Trigger, channel: str) -> Spoken:
+    return Spoken(trigger.customer, channel, message_id, trigger.scenario)

@@ -21,6 +21,7 @@ from agents.delivery.desk import Desk, Ledger, PartitionLost
 from agents.delivery.lane import Item, Lane
 from agents.delivery.settle import Note, Rules
 from agents.delivery.speaker import Guarding, Speaker
+from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
 from channels import ledger, pipeline
@@ -63,6 +64,7 @@ class Delivery:
         probe: Callable[[], Awaitable[None]] | None = None,
         board: str = "",
         receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
+        tracking: Tracking | None = None,
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
 
@@ -72,6 +74,7 @@ class Delivery:
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting = most_waiting
         self._probe = probe
+        self._tracking = tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
         self._desks: dict[int, Desk] = {}
         self._table: Ledger | None = None
@@ -80,7 +83,7 @@ class Delivery:
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(templates, unsubscribe_url, clock, board, receipt_url),
+            stages=_stages(templates, unsubscribe_url, clock, board, receipt_url, tracking),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -88,6 +91,7 @@ class Delivery:
             desks=self._desks,
             noted=self._noted,
             queue=self._queue,
+            handed=tracking.handed if tracking is not None else None,
         )
 
     # -- the table's side: synchronous
@@ -161,8 +165,9 @@ class Delivery:
             async with asyncio.timeout(2.0):
                 await asyncio.gather(*(desk.drain() for desk in self._desks.values()))
                 await asyncio.gather(*(channel.stop() for channel in self._channels.values()))
-                if self._guard is not None:
-                    await self._guard.stop()
+                for beside in (self._guard, self._tracking):
+                    if beside is not None:
+                        await beside.stop()
 
     def look(self) -> None:
         """Look at the clock now; for tests that move it."""
@@ -291,8 +296,14 @@ class Delivery:
 
 
 def _stages(
-    templates: Templates, unsubscribe_url: UnsubscribeUrl, clock: Clock, board: str, receipt_url: ReceiptUrl
+    templates: Templates,
+    unsubscribe_url: UnsubscribeUrl,
+    clock: Clock,
+    board: str,
+    receipt_url: ReceiptUrl,
+    tracking: Tracking | None,
 ) -> tuple[pipeline.Stage, ...]:
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
     render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url)
-    return pipeline.gates, pipeline.address, render, speak
+    made = (render,) if tracking is None else (render, tracking)
+    return pipeline.gates, pipeline.address, *made, speak

@@ -61,14 +61,16 @@ class Note(NamedTuple):
 
 
 def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> None:
-    """Suppress an address: for marketing only, or for everything. What is known already is not weakened."""
-    standing = step.rows.get(key) or Standing()
-    if standing.suppressed and standing.suppressed_at >= at and standing.everything >= everything:
+    """Suppress an address: for marketing only, or for everything. The order of several reasons does not matter: none weakens another."""
+    known = step.rows.get(key) or Standing()
+    stronger = (everything, at, str(reason)) > (known.everything, known.suppressed_at, known.suppressed)
+    if known.suppressed and not stronger and at <= known.suppressed_at:
         return
-    standing.suppressed, standing.suppressed_at = reason, max(at, standing.suppressed_at)
-    standing.everything = standing.everything or everything
-    standing.deadline = 0.0
-    step.put(key, standing)
+    known.suppressed = str(reason) if stronger or not known.suppressed else known.suppressed
+    known.suppressed_at = max(at, known.suppressed_at)
+    known.everything = known.everything or everything
+    known.deadline = 0.0
+    step.put(key, known)
     step.wake(key, None)
 
 

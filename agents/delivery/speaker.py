@@ -1,7 +1,7 @@
 """One message from its lane to its end: the stages, the grant of the irreversible moment, and the writing of what became of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class Guarding(Protocol):
 
 
 class Speaker:
-    """Speaks. `desks` and `queue` are the sender's; `noted` is told what a step did."""
+    """Speaks. `desks` and `queue` are the sender's; `noted` is told what a step did, `handed` of a message and its provider's id."""
 
     def __init__(
         self,
@@ -51,9 +51,10 @@ class Speaker:
         desks: Mapping[int, Desk],
         noted: Callable[[Desk, list[Note]], None],
         queue: Callable[[Item], None],
+        handed: Callable[[Job, str], Awaitable[None]] | None = None,
     ) -> None:
         self._channels, self._stages, self._clock, self._rules, self._grace = channels, stages, clock, rules, grace
-        self._guard, self._desks, self._noted, self._queue = guard, desks, noted, queue
+        self._guard, self._desks, self._noted, self._queue, self._handed = guard, desks, noted, queue, handed
         self._slots = {name: asyncio.Semaphore(channel.workers) for name, channel in channels.items()}
         """Messages that may be granted and not yet answered: what a crash could lose. Their ends are written outside of it."""
         self.opened = asyncio.Event()
@@ -120,6 +121,8 @@ class Speaker:
             return True
         if verdict.move in (Move.ACCEPT, Move.POSTPONE) or verdict.reason == Reason.REJECTED:
             lane.resume()
+        if verdict.move is Move.ACCEPT and self._handed is not None:
+            await self._handed(job, verdict.provider_id)
         if verdict.move is Move.ACCEPT and self._rules.live and job.change is None:
             late = self._clock.now() - trigger.due - self._grace
             metrics.HANDOVER_SECONDS.labels(lane.channel).observe(max(late, 0.0))

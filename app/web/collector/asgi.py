@@ -25,6 +25,7 @@ from app.web.collector.intake import Intake
 from app.web.collector.normalise import TYPES
 from app.web.collector.script import Script
 from app.web.receipts import endpoint as receipts
+from app.web.tracking import endpoint as tracking
 from channels.references import References
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Collector:
         self._chat = webhooks.ChatWebhooks(settings, clock, intake)
         self._presses = presses.Presses(settings, clock, intake, _team(settings))
         self._receipts = receipts.Receipts(settings, clock, intake, references)
+        self._tracked = tracking.TrackedLinks(settings, clock, intake, references)
         self._references = references
         self._failures = 0
         self._public_base = settings.public_base
@@ -108,6 +110,10 @@ class Collector:
             return "preflight", Response(204, b"", self._origins.preflight(request.headers.get(b"origin")))
         if path.startswith(unsubscribe.PREFIX):
             return "unsubscribe", await self._of_customer(request, self._unsubscribe.handle)
+        if path.startswith(tracking.LINKS):
+            return "link", await self._of_customer(request, self._tracked.link)
+        if path.startswith(tracking.PIXELS):
+            return "pixel", await self._of_customer(request, self._tracked.pixel)
         if path.startswith(webhooks.PREFIX):
             return "chat", await self._chat.handle(request)
         if path.startswith(receipts.PREFIX):
@@ -157,6 +163,7 @@ class Collector:
         await self._intake.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._tracked.close()
         await self._intake.close()
         if self._references is not None:
             await self._references.stop()

@@ -1,7 +1,5 @@
 """One-click unsubscribe (RFC 8058): `/u/TOKEN`. GET shows a page and changes nothing, POST takes the address off."""
 
-from html import escape
-
 from app import topics
 from app.clock import Clock
 from app.codec import encode_json
@@ -10,24 +8,13 @@ from app.model.receipt import Outcome, Receipt
 from app.settings import Settings
 from app.tokens import BadToken, Unsubscribe, load_secret, read_unsubscribe_token
 from app.web.collector.body import TooLarge
-from app.web.collector.http import Bodies, Headers, Overloaded, Request, Response
+from app.web.collector.http import Bodies, Overloaded, Request, Response
 from app.web.collector.intake import Intake, Unavailable
+from app.web.collector.page import HEADERS, Words, language
+from app.web.collector.page import page as plain_page
 from app.web.collector.sink import Record
 
 PREFIX = "/u/"
-
-_HEADERS: Headers = [
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-robots-tag", b"noindex"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
-]
 
 _WORDS = {
     "en": {
@@ -48,33 +35,10 @@ _WORDS = {
     },
 }
 
-_PAGE = """<!doctype html>
-<html lang="{lang}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="robots" content="noindex"><title>{title}</title>
-<style>
-body{{font:17px/1.5 system-ui,sans-serif;margin:0;display:grid;place-items:center;min-height:100vh;background:#f6f6f4;color:#222}}
-main{{max-width:26rem;padding:2rem;margin:1rem;background:#fff;border-radius:12px;box-shadow:0 1px 8px #0001}}
-h1{{font-size:1.4rem;margin:0 0 .5rem}}button{{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:8px;background:#222;color:#fff}}
-@media(prefers-color-scheme:dark){{body{{background:#181818;color:#eee}}main{{background:#242424}}button{{background:#eee;color:#222}}}}
-</style><main><h1>{title}</h1><p>{text}</p>{form}</main></html>
-"""
-_FORM = '<form method="post"><input type="hidden" name="confirm" value="1"><button>{button}</button></form>'
-
 
 def page(name: str, lang: str) -> bytes:
     """One of the pages `ask`, `done`, `bad`, `later`, in `en` or `ru`."""
-    title, text, button = (escape(words) for words in _WORDS[lang][name])
-    form = _FORM.format(button=button) if button else ""
-    return _PAGE.format(lang=lang, title=title, text=text, form=form).encode()
-
-
-def language(accepted: str, default: str) -> str:
-    """`en` or `ru`: the first of them that the client names, else `default`."""
-    for item in accepted.lower().split(",")[:20]:
-        tag = item.split(";", 1)[0].strip()[:2]
-        if tag in _WORDS:
-            return tag
-    return default if default in _WORDS else "en"
+    return plain_page(Words(*_WORDS[lang][name]), lang)
 
 
 class UnsubscribePages:
@@ -95,19 +59,19 @@ class UnsubscribePages:
         try:
             what = read_unsubscribe_token(self._secret, request.path[len(PREFIX) :], self._clock.now())
         except BadToken:
-            return Response(400, page("bad", lang), _HEADERS)
+            return Response(400, page("bad", lang), HEADERS)
         if request.method != "POST":
-            return Response(200, page("ask", lang), _HEADERS)
+            return Response(200, page("ask", lang), HEADERS)
         try:
             body = await self._bodies.read(request)
             if not _confirmed(body):
-                return Response(400, page("ask", lang), _HEADERS)
+                return Response(400, page("ask", lang), HEADERS)
             await self._intake.publish([self._record(what)])
         except TooLarge:
-            return Response(413, page("bad", lang), _HEADERS)
+            return Response(413, page("bad", lang), HEADERS)
         except (Unavailable, Overloaded):
-            return Response(503, page("later", lang), [*_HEADERS, (b"retry-after", b"30")])
-        return Response(200, page("done", lang), _HEADERS)
+            return Response(503, page("later", lang), [*HEADERS, (b"retry-after", b"30")])
+        return Response(200, page("done", lang), HEADERS)
 
     def _record(self, what: Unsubscribe) -> Record:
         receipt = Receipt(

@@ -7,12 +7,7 @@ A request is genuine by the provider's signature where BOOMERANG_RECEIPT_SECRETS
 provider signs nothing, or by the signed token in `?t=` that went out with the message, which speaks of that message alone.
 """
 
-from hashlib import blake2b
-from typing import NamedTuple
-
-from app import topics
 from app.clock import Clock
-from app.codec import encode_json
 from app.metrics import COLLECTOR_ACK, RECEIPT_CALLS, RECEIPT_UNAUTHENTIC
 from app.model.event import PHONE
 from app.model.reasons import Reason
@@ -27,6 +22,7 @@ from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.sink import Record
 from app.web.receipts.providers import PROVIDERS, Provider
+from app.web.receipts.records import ReceiptRecords, of_message
 from app.web.receipts.secrets import receipt_secrets
 from app.web.receipts.told import Told, document
 from channels.references import PROVIDER_ID, Away, References
@@ -34,13 +30,6 @@ from channels.references import PROVIDER_ID, Away, References
 PREFIX = "/receipts/"
 BODY_LIMIT = 256 * 1024
 _XML = [(b"content-type", b"text/xml; charset=utf-8"), *TEXT[1:]]
-
-
-class Addressed(NamedTuple):
-    """A receipt, and the id by which its repetition is known."""
-
-    receipt: Receipt
-    id: bytes
 
 
 class Receipts:
@@ -51,8 +40,7 @@ class Receipts:
         self._clock, self._intake, self._references = clock, intake, references
         self._secret = load_secret(settings)
         self._secrets = receipt_secrets(settings)
-        self._topic = settings.topic_prefix + topics.RECEIPTS.name
-        self._partitions = settings.partitions
+        self._records = ReceiptRecords(settings)
         self._base = settings.public_base
         self._proxies = Proxies(split(settings.trusted_proxies))
         self._guesses = Buckets(GUESSES_PER_SECOND)
@@ -106,17 +94,17 @@ class Receipts:
 
     async def _deliver(self, provider: Provider, told: list[Told], ours: Spoken | None, *, signed: bool) -> None:
         """Wait until all that is of interest is acknowledged. Raises Unavailable."""
-        found, unknown, ignored = list[Addressed](), 0, 0
+        found, unknown, ignored = list[Record](), 0, 0
         for item in told:
             if item.outcome is None or not (signed or _harmless(provider, item)):
                 ignored += 1
                 continue
-            addressed = await self._addressed(provider, item, ours, signed=signed)
-            if addressed is None:
+            record = await self._record(provider, item, ours, signed=signed)
+            if record is None:
                 unknown += 1
             else:
-                found.append(addressed)
-        duplicates = await self._intake.publish([self._record(item) for item in found])
+                found.append(record)
+        duplicates = await self._intake.publish(found)
         for outcome, number in (
             ("accepted", len(found) - duplicates),
             ("duplicate", duplicates),
@@ -126,32 +114,20 @@ class Receipts:
             if number > 0:
                 RECEIPT_CALLS.labels(provider.name, outcome).inc(number)
 
-    async def _addressed(
-        self, provider: Provider, told: Told, ours: Spoken | None, *, signed: bool
-    ) -> Addressed | None:
-        """The receipt of the message that is meant; None: nobody knows it."""
+    async def _record(self, provider: Provider, told: Told, ours: Spoken | None, *, signed: bool) -> Record | None:
+        """The record of what was told; None: nobody knows the message that is meant."""
         assert told.outcome is not None, "of interest"
         now = self._clock.now()
         at = min(told.at, now) if told.at is not None else now
         if told.phone:
-            receipt = Receipt(told.outcome, PHONE + told.phone, provider.channel, at, address=told.phone)
-            receipt.reason = Reason.RECEIPT
-            return Addressed(receipt, _id(provider.name, told.provider_id or f"{told.phone}:{at:.0f}", told.outcome))
+            receipt = Receipt(
+                told.outcome, PHONE + told.phone, provider.channel, at, reason=Reason.RECEIPT, address=told.phone
+            )
+            return self._records.record(receipt, provider.name, told.provider_id or f"{told.phone}:{at:.0f}")
         spoken = ours or await self._meant(provider, told, signed=signed)
         if spoken is None:
             return None
-        receipt = Receipt(
-            told.outcome,
-            spoken.customer,
-            spoken.channel,
-            at,
-            spoken.message_id,
-            spoken.message_id.rpartition(".")[0],
-            spoken.scenario,
-            Reason.RECEIPT,
-            told.detail,
-        )
-        return Addressed(receipt, _id("", spoken.message_id, told.outcome))
+        return self._records.record(of_message(spoken, told.outcome, at, told.detail), spoken.message_id)
 
     async def _meant(self, provider: Provider, told: Told, *, signed: bool) -> Spoken | None:
         if told.token:
@@ -167,20 +143,10 @@ class Receipts:
                 raise Unavailable(30) from None
         return None
 
-    def _record(self, item: Addressed) -> Record:
-        customer = item.receipt.customer
-        partition = topics.partition_of(customer, self._partitions)
-        return Record(self._topic, partition, customer.encode(), encode_json(item.receipt), item.id)
-
 
 def _harmless(provider: Provider, told: Told) -> bool:
     """Whether it may be believed of a caller who knows the address of one message, and no secret."""
     return not told.phone and (told.outcome in ARRIVED or not provider.open)
-
-
-def _id(provider: str, message: str, outcome: str) -> bytes:
-    text = f"receipt\0{provider}\0{message}\0{outcome}"
-    return blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
 
 def _headers(body: bytes) -> list[tuple[bytes, bytes]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.tokens import BadToken, Unsubscribe, read_unsubscribe_token, unsubscribe_token
-from app.web.collector.unsubscribe import language
+from app.web.collector.page import language
 from tests.app.web.conftest import NOW, House
 
 WHAT = Unsubscribe("u1", "email", "ann@shop.example", "m1.0")

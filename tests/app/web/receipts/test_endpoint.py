@@ -221,4 +221,3 @@ async def test_names_are_kept_for_days_and_bounded(valkey_url):
         (key,) = client.keys()
         assert 0 < client.ttl(key) <= KEEP[PROVIDER_ID]
     await one.stop()
-

@@ -1,0 +1,97 @@
+"""The stage that leads the links of a marketing message over the collector, and what is remembered of a message that was spoken.
+
+In a mail a tracked link carries its target, signed; so does the pixel its message. Where every letter counts (all other channels) it
+is a short code that Redis knows; when Redis does not answer, the link stays as it is, untracked.
+"""
+
+import re
+from urllib.parse import parse_qsl
+
+from agents.delivery.links import Links
+from app.errors import SettingsError
+from app.settings import Settings, split
+from channels import rewrite
+from channels.channel import Provided, Rendered
+from channels.pipeline import Job, Verdict
+from channels.references import PROVIDER_ID, SHORT_LINK, References
+from channels.rewrite import in_html, in_text, with_parameters, with_pixel
+
+LINKS, OPENS = "links", "opens"
+"""What can be tracked."""
+_PLACE = re.compile(r"\{(\w*)\}")
+_PLACES = ("channel", "scenario")
+_PROSE = "email"
+"""The channel whose messages have room for long links."""
+
+
+class Tracking:
+    """The stage. `references`: None without Redis, and only mails are tracked. Raises SettingsError."""
+
+    def __init__(self, settings: Settings, links: Links, references: References | None) -> None:
+        self._tracked = frozenset(split(settings.tracking))
+        if not self._tracked <= {LINKS, OPENS}:
+            raise SettingsError(f"BOOMERANG_TRACKING must name {LINKS}, {OPENS}, both, or be empty")
+        self._utm = Utm(settings.utm)
+        self._links, self._references = links, references
+
+    async def __call__(self, job: Job) -> Verdict | None:
+        """Rewrite what was rendered; decides nothing."""
+        message = job.rendered
+        assert message is not None, "rendered by the stage before"
+        if not job.trigger.marketing or message.cards or not (self._tracked or self._utm):
+            return None
+        wanted = self._utm.of(job.channel.name, message.scenario)
+        led = {}
+        for number, target in enumerate(rewrite.targets(message.html, message.text, self._links.is_ours)):
+            there = with_parameters(target, wanted)
+            led[target] = await self._lead(job, message, number, there) if LINKS in self._tracked else there
+        html = in_html(message.html, led)
+        if OPENS in self._tracked and job.channel.name == _PROSE and html:
+            html = with_pixel(html, self._links.pixel(job.trigger, job.channel.name, message))
+        job.rendered = message._replace(text=in_text(message.text, led), html=html)
+        return None
+
+    async def _lead(self, job: Job, message: Rendered, number: int, target: str) -> str:
+        link = self._links.tracked(job.trigger, job.channel.name, message, number, target)
+        if job.channel.name == _PROSE:
+            return link.url
+        if self._references is not None and await self._references.remember(SHORT_LINK, link.code, link.token):
+            return link.short_url
+        return target
+
+    async def handed(self, job: Job, provider_id: str) -> None:
+        """The provider has it: its id will stand in its receipts, if those come by id alone."""
+        if provider_id and self._references is not None and isinstance(job.channel, Provided):
+            token = self._links.receipt_token(job.message_id, job.trigger, job.channel.name)
+            await self._references.remember(PROVIDER_ID, f"{job.channel.provider}:{provider_id}", token)
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        if self._references is not None:
+            await self._references.stop()
+
+
+class Utm:
+    """The parameters of BOOMERANG_UTM for a message. Raises SettingsError when the setting cannot be used."""
+
+    def __init__(self, setting: str) -> None:
+        try:
+            self._parameters = parse_qsl(
+                setting, keep_blank_values=True, strict_parsing=bool(setting), max_num_fields=20
+            )
+        except ValueError as error:
+            raise SettingsError(
+                f"BOOMERANG_UTM must look like utm_source=boomerang&utm_medium={{channel}}: {error}"
+            ) from None
+        for _, value in self._parameters:
+            if unknown := [name for name in _PLACE.findall(value) if name not in _PLACES]:
+                raise SettingsError(f"BOOMERANG_UTM: {{{unknown[0]}}} is not one of {', '.join(_PLACES)}")
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._parameters)
+
+    def of(self, channel: str, scenario: str) -> dict[str, str]:
+        """Name -> value."""
+        places = {"channel": channel, "scenario": scenario}
+        return {name: _PLACE.sub(lambda found: places[found[1]], value) for name, value in self._parameters}
