@@ -100,7 +100,9 @@ class TimerIndex:
         for key in self._slots.pop(number):
             row = find(key)
             if row is not None and (at := row.wake) and at // SLOT == number:
-                entries.append((at, key))  # twice for a key that was put there twice: the second is stale once the first is out
+                entries.append(
+                    (at, key)
+                )  # twice for a key that was put there twice: the second is stale once the first is out
         entries.sort(reverse=True)
 
     def pop_due(self, limit: float, most: int = 1_000_000_000) -> Iterator[tuple[float, str]]:
