@@ -17,7 +17,7 @@ from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
 from app.model.reasons import Reason
-from app.model.receipt import Receipt
+from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Cancel
 from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, apply
@@ -171,7 +171,7 @@ class Decider:
         """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
         lines, withdrawn = on_receipt(customer, receipt)
         decision = Decision(customer, reasons=lines)
-        item = next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)
+        item = _meant(customer, receipt)
         if item is not None:
             on_news(decision, key, item, receipt, self._index.by_id.get(item.scenario))
         if withdrawn:
@@ -253,3 +253,11 @@ class Decider:
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
         return decide_due(self._index, self._locale, key, customer, now, shelf, until)
+
+
+def _meant(customer: Customer, receipt: Receipt) -> Open | None:
+    """The open trigger that a receipt is about; an answer that names no message is one to the last that went over its channel."""
+    if receipt.outcome is Outcome.REPLIED and not receipt.trigger_id:
+        heard = [item for item in customer.open or () if item.channel == receipt.channel and item.at <= receipt.at]
+        return max(heard, key=lambda item: item.at, default=None)
+    return next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)

@@ -10,7 +10,7 @@ _SUPPRESSES = (Outcome.BOUNCED, Outcome.COMPLAINED)
 REFUSALS = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
 """What the customer said: kept even of somebody unknown."""
 _OWN = (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED)
-"""The sender's own: it has written its line already."""
+"""The sender's own: it has written its line already. A failure that a provider tells of afterwards has none yet."""
 
 
 def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine], bool]:
@@ -18,7 +18,7 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
 
     What it means for the trigger that it is about is the cascade's business (`agents/cascade.py`).
     """
-    if receipt.outcome in _OWN:
+    if receipt.outcome in _OWN and not (receipt.outcome is Outcome.FAILED and receipt.reason == Reason.RECEIPT):
         return [], False
     if receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}

@@ -1,0 +1,56 @@
+"""A customer writes back without naming a message: it is found by his number, and is an answer to what went to it last."""
+
+from app.codec import encode_json
+from app.model.reasons import Reason
+from app.model.receipt import Outcome, Receipt
+from app.topics import RECEIPTS
+from tests.agents.test_cascade import CART, EVERYWHERE, channels, shop
+from tests.driver import DAY, HOUR
+
+PHONE = "+79160000001"
+SMS_FIRST = CART.replace("- channel: email", "- channel: sms").replace("reaction: clicked", "reaction: replied")
+
+
+def written_to():
+    engine = shop(SMS_FIRST, consent=EVERYWHERE, phone=PHONE)
+    engine.add("p1", name="Lamp", price=20.0)
+    engine.wait(HOUR)
+    engine.receipt(engine.triggers[0])
+    assert channels(engine) == ["sms"]
+    return engine
+
+
+def write_back(engine, outcome, channel="sms"):
+    receipt = Receipt(outcome, "phone:" + PHONE, channel, engine.clock.now(), reason=Reason.RECEIPT, address=PHONE)
+    engine.record(RECEIPTS.name, receipt.customer, encode_json(receipt))
+
+
+def test_an_answer_ends_the_cascade_that_it_answers():
+    engine = written_to()
+    write_back(engine, Outcome.REPLIED)
+    engine.wait(3 * DAY)
+    assert channels(engine) == ["sms"]
+    assert engine.reasons("cart").count(Reason.REACTED) == 1
+    assert engine.customer().open is None
+
+
+def test_an_answer_on_another_channel_is_none_to_this_message():
+    engine = written_to()
+    write_back(engine, Outcome.REPLIED, "viber")
+    engine.wait(5 * HOUR)
+    assert channels(engine) == ["sms", "whatsapp"]
+
+
+def test_stop_withdraws_the_consent_of_whoever_has_the_number():
+    engine = written_to()
+    write_back(engine, Outcome.UNSUBSCRIBED)
+    assert engine.customer().consent["sms"].granted is False
+    assert engine.customer().consent["email"].granted is True
+    assert Reason.CONSENT_CHANGED in [line.reason for line in engine.journal]
+
+
+def test_a_failure_that_a_provider_tells_of_later_is_in_the_journal():
+    engine = written_to()
+    engine.receipt(engine.triggers[0], Outcome.FAILED, reason=Reason.RECEIPT)
+    lines = [line for line in engine.journal if line.reason == Reason.RECEIPT]
+    assert [line.detail["outcome"] for line in lines] == ["failed"]
