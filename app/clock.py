@@ -28,6 +28,10 @@ class SystemClock:
         """Seconds that never go back."""
         return time.monotonic()
 
+    def cpu(self) -> float:
+        """Seconds of CPU that this thread has used."""
+        return time.thread_time()
+
 
 class ManualClock:
     """A clock that moves only when told; for tests and simulation."""

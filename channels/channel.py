@@ -27,6 +27,8 @@ class Rendered(NamedTuple):
     cards: tuple[Card, ...] = ()
     locale: str = ""
     receipt_url: str = ""
+    link: str = ""
+    """Where a tap on a notification leads."""
 
     @property
     def bundled(self) -> bool:

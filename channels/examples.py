@@ -1,6 +1,6 @@
 """What templates are tried with before anything is sent. Pure but for reading the templates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,7 +9,7 @@ from app.model.alert import Alert, Watch, Word
 from app.model.chat import Speaker
 from app.model.trigger import Content, Trigger
 from channels.alert import SIZES, TEMPLATE, card
-from channels.render import LOCALES, NAMES, TEMPLATES, RenderError, Templates
+from channels.render import LOCALES, NAMES, SHORT, RenderError, Templates
 
 EXAMPLE = Trigger(
     "0" * 32,
@@ -57,12 +57,12 @@ EXAMPLE = Trigger(
 """What every template is tried with before anything is sent."""
 
 
-def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folder: Path = TEMPLATES) -> list[str]:
-    """What is wrong with the templates of a folder: each is compiled and tried with an example.
+def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence[Path] = ()) -> list[str]:
+    """What is wrong with the templates of the folders (ours, if there are none): each is compiled and tried with an example.
 
     `wanted` are the (channel, template) pairs of the scenarios, which must exist besides ours.
     """
-    templates = Templates(folder)
+    templates = Templates(*folders)
     problems = templates.load()
     if problems:
         return problems
@@ -71,7 +71,9 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folder: Path = TE
             trigger = msgspec.structs.replace(EXAMPLE, locale=locale)
             try:
                 shown = card(trigger, locale, 1_800.0, "https://shop.example", change=None, ref="", size=SIZES[0])
-                templates.render(name, trigger, "https://shop.example/u/token", shown)
+                for channel in ("email", *SHORT) if name != TEMPLATE else ("email",):
+                    card_of = shown if name == TEMPLATE else None
+                    templates.render(name, trigger, "https://shop.example/u/token", card_of, channel=channel)
             except RenderError as error:
                 problems.append(str(error))
     return problems

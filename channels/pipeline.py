@@ -27,6 +27,7 @@ from channels.channel import (
 from channels.ledger import Move
 from channels.policy import Facts, refusal
 from channels.render import RenderError, Templates
+from channels.rendering import Rendering
 
 MOST_DETAIL = 200
 
@@ -112,7 +113,7 @@ class Render:
         board: str = "",
         receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
     ) -> None:
-        self._templates = templates
+        self._templates, self._rendering = templates, Rendering(templates, now)
         self._unsubscribe_url = unsubscribe_url
         self._receipt_url = receipt_url
         self._now = now
@@ -131,7 +132,8 @@ class Render:
             if (made := alert.card(trigger, locale, now, self._board, change=job.change, ref=job.ref, size=size))
         )
         try:
-            texts = self._templates.render(job.template, trigger, link, cards[0] if cards else None)
+            card = cards[0] if cards else None
+            texts = await self._rendering.render(job.template, trigger, link, card, job.channel.name)
         except RenderError as error:
             return Verdict(Move.FAIL, Reason.RENDER_FAILED, str(error)[:MOST_DETAIL])
         job.rendered = Rendered(
@@ -148,6 +150,7 @@ class Render:
             cards,
             locale,
             "" if cards else self._receipt_url(job.message_id, trigger, job.channel),
+            texts.link,
         )
         return None
 

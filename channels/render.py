@@ -1,203 +1,104 @@
-"""Templates to texts, in a sandbox that is bounded in time and size.
+"""Templates to texts, in a sandbox that is bounded in work, time and size (channels/sandbox.py).
 
-Templates are data to us: they get plain values (no objects with methods), a short list of filters, no method calls at all,
-and a budget of steps and characters. One that breaks the rules fails when it is loaded or rendered, and only its own message
-is parked.
+One that breaks the rules fails when it is loaded or rendered, and only its own message is parked.
+
+A template has parts, by what the channel shows: a mail its subject, HTML and text, a push notification a title and a body, an SMS one
+short text, a messenger the text.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, nodes
-from jinja2.environment import TemplateModule
-from jinja2.exceptions import SecurityError, TemplateNotFound
-from jinja2.loaders import BaseLoader
-from jinja2.runtime import BlockReference, LoopContext, Macro, TemplateReference
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError
+from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
+from app.clock import SYSTEM
 from app.model.trigger import Trigger
 from channels import formats
 from channels.alert import TEMPLATE, Card, as_values
+from channels.loading import Folders
+from channels.plaintext import text_of
+from channels.sandbox import Sandbox, TooSlowError
 
 TEMPLATES = Path(__file__).parent / "templates"
 LOCALES = ("en", "ru")
 NAMES = ("abandoned_cart", "abandoned_product", "abandoned_category", "abandoned_search")
 """Templates that come with the product; a scenario may name further ones that lie in the same folders."""
-PARTS = ("subject.txt", "txt", "html")
+
+SUBJECT, TEXT, HTML, SMS, PUSH = "subject.txt", "txt", "html", "sms.txt", "push.txt"
+SHORT = {"sms": SMS, "webpush": PUSH, "fcm": PUSH}
+"""Channels that show a part of their own instead of the long text."""
 
 MOST_OUTPUT = 512 * 1024
 """Characters of a rendered part."""
-MOST_TEXT = 64 * 1024
-"""Characters of a text that an expression makes."""
-MOST_STEPS = 20_000
-"""Loop turns and calls of one rendering."""
-MOST_RANGE = 1_000
-_LOOP = frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0"})
-_REFUSED = (
-    nodes.Concat,
-    nodes.Pow,
-    nodes.FilterBlock,
-    nodes.CallBlock,
-    nodes.ExprStmt,
-    nodes.ExtensionAttribute,
-    nodes.EnvironmentAttribute,
-    nodes.ImportedName,
-    nodes.InternalName,
-    nodes.ContextReference,
-    nodes.DerivedContextReference,
-    nodes.ScopedEvalContextModifier,
-    nodes.EvalContextModifier,
-    nodes.NSRef,
-    nodes.OverlayScope,
-    nodes.AssignBlock,
-)
+MOST_SHORT = 2_000
+"""Characters of a short text."""
+MOST_SECONDS = 2.0
+"""Of CPU, for all parts of one message."""
 
 
 class RenderError(Exception):
     """A template cannot be loaded, or cannot be rendered with this content. The text says which and why."""
 
 
+class RenderTooSlowError(RenderError):
+    """It could not be rendered within the seconds that it had."""
+
+
 class Texts(NamedTuple):
-    """The parts of a message."""
+    """The parts of a message. `link` is where a tap on it leads."""
 
     subject: str
     text: str
     html: str
-
-
-def _bounded_range(*args: int) -> range:
-    numbers = range(*args)
-    if len(numbers) > MOST_RANGE:
-        raise SecurityError(f"a range of more than {MOST_RANGE}")
-    return numbers
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, narrowed: no attributes but of data, no calls but of macros and `range`, bounded work."""
-
-    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
-
-    def __init__(self, loader: BaseLoader | None = None) -> None:
-        super().__init__(
-            loader=loader,
-            undefined=StrictUndefined,
-            autoescape=_autoescape,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            cache_size=1024,
-            extensions=[],
-        )
-        own: dict[str, Callable[..., Any]] = {**formats.FILTERS}
-        own |= {
-            name: self.filters[name] for name in ("e", "escape", "default", "length", "first", "last", "trim", "round")
-        }
-        self.filters = {**own, "bounded": self._bounded}
-        self.tests = {name: self.tests[name] for name in ("defined", "undefined", "none", "odd", "even", "divisibleby")}
-        self.globals = {"range": _bounded_range}
-        self.steps = 0
-
-    def compile(self, source: Any, *args: Any, **kwargs: Any) -> Any:
-        """Check the tree against what is allowed, and count the turns of every loop."""
-        tree = self.parse(source, *args[:2]) if isinstance(source, str) else source
-        self._check(tree)
-        return super().compile(tree, *args, **kwargs)
-
-    def _check(self, tree: nodes.Template) -> None:
-        for node in tree.find_all(_REFUSED):
-            raise SecurityError(f"line {node.lineno}: {type(node).__name__} is not allowed")
-        for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
-            if not isinstance(node.template, nodes.Const):  # type: ignore[attr-defined]
-                raise SecurityError(f"line {node.lineno}: the name of another template must be written out")
-        for loop in tree.find_all(nodes.For):
-            if loop.recursive:
-                raise SecurityError(f"line {loop.lineno}: a recursive loop is not allowed")
-            loop.iter = nodes.Filter(loop.iter, "bounded", [], [], None, None, lineno=loop.lineno)
-
-    def step(self) -> None:
-        """Spend one step of the rendering's budget."""
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise SecurityError(f"more than {MOST_STEPS} steps")
-
-    def _bounded(self, values: Any) -> Iterator[Any] | list[Any]:
-        if not isinstance(values, list | range | tuple):
-            raise SecurityError("only lists can be looped over")
-        self.steps += len(values)
-        self.step()
-        return values  # type: ignore[return-value]
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """A value of a mapping, or a loop's counters; nothing else has attributes."""
-        if isinstance(obj, dict):
-            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
-        if isinstance(obj, LoopContext) and attribute in _LOOP:
-            return getattr(obj, attribute)
-        if isinstance(obj, TemplateReference) and not attribute.startswith("_"):
-            return obj[attribute]
-        if isinstance(obj, TemplateModule) and isinstance(obj.__dict__.get(attribute), Macro):
-            return obj.__dict__[attribute]
-        return self.unsafe_undefined(obj, attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        """An item of a mapping or a list."""
-        if isinstance(obj, dict | list | tuple | str | range):
-            try:
-                return obj[argument]
-            except (LookupError, TypeError):
-                return self.undefined(obj=obj, name=str(argument)[:100])
-        return self.unsafe_undefined(obj, str(argument)[:100])
-
-    def is_safe_callable(self, obj: Any) -> bool:
-        """Macros, blocks and `range`."""
-        self.step()
-        return obj is _bounded_range or isinstance(obj, Macro | BlockReference)
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Arithmetic on numbers; `+` on texts and lists while the result is small."""
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if numbers and abs(left) < 1e15 and abs(right) < 1e15:
-            return super().call_binop(context, operator, left, right)
-        if operator == "+" and type(left) is type(right) and len(left) + len(right) <= MOST_TEXT:
-            return left + right
-        raise SecurityError(f"{operator} is not allowed here")
-
-
-def _autoescape(name: str | None) -> bool:
-    return name is None or ".html" in name
+    link: str = ""
 
 
 class Templates:
-    """All templates of a folder, compiled once. `shop_url`, `locale` and `shop_name` (else the host) are what a trigger does not say."""
+    """All templates, compiled once. `shop_url`, `locale` and `shop_name` (else the host) are what a trigger does not say.
+
+    `folders`: the first one that has a template counts. `cpu` counts seconds of CPU of the thread.
+    """
 
     def __init__(
         self,
-        folder: Path = TEMPLATES,
-        *,
+        *folders: Path,
         shop_url: str = "http://127.0.0.1:8002",
         locale: str = "en",
         shop_name: str = "",
+        cpu: Callable[[], float] = SYSTEM.cpu,
     ) -> None:
-        self._folder = folder
+        self._options = (folders, shop_url, locale, shop_name, cpu)
+        self._folders = Folders(folders or (TEMPLATES,))
+        self._where = " or ".join(map(str, folders or (TEMPLATES,)))
         self._shop_url = shop_url.rstrip("/")
         self._shop_name = shop_name or formats.known_host(shop_url)
         self._locale = locale if locale in LOCALES else LOCALES[0]
-        self._env = Sandbox(FileSystemLoader(folder))
-        self._loaded: dict[tuple[str, str], tuple[Template, Template, Template]] = {}
+        self._env = Sandbox(self._folders, cpu)
+        self._loaded: dict[str, Template | None] = {}
+
+    def twin(self) -> "Templates":
+        """The same templates with a budget of their own, for another thread."""
+        folders, shop_url, locale, shop_name, cpu = self._options
+        return Templates(*folders, shop_url=shop_url, locale=locale, shop_name=shop_name, cpu=cpu)
 
     def load(self) -> list[str]:
         """Compile every template in every language; returns what is wrong, one line each."""
-        found = sorted(
-            {path.name.split(".", 1)[0] for locale in LOCALES for path in (self._folder / locale).glob("*.html.j2")}
-        )
         problems = []
-        for name in {*NAMES, TEMPLATE, *found}:
+        for name in {*NAMES, TEMPLATE, *(name for locale in LOCALES for name in self._folders.names(locale))}:
             for locale in LOCALES:
-                try:
-                    self._get(name, locale)
-                except RenderError as error:
-                    problems.append(str(error))
+                for part in (SUBJECT, HTML):
+                    try:
+                        self._part(name, locale, part, needed=True)
+                    except RenderError as error:
+                        problems.append(str(error))
+                        break
+                for part in (TEXT, SMS, PUSH):
+                    try:
+                        self._part(name, locale, part)
+                    except RenderError as error:
+                        problems.append(str(error))
         return sorted(problems)
 
     def language(self, wanted: str) -> str:
@@ -205,29 +106,51 @@ class Templates:
         short = wanted[:2].lower()
         return short if short in LOCALES else self._locale
 
-    def _get(self, name: str, locale: str) -> tuple[Template, Template, Template]:
-        ready = self._loaded.get((name, locale))
-        if ready is None:
+    def _part(self, name: str, locale: str, part: str, *, needed: bool = False) -> Template | None:
+        """A part of a template; None where it has none and need not have it. Raises RenderError."""
+        file = f"{locale}/{name}.{part}.j2"
+        if file not in self._loaded:
             try:
-                one, two, three = (self._env.get_template(f"{locale}/{name}.{part}.j2") for part in PARTS)
+                self._loaded[file] = self._env.get_template(file)
             except TemplateNotFound as error:
-                raise RenderError(f"template {locale}/{name}: {self._folder}/{error.name} is missing"[:300]) from None
-            except (TemplateError, ValueError) as error:
-                raise RenderError(f"template {locale}/{name}: {type(error).__name__}: {error}"[:300]) from None
-            ready = self._loaded[name, locale] = (one, two, three)
-        return ready
+                if error.name != file:
+                    raise RenderError(f"template {locale}/{name}: {self._where}: {error.name} is missing") from None
+                self._loaded[file] = None
+            except (TemplateError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+                raise RenderError(f"template {locale}/{name}: {_told(error)}"[:300]) from None
+        found = self._loaded[file]
+        if found is None and needed:
+            raise RenderError(f"template {locale}/{name}: {self._where}/{file} is missing"[:300])
+        return found
 
-    def render(self, name: str, trigger: Trigger, unsubscribe: str, card: Card | None = None) -> Texts:
-        """The texts of one message; `card` is an alert's. Raises RenderError, whatever the template or the content does."""
+    def render(
+        self,
+        name: str,
+        trigger: Trigger,
+        unsubscribe: str,
+        card: Card | None = None,
+        *,
+        channel: str = "email",
+        seconds: float = MOST_SECONDS,
+    ) -> Texts:
+        """The texts of one message; `card` is an alert's; `seconds` of CPU it may take.
+
+        Raises RenderError, whatever the template or the content does; RenderTooSlowError when the time is up.
+        """
         locale = self.language(trigger.locale)
-        subject, text, html = self._get(name, locale)
         values = {**self._context(trigger, locale, unsubscribe), "alert": as_values(card)}
         plain = formats.plain(values)
-        return Texts(
-            " ".join(self._run(subject, plain).split())[:200],
-            self._run(text, plain),
-            self._run(html, values),
-        )
+        link = str(values["link"])
+        self._env.begin(seconds)
+        subject = self._shown(name, locale, SUBJECT, plain)
+        subject = " ".join(subject.split())[:200]
+        if channel in SHORT and card is None:
+            short = self._part(name, locale, SHORT[channel])
+            text = self._run(short, plain) if short is not None else _fallback(subject, link, channel)
+            return Texts(subject, " ".join(text.split())[:MOST_SHORT], "", link)
+        html = self._shown(name, locale, HTML, values)
+        text_part = self._part(name, locale, TEXT)
+        return Texts(subject, text_of(html) if text_part is None else self._run(text_part, plain), html, link)
 
     def _context(self, trigger: Trigger, locale: str, unsubscribe: str) -> dict[str, Any]:
         content = trigger.content
@@ -245,23 +168,43 @@ class Templates:
             "count": len(items),
             "value": formats.money(content.value, content.currency, locale) if content.value else "",
             "shop_url": self._shop_url,
+            "link": items[0]["url"] if len(items) == 1 else self._shop_url,
             "shop_name": self._shop_name,
             "unsubscribe": unsubscribe,
             "marketing": trigger.marketing,
         }
 
+    def _shown(self, name: str, locale: str, part: str, values: Mapping[str, Any]) -> str:
+        template = self._part(name, locale, part, needed=True)
+        assert template is not None, "it is needed"
+        return self._run(template, values)
+
     def _run(self, template: Template, values: Mapping[str, Any]) -> str:
-        self._env.steps = 0
         pieces, length = [], 0
         try:
             for piece in template.generate(values):
                 length += len(piece)
+                self._env.spend(0)
                 if length <= MOST_OUTPUT:
                     pieces.append(piece)
                 else:
                     break
+        except TooSlowError as error:
+            raise RenderTooSlowError(f"template {template.name}: {error}") from None
         except Exception as error:
             raise RenderError(f"template {template.name}: {type(error).__name__}: {error}"[:300]) from None
         if length > MOST_OUTPUT:
             raise RenderError(f"template {template.name}: more than {MOST_OUTPUT} characters")
         return "".join(pieces)
+
+
+def _told(error: BaseException) -> str:
+    """The error on one line, with the line of the template where that is known."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.name or ''} line {error.lineno}: {error.message}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _fallback(subject: str, link: str, channel: str) -> str:
+    """What a template without a short text says: its subject, and by SMS where to go."""
+    return f"{subject} {link}" if channel == "sms" else subject

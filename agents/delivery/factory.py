@@ -1,6 +1,7 @@
 """The sender as the settings want it."""
 
 from email.utils import parseaddr
+from pathlib import Path
 
 from agents.delivery.links import Links
 from agents.delivery.service import Delivery
@@ -15,14 +16,16 @@ from channels.channel import Channel
 from channels.guard import Guard
 from channels.references import References
 from channels.registry import Options, make_channels
-from channels.render import Templates
+from channels.render import TEMPLATES, Templates
 
 
 def make_delivery(settings: Settings, clock: Clock) -> Delivery:
     """The sender of these settings. Raises SettingsError (one line that says what to mend)."""
     links = Links(settings, load_secret(settings))
     shop_name, _ = parseaddr(settings.mail_from)
-    templates = Templates(shop_url=settings.shop_url, locale=settings.locale, shop_name=shop_name)
+    templates = Templates(
+        *template_folders(settings), shop_url=settings.shop_url, locale=settings.locale, shop_name=shop_name
+    )
     problems = templates.load()
     if problems:
         raise SettingsError(problems[0])
@@ -48,6 +51,16 @@ def _references(settings: Settings, clock: Clock) -> References | None:
     if not settings.redis:
         return None
     return References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
+
+
+def template_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where templates lie: the shop's folder before ours. Raises SettingsError where there is no such folder."""
+    if not settings.templates:
+        return (TEMPLATES,)
+    own = Path(settings.templates)
+    if not own.is_dir():
+        raise SettingsError(f"BOOMERANG_TEMPLATES={settings.templates!r} is not a folder")
+    return own, TEMPLATES
 
 
 async def _look(guard: Guard) -> None:

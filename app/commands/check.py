@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked without a server; the first fault ends it with status 1."""
-    from agents.delivery.factory import channels_of
+    from agents.delivery.factory import channels_of, template_folders
     from app.web.chat.sources import load_sources
     from app.web.console.passwords import users
     from channels import CHANNELS
@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         staff = load_staff(settings.team, moment(SYSTEM.now()).year, channels=CHANNELS)
     except (ScenarioError, TeamError) as error:
         raise CommandError(str(error)) from None
-    faults = check_templates([pair for item in scenarios for pair in templates_of(item)])
+    wanted = [pair for item in scenarios for pair in templates_of(item)]
+    faults = check_templates(wanted, folders=template_folders(settings))
     if faults:
         raise CommandError("; ".join(faults))
     unset = _unset(load_team(settings.team), channels_of(settings, SYSTEM))

@@ -1,4 +1,5 @@
 import re
+import threading
 import time
 from html.parser import HTMLParser
 
@@ -6,11 +7,15 @@ import msgspec
 import pytest
 from jinja2 import DictLoader
 
+from app.clock import ManualClock
 from app.model.event import Line
 from app.model.trigger import Content
 from channels import formats
 from channels.examples import EXAMPLE, check_templates
-from channels.render import LOCALES, MOST_OUTPUT, NAMES, RenderError, Sandbox, Templates
+from channels.render import LOCALES, MOST_OUTPUT, NAMES, RenderError, RenderTooSlowError, Templates
+from channels.render import TEMPLATES as TEMPLATE_FOLDER
+from channels.rendering import REST, Rendering
+from channels.sandbox import Sandbox
 from tests.agents.ledger_table import trigger
 
 TEMPLATES = Templates(shop_url="https://shop.example")
@@ -71,7 +76,7 @@ def test_each_mail_is_whole_with_everything_and_with_nothing(name, locale):
         assert texts.subject and "\n" not in texts.subject
         tags = Tags(texts.html)
         assert not tags.seen & {"script", "iframe", "form", "object", "link"}
-        assert f'<html lang="{locale}">' in texts.html and "max-width:600px" in texts.html
+        assert f'<html lang="{locale}"' in texts.html and "max-width:600px" in texts.html
         assert "{{" not in texts.html + texts.text and "None" not in texts.html + texts.text and "  <" not in texts.text
     assert UNSUBSCRIBE in Tags(full.html).links and UNSUBSCRIBE in full.text
     assert UNSUBSCRIBE not in bare.html + bare.text
@@ -294,7 +299,7 @@ def test_the_environment_offers_this_and_no_more():
 
 
 def test_a_missing_or_broken_template_is_found_before_anything_is_sent(tmp_path):
-    assert len(check_templates(folder=tmp_path)) == (len(NAMES) + 1) * len(LOCALES)
+    assert len(check_templates(folders=[tmp_path])) == (len(NAMES) + 1) * len(LOCALES)
     problems = check_templates([("email", "no_such")])
     assert len(problems) == 2 and all("no_such" in problem for problem in problems)
 
@@ -309,3 +314,190 @@ def test_pictures_are_not_needed():
     texts = render(items=[Line("1", "Shoes", 10.0, image_url="https://i.example/1.jpg")])
     without = re.sub(r"<img[^>]*>", "", texts.html)
     assert "Shoes" in without and "€10" in without and "Back to my cart" in without
+
+
+def folder_of(tmp_path, name="evil", locales=LOCALES, **parts):
+    """A folder with a template; `parts`: html, mjml, txt, subject, sms, push."""
+    files = {"subject": "subject.txt", "sms": "sms.txt", "push": "push.txt"}
+    for locale in locales:
+        (tmp_path / locale).mkdir(exist_ok=True)
+        for part, text in {"subject": "fine", "html": "fine", **parts}.items():
+            if text is not None:
+                (tmp_path / locale / f"{name}.{files.get(part, part)}.j2").write_text(text)
+    return tmp_path
+
+
+SLOW = {
+    "loops of long texts": "{% set x = '<' %}"
+    + "{% set x = x + x %}" * 16
+    + "{% for i in range(900) %}"
+    + "{% set y = x|e %}" * 30
+    + "{% endfor %}",
+    "comparisons": "{% for i in range(1000) %}" + "{% if name == query %}{% endif %}" * 300 + "{% endfor %}",
+    "macros that call macros": "".join(
+        f"{{% macro m{n}() %}}" + (f"{{{{ m{n - 1}() }}}}" * 3 if n else "x") + "{% endmacro %}" for n in range(40)
+    )
+    + "{{ m39() }}",
+    "blocks that call blocks": "".join(
+        f"{{% block b{n} %}}" + (f"{{{{ self.b{n - 1}() }}}}" * 2 if n else "x") + "{% endblock %}" for n in range(40)
+    ),
+    "an include of itself": "{% include 'en/evil.html.j2' %}",
+    "an import in a loop": "{% for i in range(900) %}{% from 'en/evil.subject.txt.j2' import x %}{% endfor %}",
+    "an import with context": "{% from 'en/evil.subject.txt.j2' import x with context %}",
+    "a block in a loop": "{% for i in range(900) %}{% block b %}{% endblock %}{% endfor %}",
+    "brackets": "{{ " + "(" * 20_000 + "1" + ")" * 20_000 + " }}",
+    "lists": "{{ " + "[" * 5_000 + "]" * 5_000 + " }}",
+}
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_template_that_would_never_end_fails_within_its_seconds(what, tmp_path):
+    folder_of(tmp_path, html=SLOW[what])
+    began = time.process_time()
+    with pytest.raises(RenderError):
+        Templates(tmp_path).render("evil", EXAMPLE, UNSUBSCRIBE, seconds=0.3)
+    assert time.process_time() - began < 5.0
+
+
+def test_the_seconds_are_of_cpu_and_counted_on_every_step(tmp_path):
+    folder_of(tmp_path, html="{% for i in range(100) %}{{ i + 1 }}{% endfor %}")
+    seconds = iter(range(10_000))
+    with pytest.raises(RenderTooSlowError, match="takes too long"):
+        Templates(tmp_path, cpu=lambda: next(seconds)).render("evil", EXAMPLE, "", seconds=50)
+    assert "99" in Templates(tmp_path, cpu=lambda: 0.0).render("evil", EXAMPLE, "", seconds=50).html
+
+
+@pytest.mark.parametrize("part", ["html", "mjml", "subject", "txt", "sms", "push"])
+def test_a_template_of_ten_megabytes_is_refused_when_it_is_loaded(part, tmp_path):
+    folder_of(tmp_path, **{"html": None, part: "x" * 10_000_000} if part == "mjml" else {part: "x" * 10_000_000})
+    problems = Templates(tmp_path, TEMPLATE_FOLDER).load()
+    assert len(problems) == 2 and all("larger than 128 KiB" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<b>no mjml</b>", "no <mjml>"),
+        ("<mjml><mj-body>", "not MJML"),
+        ("<mjml><mj-body><mj-include path='/etc/passwd' /></mj-body></mjml>", "not MJML"),
+        ("<mjml><mj-body>" + "<mj-wrapper>" * 5_000 + "</mj-wrapper>" * 5_000 + "</mj-body></mjml>", "deeper than 200"),
+        ("<mjml><mj-body><mj-section><mj-column><mj-text>" + "<b>" * 20_000, "deeper than 200"),
+        ("<mjml><mj-body>J1nj4x0x</mj-body></mjml>", "our own mark"),
+    ],
+)
+def test_mjml_that_cannot_be_compiled_is_told_when_it_is_loaded(text, told, tmp_path):
+    folder_of(tmp_path, html=None, mjml=text)
+    with pytest.raises(RenderError, match=told) as caught:
+        Templates(tmp_path).render("evil", EXAMPLE, "")
+    assert "\n" not in str(caught.value)
+
+
+def test_mjml_keeps_tags_of_jinja_wherever_they_stand_and_escapes_what_they_show(tmp_path):
+    source = """{% import 'parts.html.j2' as parts %}
+    <mjml><mj-body>{% if count > 0 %}<mj-section css-class="{{ category }}">{% for item in items %}<mj-column>
+    <mj-text>{{ item.name }}{% if 1 < 2 %} & more{% endif %}</mj-text><mj-button href="{{ item.url }}">"go"</mj-button>
+    </mj-column>{% endfor %}</mj-section>{% endif %}</mj-body></mjml>"""
+    folder_of(tmp_path, html=None, mjml=source)
+    example = msgspec.structs.replace(
+        EXAMPLE, content=Content("x", [Line("1", "<script>", url="https://shop.example/1")], category='"><b>')
+    )
+    texts = Templates(tmp_path, TEMPLATE_FOLDER).render("evil", example, "")
+    tags = Tags(texts.html)
+    assert "script" not in tags.seen and "b" not in tags.seen
+    assert tags.links == ["https://shop.example/1"] and "&lt;script&gt; & more" in texts.html
+
+
+def test_the_shops_folder_is_looked_at_before_ours(tmp_path):
+    (tmp_path / "ru").mkdir()
+    (tmp_path / "ru" / "abandoned_cart.subject.txt.j2").write_text("Своя тема")
+    templates = Templates(tmp_path, TEMPLATE_FOLDER)
+    assert templates.load() == []
+    russian, english = (
+        templates.render("abandoned_cart", msgspec.structs.replace(EXAMPLE, locale=locale), "")
+        for locale in ("ru", "en")
+    )
+    assert russian.subject == "Своя тема" and "корзин" in russian.html
+    assert english.subject.startswith("Your cart")
+
+
+def test_a_text_part_is_made_from_the_html_where_there_is_none(tmp_path):
+    folder_of(
+        tmp_path,
+        html="<html><head><title>no</title></head><body><div style='display: none'>hidden</div><h1>Hello {{ name }}</h1>"
+        "<p>one<br>two &amp; three</p><table><tr><td>Shoes</td><td>10</td></tr></table>"
+        "<ul><li>a</li><li><a href='https://shop.example/x'>link</a></li></ul><script>no()</script>"
+        "<a href='https://shop.example/y'>https://shop.example/y</a></body></html>",
+    )
+    text = Templates(tmp_path).render("evil", EXAMPLE, "").text
+    assert text == (
+        "Hello Anna\n\none\ntwo & three\n\nShoes 10\n\n- a\n- link: https://shop.example/x\n\nhttps://shop.example/y\n"
+    )
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_template_has_short_texts_that_fit(name, locale):
+    example = msgspec.structs.replace(EXAMPLE, locale=locale)
+    templates = Templates(shop_url="https://shop.example", shop_name="Лавка" if locale == "ru" else "Lamp and Sofa")
+    sms = templates.render(name, example, UNSUBSCRIBE, channel="sms")
+    assert sms.text.endswith(sms.link) and not sms.html and "\n" not in sms.text
+    assert len(sms.text) <= (134 if locale == "ru" else 160)
+    for channel in ("webpush", "fcm"):
+        push = templates.render(name, example, UNSUBSCRIBE, channel=channel)
+        assert push.subject and push.text and not push.html and len(push.text) <= 120
+        assert push.link.startswith("https://shop.example") and push.link not in push.text
+
+
+@pytest.mark.parametrize(("channel", "text"), [("sms", "fine http://127.0.0.1:8002"), ("webpush", "fine")])
+def test_a_template_without_a_short_text_says_its_subject(channel, text, tmp_path):
+    folder_of(tmp_path)
+    assert (
+        Templates(tmp_path)
+        .render("evil", msgspec.structs.replace(EXAMPLE, content=Content()), "", channel=channel)
+        .text
+        == text
+    )
+
+
+async def test_a_slow_template_neither_stops_the_loop_nor_the_others(tmp_path):
+    folder_of(tmp_path, "good", html="hello {{ name }}")
+    folder_of(tmp_path, "slow", html="{% for i in range(100) %}{{ i + 1 }}{% endfor %}")
+    clock = ManualClock()
+    cpu, spent = clock.now, []
+
+    def seconds():  # each question costs a tenth of a second: what asks often is slow, on any machine
+        spent.append(1)
+        return len(spent) * (0.1 if spent_on["slow"] else 0.0)
+
+    spent_on = {"slow": False}
+    rendering = Rendering(Templates(tmp_path, cpu=seconds), cpu)
+    assert "Anna" in (await rendering.render("good", EXAMPLE, "", None, "email")).html
+    spent_on["slow"] = True
+    with pytest.raises(RenderError, match="takes too long"):
+        await rendering.render("slow", EXAMPLE, "", None, "email")
+    asked = len(spent)
+    with pytest.raises(RenderError, match="left alone"):
+        await rendering.render("slow", EXAMPLE, "", None, "email")
+    assert len(spent) == asked, "it was not tried again"
+    spent_on["slow"] = False
+    assert "Anna" in (await rendering.render("good", EXAMPLE, "", None, "email")).html
+    clock.advance(REST + 1)
+    spent_on["slow"] = True
+    with pytest.raises(RenderError, match="takes too long"):
+        await rendering.render("slow", EXAMPLE, "", None, "email")
+
+
+async def test_what_takes_long_is_rendered_by_a_thread(tmp_path):
+    folder_of(tmp_path, "long", html="{% for i in range(1000) %}{{ i }} {% endfor %}" * 3)
+    here, elsewhere, asked = threading.get_ident(), set(), iter(range(1_000_000))
+
+    def seconds():
+        if threading.get_ident() == here:
+            return next(asked) / 1e3
+        elsewhere.add(threading.get_ident())
+        return 0.0
+
+    texts = await Rendering(Templates(tmp_path, cpu=seconds), ManualClock().now).render(
+        "long", EXAMPLE, "", None, "email"
+    )
+    assert texts.html.startswith("0 1 2") and len(elsewhere) == 1
