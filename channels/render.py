@@ -141,16 +141,16 @@ class Templates:
         values = {**self._context(trigger, locale, unsubscribe), "alert": as_values(card)}
         plain = formats.plain(values)
         link = str(values["link"])
-        self._env.begin(seconds)
-        subject = self._shown(name, locale, SUBJECT, plain)
-        subject = " ".join(subject.split())[:200]
-        if channel in SHORT and card is None:
-            short = self._part(name, locale, SHORT[channel])
-            text = self._run(short, plain) if short is not None else _fallback(subject, link, channel)
+        short = channel in SHORT and card is None
+        wanted = (SUBJECT, SHORT[channel]) if short else (SUBJECT, HTML, TEXT)
+        parts = {part: self._part(name, locale, part, needed=part in (SUBJECT, HTML)) for part in wanted}
+        self._env.begin(seconds)  # compiling, which happens once, is not counted
+        subject = " ".join(self._run(parts[SUBJECT], plain).split())[:200]
+        if short:
+            text = self._run(parts[SHORT[channel]], plain) or _fallback(subject, link, channel)
             return Texts(subject, " ".join(text.split())[:MOST_SHORT], "", link)
-        html = self._shown(name, locale, HTML, values)
-        text_part = self._part(name, locale, TEXT)
-        return Texts(subject, text_of(html) if text_part is None else self._run(text_part, plain), html, link)
+        html = self._run(parts[HTML], values)
+        return Texts(subject, self._run(parts[TEXT], plain) or text_of(html), html, link)
 
     def _context(self, trigger: Trigger, locale: str, unsubscribe: str) -> dict[str, Any]:
         content = trigger.content
@@ -174,12 +174,9 @@ class Templates:
             "marketing": trigger.marketing,
         }
 
-    def _shown(self, name: str, locale: str, part: str, values: Mapping[str, Any]) -> str:
-        template = self._part(name, locale, part, needed=True)
-        assert template is not None, "it is needed"
-        return self._run(template, values)
-
-    def _run(self, template: Template, values: Mapping[str, Any]) -> str:
+    def _run(self, template: Template | None, values: Mapping[str, Any]) -> str:
+        if template is None:
+            return ""
         pieces, length = [], 0
         try:
             for piece in template.generate(values):

@@ -126,6 +126,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for node in tree.find_all((nodes.Extends, *_IMPORTS)):
             if not isinstance(node.template, nodes.Const):  # type: ignore[attr-defined]
                 raise SecurityError(f"line {node.lineno}: the name of another template must be written out")
+        for node in tree.find_all((nodes.Extends, *_IMPORTS)):
+            # compiled now, and not by the first message
+            self.get_template(node.template.value)  # type: ignore[attr-defined]
         for node in tree.find_all((nodes.For, nodes.Macro)):
             for inner in node.find_all((*_IMPORTS, nodes.Block)):
                 raise SecurityError(f"line {inner.lineno}: imports and blocks do not belong into loops and macros")
