@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 def _stages(settings: Settings, name: str, channel: str) -> list[tuple[str, str]]:
     """(channel, template) pairs to show."""
     from agents.scenarios.language import ScenarioError
-    from agents.scenarios.load import load_folder
+    from agents.scenarios.load import load_folder, templates_of
     from channels import CHANNELS
 
     if channel and channel not in CHANNELS:
@@ -68,7 +68,7 @@ def _stages(settings: Settings, name: str, channel: str) -> list[tuple[str, str]
         raise CommandError(str(error)) from None
     if name not in scenarios:
         return [(channel or "email", name)]
-    stages = [(stage.channel, stage.template) for stage in scenarios[name].cascade]
+    stages = templates_of(scenarios[name])
     if not channel:
         return stages
     return [stage for stage in stages if stage[0] == channel] or [(channel, stages[0][1])]
