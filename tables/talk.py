@@ -126,6 +126,8 @@ def change_status(dialog: Dialog, status: DialogStatus, at: float, hours: Busine
     """The dialog stands elsewhere since `at`. What is older than the present status changes nothing."""
     if at < dialog.status_at or status is dialog.status:
         return Sign.NOTHING
+    if status is DialogStatus.RESOLVED and at < dialog.client_at:
+        return _opened_again(dialog)
     if dialog.status is DialogStatus.RESOLVED:
         dialog.opened_at, dialog.opened_id, dialog.work_spent = at, str(at), 0.0
     dialog.status, dialog.status_at = status, at
@@ -137,6 +139,18 @@ def change_status(dialog: Dialog, status: DialogStatus, at: float, hours: Busine
         return Sign.CHANGED
     dialog.asked_at, dialog.asked_id, dialog.wait_spent, dialog.snoozed_until = 0.0, "", 0.0, 0.0
     return Sign.CLOSED
+
+
+def _opened_again(dialog: Dialog) -> Sign:
+    """It was closed, which is heard of after the client's next word: that word has opened it again, and waits since then alone."""
+    at, word = dialog.client_at, dialog.client_id
+    dialog.status, dialog.status_at = DialogStatus.OPEN, at
+    dialog.opened_at, dialog.opened_id, dialog.work_spent = at, word, 0.0
+    dialog.run_at = 0.0
+    if dialog.asked_at:
+        dialog.asked_at, dialog.asked_id, dialog.wait_spent = at, word, 0.0
+        _run(dialog, at)
+    return Sign.CHANGED
 
 
 def _opened(dialog: Dialog, event: ChatEvent, hours: BusinessHours) -> Sign:

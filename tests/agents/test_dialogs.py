@@ -641,6 +641,25 @@ def test_a_closed_dialog_stays_known_for_a_day_so_that_late_news_does_not_open_i
     assert shop.customer(CLIENT) is None
 
 
+@pytest.mark.parametrize("heard_late", [False, True])
+def test_a_client_who_writes_after_the_closing_waits_from_that_word_on_whatever_is_heard_of_first(heard_late):
+    shop = room()
+    shop.asks()
+    shop.wait(5 * MINUTE)
+    closed = shop.clock.now()
+    if not heard_late:
+        shop.chat(ChatKind.CLOSED)
+    shop.wait(MINUTE)
+    shop.asks(text="And one thing more")
+    if heard_late:
+        shop.wait(1)
+        shop.chat(ChatKind.CLOSED, at=closed)
+    dialog = shop.customer(CLIENT).dialogs[0]
+    assert dialog.status is DialogStatus.OPEN
+    assert (dialog.asked_at, dialog.opened_at, dialog.run_at) == (closed + MINUTE,) * 3
+    assert (dialog.wait_spent, dialog.work_spent) == (0.0, 0.0)
+
+
 def test_an_alert_without_an_address_stands_on_the_board():
     shop = Engine(dialogs=load_dialogs(BUILT_IN), staff=Staff(Team()))
     talk(shop)
