@@ -8,7 +8,7 @@ import uvloop
 
 from app import metrics
 from app.clock import SYSTEM
-from app.engine.kafka_client import client_options
+from app.engine.kafka_client import client_options, reachable
 from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
@@ -23,7 +23,7 @@ from app.web.collector.app import Seldom, need_port
 from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.http import TEXT, Message, Receive, Response, Send, answer
 from app.web.collector.intake import Intake
-from app.web.collector.sink import KafkaSink
+from app.web.collector.sink import REACH_SECONDS, KafkaSink
 from app.web.phone import country_of
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,12 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
     await check_partitions(settings)
     ids: RecentIds = RedisIds(settings.redis, SYSTEM, prefix=settings.topic_prefix) if settings.redis else NoIds()
     positions = RedisPositions(settings.redis, prefix=settings.topic_prefix)
-    sink = KafkaSink(client_options(settings), SYSTEM, partitions=settings.partitions)
+    sink = KafkaSink(
+        client_options(settings),
+        SYSTEM,
+        partitions=settings.partitions,
+        reachable=lambda: reachable(settings, REACH_SECONDS),
+    )
     intake = Intake(sink, ids)
     metrics.before_render("chat-gateway", lambda: metrics.READY.set(sink.ready))
     await intake.start()

@@ -12,7 +12,7 @@ import uvloop
 
 from app import metrics
 from app.clock import SYSTEM, Clock
-from app.engine.kafka_client import client_options
+from app.engine.kafka_client import client_options, reachable
 from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
@@ -20,7 +20,7 @@ from app.web.collector import server
 from app.web.collector.asgi import Collector
 from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.intake import Intake
-from app.web.collector.sink import KafkaSink
+from app.web.collector.sink import REACH_SECONDS, KafkaSink
 from channels.references import References
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,13 @@ class Seldom(logging.Filter):
 def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: float = 8.0) -> Collector:
     """The ASGI application on real Kafka and Redis. To be made inside a running loop. Raises SettingsError."""
     ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
-    sink = KafkaSink(client_options(settings), clock, ack_timeout=ack_timeout, partitions=settings.partitions)
+    sink = KafkaSink(
+        client_options(settings),
+        clock,
+        ack_timeout=ack_timeout,
+        partitions=settings.partitions,
+        reachable=lambda: reachable(settings, REACH_SECONDS),
+    )
     metrics.before_render("collector", lambda: _show(sink, ids))
     references = (
         References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)

@@ -8,7 +8,7 @@ bytes that wait, the size of a batch, the time of a wait.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -16,13 +16,17 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from app.clock import Clock
 from app.web.collector.outgrown import METADATA_MS, outgrown
+from app.web.collector.retire import retire
 
 logger = logging.getLogger(__name__)
 
 BATCH_BYTES = 512 * 1024
 SWEEP_SECONDS = 0.25
 RECONNECT_SECONDS = 1.0
-RETIRE_SECONDS = 2.0
+REACH_SECONDS = 2.0
+"""How long the broker has for taking a connection when we ask whether it is there."""
+SILENT_SECONDS = 20.0
+"""So long after a wait has ended without an acknowledgement, a client that hears nothing of a broker that is there is replaced."""
 
 
 class Ticket:
@@ -75,7 +79,7 @@ class Record:
 
 
 class Sink(Protocol):
-    """Where records go. `outcome(records, acknowledged)` is called once for each record that `put` took."""
+    """Where records go. `outcome(records, acknowledged)` is called once for each record taken."""
 
     outcome: Callable[[list[Record], bool], None]
 
@@ -112,10 +116,19 @@ class _Lane:
 
 
 class KafkaSink:
-    """The sink that writes to Kafka. `ack_timeout` is the longest wait of a request, in seconds; `partitions` see `outgrown`."""
+    """The sink that writes to Kafka. `ack_timeout` is the longest wait of a request, in seconds; `partitions` see `outgrown`.
+
+    `reachable` tells whether the broker takes connections: a client that is silent all the same is replaced.
+    """
 
     def __init__(
-        self, options: dict[str, Any], clock: Clock, *, ack_timeout: float = 8.0, partitions: int | None = None
+        self,
+        options: dict[str, Any],
+        clock: Clock,
+        *,
+        ack_timeout: float = 8.0,
+        partitions: int | None = None,
+        reachable: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.outcome: Callable[[list[Record], bool], None] = lambda _records, _acknowledged: None
         self._options = options
@@ -127,6 +140,7 @@ class KafkaSink:
         self._closing = False
         self._partitions = partitions
         self._outgrown = False
+        self._reachable = reachable
 
     @property
     def ready(self) -> bool:
@@ -169,7 +183,7 @@ class KafkaSink:
             self._finish(lane.flight + lane.queue, acknowledged=False)
             lane.flight, lane.queue = [], []
         if producer is not None:
-            await _retire(producer, idle=not busy)
+            await retire(producer, idle=not busy)
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -191,11 +205,11 @@ class KafkaSink:
             try:
                 await producer.start()
             except asyncio.CancelledError:
-                await _retire(producer, idle=True)
+                await retire(producer, idle=True)
                 raise
             except Exception as error:  # whatever it is, only trying again helps
                 logger.warning("Kafka cannot be reached, trying again: %s", type(error).__name__)
-                await _retire(producer, idle=True)
+                await retire(producer, idle=True)
                 await asyncio.sleep(RECONNECT_SECONDS)
             else:
                 self._producer = producer
@@ -263,9 +277,10 @@ class KafkaSink:
         if self._producer is producer and not self._closing:
             self._producer = None
             for lane in self._lanes.values():
-                if lane.sent is not None:
-                    lane.sent.cancel()
-            self._spawn(_retire(producer, idle=False))
+                waits = lane.sent if lane.sent is not None else lane.task if lane.flight else None
+                if waits is not None:
+                    waits.cancel()
+            self._spawn(retire(producer, idle=False))
             self._spawn(self._connect())
 
     async def _sweep(self) -> None:
@@ -281,20 +296,12 @@ class KafkaSink:
                     for record in lane.flight:
                         record.fail()
                     self._refuse(lane)
+            await self._mend_silence(oldest - SILENT_SECONDS)
 
-
-async def _retire(producer: AIOKafkaProducer, *, idle: bool) -> None:
-    """Part from a producer within bounds. One that still has batches would wait for its broker for ever: it is dropped."""
-    if idle:
-        await _quietly(producer.stop())
-    else:
-        await _quietly(producer._sender.close())  # noqa: SLF001 - `stop` would wait for the batches first
-        await _quietly(producer.client.close())
-        producer._closed = True  # noqa: SLF001
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await asyncio.wait_for(work, RETIRE_SECONDS)
-    except Exception as error:  # it is being thrown away
-        logger.warning("the producer did not stop in time: %s", type(error).__name__)
+    async def _mend_silence(self, before: float) -> None:
+        """Take a new client where this one has heard nothing since `before`. What was on its way counts as not acknowledged."""
+        producer = self._producer
+        silent = any(lane.flight and lane.since < before for lane in self._lanes.values())
+        if producer is not None and silent and self._reachable is not None and await self._reachable():
+            logger.error("Kafka can be reached, but acknowledges nothing to this client: a new one takes its place")
+            self._replace(producer)
