@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.clock import SYSTEM
 from app.model.alert import Alert, Watch, Word
 from app.model.chat import Speaker
 from app.model.trigger import Content, Trigger
@@ -62,7 +63,7 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence
 
     `wanted` are the (channel, template) pairs of the scenarios, which must exist besides ours.
     """
-    templates = Templates(*folders)
+    templates = Templates(*folders, cpu=SYSTEM.cpu)
     problems = templates.load()
     if problems:
         return problems

@@ -27,7 +27,7 @@ from channels.channel import (
 from channels.ledger import Move
 from channels.policy import Facts, refusal
 from channels.render import RenderError, Templates
-from channels.rendering import Rendering
+from channels.rendering import Rendering, Thread
 
 MOST_DETAIL = 200
 
@@ -112,8 +112,9 @@ class Render:
         now: Callable[[], float],
         board: str = "",
         receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
+        thread: Thread | None = None,
     ) -> None:
-        self._templates, self._rendering = templates, Rendering(templates, now)
+        self._templates, self._rendering = templates, Rendering(templates, now, thread)
         self._unsubscribe_url = unsubscribe_url
         self._receipt_url = receipt_url
         self._now = now

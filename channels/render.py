@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateError
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
-from app.clock import SYSTEM
 from app.model.trigger import Trigger
 from channels import formats
 from channels.alert import TEMPLATE, Card, as_values
@@ -58,7 +57,7 @@ class Texts(NamedTuple):
 class Templates:
     """All templates, compiled once. `shop_url`, `locale` and `shop_name` (else the host) are what a trigger does not say.
 
-    `folders`: the first one that has a template counts. `cpu` counts seconds of CPU of the thread.
+    `folders`: the first one that has a template counts. `cpu` counts seconds of CPU of the thread; without it only the work is bounded.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Templates:
         shop_url: str = "http://127.0.0.1:8002",
         locale: str = "en",
         shop_name: str = "",
-        cpu: Callable[[], float] = SYSTEM.cpu,
+        cpu: Callable[[], float] = float,
     ) -> None:
         self._options = (folders, shop_url, locale, shop_name, cpu)
         self._folders = Folders(folders or (TEMPLATES,))

@@ -5,9 +5,7 @@ which has 2 s of CPU and shares the interpreter with the loop in turns of 5 ms. 
 alone for five minutes: its messages are parked at once, with the reason, and keep no other from being sent.
 """
 
-from asyncio import get_running_loop
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from app.model.trigger import Trigger
@@ -22,40 +20,36 @@ REST = 300.0
 """Seconds that a template is known as slow, or as too slow."""
 
 Which = tuple[str, str, str]
+Thread = Callable[[Callable[[], Texts]], Awaitable[Texts]]
+"""Does something in a thread and waits for it (channels/beside.py)."""
 
 
 class Rendering:
-    """Renders with `templates`. `monotonic` measures how long a template is known as slow."""
+    """Renders with `templates`. `now` measures how long a template is known as slow; without a thread all is rendered at once."""
 
-    def __init__(self, templates: Templates, monotonic: Callable[[], float]) -> None:
-        self._templates, self._monotonic = templates, monotonic
-        self._aside: tuple[Templates, ThreadPoolExecutor] | None = None
+    def __init__(self, templates: Templates, now: Callable[[], float], thread: Thread | None = None) -> None:
+        self._templates, self._now, self._thread = templates, now, thread
+        self._twin: Templates | None = None
         self._slow: dict[Which, float] = {}
         self._stopped: dict[Which, float] = {}
 
     async def render(self, name: str, trigger: Trigger, unsubscribe: str, card: Card | None, channel: str) -> Texts:
         """The texts of one message. Raises RenderError."""
         which = (name, self._templates.language(trigger.locale), channel)
-        if _known(self._stopped, which, self._monotonic()):
+        if _known(self._stopped, which, self._now()):
             raise RenderError(f"template {which[1]}/{name}: took too long before; it is left alone for {REST:.0f} s")
-        if not _known(self._slow, which, self._monotonic()):
+        if not _known(self._slow, which, self._now()):
             try:
                 return self._templates.render(name, trigger, unsubscribe, card, channel=channel, seconds=AT_ONCE)
             except RenderTooSlowError:
-                self._slow[which] = self._monotonic() + REST
-        templates, thread = self._beside()
-        work = partial(templates.render, name, trigger, unsubscribe, card, channel=channel, seconds=ASIDE)
+                self._slow[which] = self._now() + REST
+        self._twin = self._twin or self._templates.twin()  # a sandbox counts one rendering at a time
+        work = partial(self._twin.render, name, trigger, unsubscribe, card, channel=channel, seconds=ASIDE)
         try:
-            return await get_running_loop().run_in_executor(thread, work)
+            return work() if self._thread is None else await self._thread(work)
         except RenderTooSlowError:
-            self._stopped[which] = self._monotonic() + REST
+            self._stopped[which] = self._now() + REST
             raise
-
-    def _beside(self) -> tuple[Templates, ThreadPoolExecutor]:
-        """The thread and its own compiled templates: a sandbox counts one rendering at a time."""
-        if self._aside is None:
-            self._aside = self._templates.twin(), ThreadPoolExecutor(1, "render")
-        return self._aside
 
 
 def _known(marked: dict[Which, float], which: Which, now: float) -> bool:

@@ -7,7 +7,7 @@ from agents.delivery.links import Links
 from agents.delivery.service import Delivery
 from agents.delivery.tracking import Tracking
 from app import metrics
-from app.clock import Clock
+from app.clock import SYSTEM, Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
 from app.settings import Settings, split
@@ -24,7 +24,11 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
     links = Links(settings, load_secret(settings))
     shop_name, _ = parseaddr(settings.mail_from)
     templates = Templates(
-        *template_folders(settings), shop_url=settings.shop_url, locale=settings.locale, shop_name=shop_name
+        *template_folders(settings),
+        shop_url=settings.shop_url,
+        locale=settings.locale,
+        shop_name=shop_name,
+        cpu=SYSTEM.cpu,
     )
     problems = templates.load()
     if problems:

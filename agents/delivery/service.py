@@ -25,6 +25,7 @@ from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
 from channels import ledger, pipeline
+from channels.beside import Beside
 from channels.channel import Channel
 from channels.ledger import Message, State
 from channels.pipeline import ReceiptUrl, UnsubscribeUrl
@@ -304,6 +305,6 @@ def _stages(
     tracking: Tracking | None,
 ) -> tuple[pipeline.Stage, ...]:
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
-    render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url)
+    render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url, Beside("render"))
     made = (render,) if tracking is None else (render, tracking)
     return pipeline.gates, pipeline.address, *made, speak

@@ -5,6 +5,7 @@ import webbrowser
 from email.utils import parseaddr
 from pathlib import Path
 
+from app.clock import SYSTEM
 from app.errors import CommandError, UsageError
 from app.settings import Settings, load
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         shop_url=settings.shop_url,
         locale=locale,
         shop_name=parseaddr(settings.mail_from)[0],
+        cpu=SYSTEM.cpu,
     )
     EXAMPLE.locale = locale
     for channel, template in _stages(settings, args.name, args.channel):
