@@ -66,7 +66,15 @@ class Settings:
         "our own form; of those who sign nothing the word in ?key=; two of one provider while it is changed",
         secret=True,
     )
-    http_timeout: float = setting(10.0, "seconds to wait for Telegram and webhooks")
+    sms_provider: str = setting("", "who carries SMS: exolve, smsaero, smsc or twilio; empty: nobody")
+    sms_key: str = setting(
+        "", "its credentials: Exolve API-KEY, SMS Aero EMAIL:API-KEY, SMSC.ru API-KEY or LOGIN:PASSWORD, Twilio SID:TOKEN", secret=True
+    )
+    sms_from: str = setting("", "the number or name that SMS come from")
+    sms_api: str = setting("", "address of the provider's API; empty: its usual one")
+    sms_per_second: float = setting(20.0, "SMS handed over a second at most; 0: any number")
+    sms_segments: int = setting(4, "segments that an SMS may have at most (1 to 255): each is paid for")
+    http_timeout: float = setting(10.0, "seconds to wait for providers over HTTP")
     egress_allow: str = setting(
         "",
         "comma-separated networks (10.1.0.0/16) that webhooks may lie in besides the public internet, and over http:// at all",
@@ -219,6 +227,8 @@ def _verify(settings: Settings) -> None:
     need(0 < settings.time_scale <= 1_000_000, "BOOMERANG_TIME_SCALE must be above 0")
     need(0 <= settings.grace <= 3600, "BOOMERANG_GRACE must be between 0 and 3600")
     need(0.1 <= settings.http_timeout <= 120, "BOOMERANG_HTTP_TIMEOUT must be between 0.1 and 120")
+    need(1 <= settings.sms_segments <= 255, "BOOMERANG_SMS_SEGMENTS must be between 1 and 255")
+    need(settings.sms_per_second >= 0, "BOOMERANG_SMS_PER_SECOND must not be below 0")
     need(1 <= settings.smtp_connections <= 32, "BOOMERANG_SMTP_CONNECTIONS must be between 1 and 32")
     need(
         settings.kafka_security in ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),

@@ -7,6 +7,9 @@ from channels import email, mattermost, slack, telegram, webhook
 from channels.channel import Channel
 from channels.egress import Egress, networks
 from channels.hooks import named
+from channels.rate import Rate
+from channels.sms import channel as sms
+from channels.sms.make import make as make_sms
 
 
 class Options(NamedTuple):
@@ -29,8 +32,18 @@ class Options(NamedTuple):
     webhook_secrets: Sequence[str] = ()
     dkim_keys: Sequence[str] = ()
     dkim_domain: str = ""
+    sms_provider: str = ""
+    sms_key: str = ""
+    sms_from: str = ""
+    sms_api: str = ""
+    sms_per_second: float = 0.0
+    sms_segments: int = 4
     pace: float = 1.0
     """Multiplies the seconds between two messages to a chat (tests)."""
+
+    def rate(self, per_second: float) -> Rate:
+        """Turns of an account that takes so many messages a second (0: any number)."""
+        return Rate(per_second / self.pace, self.monotonic)
 
     def egress(self) -> Egress:
         """A client of outgoing requests."""
@@ -83,12 +96,25 @@ def _webhook(options: Options) -> Channel | None:
     return webhook.Webhook(urls=urls, secrets=options.webhook_secrets, egress=options.egress(), now=options.now)
 
 
+def _sms(options: Options) -> Channel | None:
+    return make_sms(
+        provider=options.sms_provider,
+        key=options.sms_key,
+        sender=options.sms_from,
+        api=options.sms_api,
+        most=options.sms_segments,
+        egress=options.egress,
+        rate=options.rate(options.sms_per_second),
+    )
+
+
 CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     email.NAME: _email,
     telegram.NAME: _telegram,
     slack.NAME: _slack,
     mattermost.NAME: _mattermost,
     webhook.NAME: _webhook,
+    sms.NAME: _sms,
 }
 """Name of the channel (as scenarios write it) -> how it is made; None where the settings do not turn it on."""
 

@@ -95,6 +95,12 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         mattermost_hooks=split(settings.mattermost_hooks),
         webhook_hooks=split(settings.webhook_hooks),
         webhook_secrets=split(settings.webhook_secrets),
+        sms_provider=settings.sms_provider,
+        sms_key=settings.sms_key,
+        sms_from=settings.sms_from,
+        sms_api=settings.sms_api,
+        sms_per_second=settings.sms_per_second,
+        sms_segments=settings.sms_segments,
         dkim_keys=split(settings.dkim_keys),
         dkim_domain=settings.dkim_domain,
     )

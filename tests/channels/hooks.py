@@ -24,6 +24,7 @@ class Hook:
         self.answer, self.fault = answer, fault
         self.requests = []
         self.connections = 0
+        self.errors = []
         self.port = 0
         self.reached = asyncio.Event()
         self.release = asyncio.Event()
@@ -40,6 +41,8 @@ class Hook:
             await self._serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except Exception as error:
+            self.errors.append(error)
         finally:
             writer.close()
 
@@ -86,3 +89,5 @@ async def hook(answer=fine, fault="", tls=None):
     finally:
         served.release.set()
         server.close()
+    if served.errors:
+        raise served.errors[0]

@@ -14,6 +14,7 @@ from app.model.chat import CommandKind
 from channels.alert import Button, Card, Fact
 from channels.channel import Channel, Rendered
 from channels.registry import CHANNELS, Options
+from tests.channels.gateways import GATEWAYS
 from tests.channels.hooks import hook
 from tests.channels.relays import relay
 
@@ -104,8 +105,11 @@ def an_alert(address):
     return MESSAGE._replace(address=address, unsubscribe="", cards=(card,), locale="en")
 
 
-def served(channel_name, address, bad_addresses, answers, count, **settings):
-    """A provider over HTTP. `answers`: mode -> answer of the server; `count(request)`: alerts in a request that was taken."""
+def served(channel_name, message, bad_addresses, answers, count, check=lambda request: None, **settings):
+    """A provider over HTTP. `answers`: mode -> answer of the server; `count(request)`: messages in a request that was taken.
+
+    `check(request)` raises for one that is not as the provider wants it. Settings: values, or functions of the server's address.
+    """
 
     @asynccontextmanager
     async def running(mode):
@@ -114,17 +118,21 @@ def served(channel_name, address, bad_addresses, answers, count, **settings):
             if "_before" in mode or "_after" in mode
             else ""
         )
-        answer = answers.get(mode, answers["fine"])
-        async with hook(lambda request: answer, fault) as server:
+
+        def answer(request):
+            check(request)
+            return answers.get(mode, answers["fine"])
+
+        async with hook(answer, fault) as server:
             url = "http://127.0.0.1:1" if mode == "away" else server.url
-            options = OPTIONS._replace(**{name: value(url) for name, value in settings.items()})
-            channel = CHANNELS[channel_name](options)
+            told = {name: value(url) if callable(value) else value for name, value in settings.items()}
+            channel = CHANNELS[channel_name](OPTIONS._replace(**told))
             await channel.start()
             taken = mode in ("fine", "hangs_after", "closes_after")
             try:
                 yield Provider(
                     channel,
-                    an_alert(address),
+                    message,
                     bad_addresses,
                     lambda: sum(count(request) for request in server.requests) if taken else 0,
                     server.reached,
@@ -154,7 +162,7 @@ def _telegram(text):
 
 telegram = served(
     "telegram",
-    "-100200300",
+    an_alert("-100200300"),
     ("", "0", "12a", "@x", "1;2", "../getMe", "-", "9" * 30),
     {
         "fine": (200, {}, _telegram({"ok": True, "result": {"message_id": 7}})),
@@ -174,18 +182,30 @@ ANSWERS = {
 }
 NAMES = ("", "other", "https://127.0.0.1/", "sales ", "sales\r\n")
 slack = served(
-    "slack", "sales", NAMES, ANSWERS, lambda request: request.body.count("|💬".encode()) or 1,
+    "slack", an_alert("sales"), NAMES, ANSWERS, lambda request: request.body.count("|💬".encode()) or 1,
     slack_hooks=lambda url: (f"sales={url}/services/secret",),
 )  # fmt: skip
 mattermost = served(
-    "mattermost", "sales", NAMES, ANSWERS, lambda request: request.body.count(b"](https://desk.example/1)"),
+    "mattermost", an_alert("sales"), NAMES, ANSWERS, lambda request: request.body.count(b"](https://desk.example/1)"),
     mattermost_hooks=lambda url: (f"sales={url}/hooks/secret",),
 )  # fmt: skip
 webhook = served(
-    "webhook", "sales", NAMES, ANSWERS, lambda request: 1,
+    "webhook", an_alert("sales"), NAMES, ANSWERS, lambda request: 1,
     webhook_hooks=lambda url: (f"sales={url}/hook",),
     webhook_secrets=lambda url: ("whsec_" + "QUJD" * 8,),
 )  # fmt: skip
+
+SHORT = MESSAGE._replace(address="+79123456789", receipt_url="https://c.example/receipts/sms?t=token")
+NUMBERS = ("", "+", "79123456789", "+7 912 345 67 89", "+0123456789", "+7912345678901234", "+79123456789\r\n", "+7912,+7913")
+
+
+def _sms(provider):
+    gateway = GATEWAYS[provider]
+    return served(
+        "sms", SHORT, NUMBERS, gateway.answers, lambda request: 1, gateway.check,
+        sms_provider=provider, sms_api=lambda url: url, **gateway.settings,
+    )  # fmt: skip
+
 
 PROVIDERS = {
     "email": email,
@@ -193,4 +213,6 @@ PROVIDERS = {
     "slack": slack,
     "mattermost": mattermost,
     "webhook": webhook,
+    **{f"sms:{provider}": _sms(provider) for provider in GATEWAYS},
 }
+"""Channel -> its provider; `channel:provider` where several can carry it."""

@@ -1,0 +1,116 @@
+"""What carries a short message: a provider over HTTP, or an SMSC over SMPP. The channel in front of it knows texts, prices and pace."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+from urllib.parse import urlencode
+
+from channels.channel import Ambiguous, Answer, Irreversible, Misconfigured, Rejected, Retry
+from channels.egress import Egress, Reply, unusable
+
+
+class ShortMessage(NamedTuple):
+    """`to` is in E.164; `callback` is where the provider may tell what became of it, "" for nowhere; `key` is ours for one message."""
+
+    key: str
+    to: str
+    text: str
+    callback: str = ""
+
+    @property
+    def digits(self) -> str:
+        """The number as most providers want it, without its plus."""
+        return self.to.removeprefix("+")
+
+
+class Carrier(Protocol):
+    """Carries one message at a time, many at once."""
+
+    async def start(self) -> None:
+        """Get ready. Does not fail because the provider is away."""
+        ...
+
+    async def stop(self) -> None:
+        """Close everything, within a second or two."""
+        ...
+
+    async def carry(self, message: ShortMessage, irreversible: Irreversible) -> Answer:
+        """Hand one message over."""
+        ...
+
+
+class Call(NamedTuple):
+    """One POST."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Gateway(Protocol):
+    """A provider's HTTP API: how it is asked, and what its answers mean. Pure."""
+
+    def call(self, message: ShortMessage) -> Call:
+        """The request for one message."""
+        ...
+
+    def meaning(self, reply: Reply) -> Answer:
+        """What an answer means."""
+        ...
+
+
+class OverHttp:
+    """Carries over a provider's HTTP API."""
+
+    def __init__(self, gateway: Gateway, egress: Egress) -> None:
+        self._gateway, self._egress = gateway, egress
+
+    async def start(self) -> None:
+        """Nothing: connections are opened when there is something to say."""
+
+    async def stop(self) -> None:
+        """Close the idle connections."""
+        await self._egress.close()
+
+    async def carry(self, message: ShortMessage, irreversible: Irreversible) -> Answer:
+        """Hand one message over."""
+        url, body, headers = self._gateway.call(message)
+        reply = await self._egress.ask(url, body, headers, irreversible)
+        return self._gateway.meaning(reply) if isinstance(reply, Reply) else reply
+
+
+def form(values: Mapping[str, str]) -> bytes:
+    """A form's body; empty values are left out."""
+    return urlencode({name: value for name, value in values.items() if value}).encode()
+
+
+def by_status(reply: Reply, setting: str) -> Answer:
+    """What a status means where the body says no more. `setting` names what to mend. 2xx without what it should hold is a riddle.
+
+    5xx other than 503 may come from something between us and a provider who has the message.
+    """
+    match reply.status:
+        case 401 | 402 | 403 | 404 | 405:
+            return Misconfigured(f"{reply}: see {setting}")
+        case 408 | 425 | 429 | 503:
+            return Retry(reply.after, str(reply))
+        case status if 200 <= status < 300 or status >= 500:
+            return Ambiguous(str(reply))
+        case _:
+            return Rejected(str(reply), suppress=False)
+
+
+def base(api: str, default: str) -> str:
+    """The address of an API. Raises ValueError with one line that says what to write."""
+    url = (api or default).rstrip("/")
+    problem = unusable(url)
+    if problem:
+        raise ValueError(f"BOOMERANG_SMS_API: {problem}")
+    return url
+
+
+def credential(key: str, looks: str, parts: int = 1) -> list[str]:
+    """The parts of BOOMERANG_SMS_KEY, divided by colons. Raises ValueError that says how it looks (`looks`), never the value."""
+    found = key.split(":", parts - 1)
+    if len(found) != parts or not all(found) or not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError(f"BOOMERANG_SMS_KEY must be {looks}")
+    return found
