@@ -50,7 +50,12 @@ CREATE INDEX IF NOT EXISTS inbox_recipient ON inbox (recipient, id);
 CREATE INDEX IF NOT EXISTS inbox_scenario ON inbox (scenario, id);
 CREATE INDEX IF NOT EXISTS inbox_trigger ON inbox (trigger_id, id);
 """
-_COLUMNS = "id, received_at, sender, recipient, subject, scenario, trigger_id, message_id, unsubscribe, text, size"
+_CHANNEL = "ALTER TABLE inbox ADD COLUMN channel TEXT NOT NULL DEFAULT 'email'"
+"""For files that were made when there were e-mails only."""
+_COLUMNS = (
+    "id, received_at, sender, recipient, subject, scenario, trigger_id, message_id, unsubscribe, text, size, channel"
+)
+EMAIL = "email"
 
 
 class Mail(NamedTuple):
@@ -67,10 +72,11 @@ class Mail(NamedTuple):
     unsubscribe: str
     text: str
     size: int
+    channel: str = EMAIL
 
     def as_json(self) -> dict[str, Any]:
         """The message as the console's API shows it."""
-        return {"channel": "email", **self._asdict()}
+        return self._asdict()
 
 
 class Body(NamedTuple):
@@ -97,6 +103,8 @@ class InboxStore:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA cache_size=-1024")
         self._db.executescript(_SCHEMA)
+        if all(column[1] != "channel" for column in self._db.execute("PRAGMA table_info(inbox)")):
+            self._db.execute(_CHANNEL)
         count, size = self._db.execute("SELECT count(*), coalesce(sum(size), 0) FROM inbox").fetchone()
         self._count, self._bytes = int(count), int(size)
 
@@ -108,8 +116,8 @@ class InboxStore:
         """Close the file."""
         self._db.close()
 
-    def add(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        """Store one message for each of its recipients, durably, in one transaction."""
+    def add(self, sender: str, recipients: Sequence[str], raw: bytes, channel: str = EMAIL) -> int:
+        """Store one message for each of its recipients, durably, in one transaction. Returns the last one's number."""
         parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
         shared = (
             _header(parsed, "Subject"),
@@ -120,15 +128,17 @@ class InboxStore:
             _part(parsed, "text/plain")[:TEXT_LIMIT],
             len(raw),
             raw,
+            _clean(channel),
         )
         now = self._clock.now()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(
                 "INSERT INTO inbox (received_at, sender, recipient, subject, scenario, trigger_id, message_id,"
-                " unsubscribe, text, size, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " unsubscribe, text, size, raw, channel) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(now, _clean(sender), _clean(recipient), *shared) for recipient in recipients],
             )
+            last = int(self._db.execute("SELECT max(id) FROM inbox").fetchone()[0] or 0)
             gone, freed = self._bound(len(recipients), len(recipients) * len(raw))
             self._db.execute("COMMIT")
         except BaseException:
@@ -136,6 +146,7 @@ class InboxStore:
             raise
         self._count += len(recipients) - gone
         self._bytes += len(recipients) * len(raw) - freed
+        return last
 
     def find(
         self, to: str = "", scenario: str = "", trigger: str = "", limit: int = 100, before: int = 0

@@ -66,9 +66,16 @@ class Settings:
         "our own form; of those who sign nothing the word in ?key=; two of one provider while it is changed",
         secret=True,
     )
+    dev_inbox: str = setting(
+        "",
+        "where messages of channels without a provider go, as http://127.0.0.1:8001/api/inbox/messages; `boomerang up` sets it "
+        "where no relay is set",
+    )
     sms_provider: str = setting("", "who carries SMS: exolve, smsaero, smsc or twilio; empty: nobody")
     sms_key: str = setting(
-        "", "its credentials: Exolve API-KEY, SMS Aero EMAIL:API-KEY, SMSC.ru API-KEY or LOGIN:PASSWORD, Twilio SID:TOKEN", secret=True
+        "",
+        "its credentials: Exolve API-KEY, SMS Aero EMAIL:API-KEY, SMSC.ru API-KEY or LOGIN:PASSWORD, Twilio SID:TOKEN",
+        secret=True,
     )
     sms_from: str = setting("", "the number or name that SMS come from")
     sms_api: str = setting("", "address of the provider's API; empty: its usual one")

@@ -197,12 +197,14 @@ async def running_system(
 
 
 def _resolved(settings: Settings) -> Settings:
+    inbox = f"http://{reachable(settings.console_host)}:{settings.console_port}/api/inbox/messages"
     return replace(
         settings,
         data=settings.data.absolute(),
         scenarios=settings.scenarios.absolute(),
         cache=settings.cache.expanduser().absolute(),
         instance=settings.instance or INSTANCE,
+        dev_inbox=settings.dev_inbox or ("" if settings.smtp else inbox),
     )
 
 

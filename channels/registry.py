@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from channels import email, mattermost, slack, telegram, webhook
 from channels.channel import Channel
-from channels.egress import Egress, networks
+from channels.devbox import STANDS_IN_FOR, DevBox
+from channels.egress import Egress, networks, unusable
 from channels.hooks import named
 from channels.rate import Rate
 from channels.sms import channel as sms
@@ -38,6 +40,8 @@ class Options(NamedTuple):
     sms_api: str = ""
     sms_per_second: float = 0.0
     sms_segments: int = 4
+    dev_inbox: str = ""
+    dev_inbox_token: str = ""
     pace: float = 1.0
     """Multiplies the seconds between two messages to a chat (tests)."""
 
@@ -121,5 +125,20 @@ CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
 
 def make_channels(options: Options) -> dict[str, Channel]:
     """The channels that are on. Raises ValueError with one line that says what to mend."""
-    made = ((name, make(options)) for name, make in CHANNELS.items())
+    made = ((name, make(options) or _stand_in(name, options)) for name, make in CHANNELS.items())
     return {name: channel for name, channel in made if channel is not None}
+
+
+def _stand_in(name: str, options: Options) -> Channel | None:
+    """The dev inbox in place of a provider that is not there."""
+    if not options.dev_inbox or name not in STANDS_IN_FOR:
+        return None
+    problem = unusable(options.dev_inbox)
+    if problem:
+        raise ValueError(f"BOOMERANG_DEV_INBOX: {problem}")
+    try:
+        allow = networks([urlsplit(options.dev_inbox).hostname or ""])
+    except ValueError:
+        raise ValueError("BOOMERANG_DEV_INBOX must name the console by its address, such as 127.0.0.1") from None
+    egress = Egress(timeout=options.http_timeout, now=options.now, allow=allow, trust=options.trust)
+    return DevBox(name, url=options.dev_inbox, token=options.dev_inbox_token, egress=egress)

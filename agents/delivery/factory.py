@@ -11,7 +11,7 @@ from app.clock import SYSTEM, Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
 from app.settings import Settings, split
-from app.tokens import load_secret
+from app.tokens import inbox_token, load_secret
 from channels.channel import Channel
 from channels.guard import Guard
 from channels.references import References
@@ -95,6 +95,8 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         mattermost_hooks=split(settings.mattermost_hooks),
         webhook_hooks=split(settings.webhook_hooks),
         webhook_secrets=split(settings.webhook_secrets),
+        dev_inbox=settings.dev_inbox,
+        dev_inbox_token=inbox_token(load_secret(settings)) if settings.dev_inbox else "",
         sms_provider=settings.sms_provider,
         sms_key=settings.sms_key,
         sms_from=settings.sms_from,

@@ -59,7 +59,9 @@ class Aero:
                 return Misconfigured(f"{reply}: see BOOMERANG_SMS_FROM")
             if "money" in (response.message or "").lower():
                 return Misconfigured(f"{reply}: the account has no money left")
-            return Rejected(str(reply), suppress=False) if reply.status == 200 else by_status(reply, "BOOMERANG_SMS_KEY")
+            return (
+                Rejected(str(reply), suppress=False) if reply.status == 200 else by_status(reply, "BOOMERANG_SMS_KEY")
+            )
         if told.get("status") == _REFUSED:
             return Rejected(str(reply), suppress=False)
         return Sent(str(told.get("id", ""))[:100])

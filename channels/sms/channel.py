@@ -3,7 +3,7 @@
 from app.model.alert import AlertState
 from app.model.event import is_e164
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Retry
-from channels.plain import plain
+from channels.unseen import plain
 from channels.rate import Rate
 from channels.segments import segments
 from channels.sms.carrier import Carrier, ShortMessage
@@ -21,7 +21,8 @@ class Sms:
     workers = WORKERS
     shows = frozenset[AlertState]()
 
-    def __init__(self, carrier: Carrier, rate: Rate, most: int) -> None:
+    def __init__(self, provider: str, carrier: Carrier, rate: Rate, most: int) -> None:
+        self.provider = provider
         self._carrier, self._rate, self._most = carrier, rate, most
 
     async def start(self) -> None:

@@ -25,4 +25,4 @@ def make(
     gateway = GATEWAYS.get(provider)
     if gateway is None:
         raise ValueError(f"BOOMERANG_SMS_PROVIDER={provider!r} must be one of {', '.join(PROVIDERS)}, or empty")
-    return Sms(OverHttp(gateway(key=key, sender=sender, api=api), egress()), rate, most)
+    return Sms(provider, OverHttp(gateway(key=key, sender=sender, api=api), egress()), rate, most)

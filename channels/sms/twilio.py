@@ -40,7 +40,9 @@ class Twilio:
         if not _ACCOUNT.fullmatch(account):
             raise ValueError(f"BOOMERANG_SMS_KEY must be {looks}")
         if not sender:
-            raise ValueError("BOOMERANG_SMS_FROM must be the number, name or messaging service (MG...) that Twilio sends from")
+            raise ValueError(
+                "BOOMERANG_SMS_FROM must be the number, name or messaging service (MG...) that Twilio sends from"
+            )
         self._url = f"{base(api, API)}/2010-04-01/Accounts/{account}/Messages.json"
         self._sender = {"MessagingServiceSid" if _SERVICE.fullmatch(sender) else "From": sender}
         told = base64.b64encode(key.encode()).decode()

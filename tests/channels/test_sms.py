@@ -14,7 +14,11 @@ from tests.channels.gateways import ACCOUNT, GATEWAYS
 from tests.channels.hooks import hook
 from tests.contracts.providers import MESSAGE, OPTIONS
 
-SHORT = MESSAGE._replace(address="+79123456789", text="Your cart waits: https://c.example/r/x", receipt_url="https://c.example/receipts/sms?t=x")
+SHORT = MESSAGE._replace(
+    address="+79123456789",
+    text="Your cart waits: https://c.example/r/x",
+    receipt_url="https://c.example/receipts/sms?t=x",
+)
 every_provider = pytest.mark.parametrize("provider", GATEWAYS)
 
 
@@ -44,7 +48,9 @@ async def test_the_request_is_as_the_provider_documents_it(provider):
 
     async with hook(answer) as server:
         channel = sms(provider, server.url)
-        sent = await channel.send(SHORT._replace(text="Привет,\r\n\r\n\r\n\r\n\u202eАнна\u200b & co\x00  = 100% +1"), granted)
+        sent = await channel.send(
+            SHORT._replace(text="Привет,\r\n\r\n\r\n\r\n\u202eАнна\u200b & co\x00  = 100% +1"), granted
+        )
         bare = await channel.send(SHORT._replace(receipt_url=""), granted)
         await channel.stop()
     assert isinstance(sent, Sent) and sent.provider_id and isinstance(bare, Sent)
@@ -55,7 +61,8 @@ async def test_the_request_is_as_the_provider_documents_it(provider):
 
 @every_provider
 @pytest.mark.parametrize(
-    ("mode", "kind"), [("fine", Sent), ("busy", Retry), ("refuses", Rejected), ("dead_address", Rejected), ("wrong_key", Misconfigured)]
+    ("mode", "kind"),
+    [("fine", Sent), ("busy", Retry), ("refuses", Rejected), ("dead_address", Rejected), ("wrong_key", Misconfigured)],
 )
 async def test_what_its_answers_mean(provider, mode, kind):
     async with hook(lambda _request: GATEWAYS[provider].answers[mode]) as server:
@@ -89,9 +96,7 @@ def test_an_answer_that_is_not_in_its_book_says_no_more_than_its_status(provider
         assert answer.after == 7.0
 
 
-@pytest.mark.parametrize(
-    ("text", "units"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2), ("", 1)]
-)
+@pytest.mark.parametrize(("text", "units"), [("a" * 160, 1), ("a" * 161, 2), ("я" * 70, 1), ("я" * 71, 2), ("", 1)])
 def test_the_price_is_known_before_anything_is_sent(text, units):
     assert sms("smsc").units(SHORT._replace(text=text)) == units
 

@@ -13,7 +13,7 @@ from app.model.alert import AlertState
 from app.model.chat import CommandKind
 from channels.alert import Button, Card, Fact
 from channels.channel import Channel, Rendered
-from channels.registry import CHANNELS, Options
+from channels.registry import CHANNELS, Options, make_channels
 from tests.channels.gateways import GATEWAYS
 from tests.channels.hooks import hook
 from tests.channels.relays import relay
@@ -126,7 +126,7 @@ def served(channel_name, message, bad_addresses, answers, count, check=lambda re
         async with hook(answer, fault) as server:
             url = "http://127.0.0.1:1" if mode == "away" else server.url
             told = {name: value(url) if callable(value) else value for name, value in settings.items()}
-            channel = CHANNELS[channel_name](OPTIONS._replace(**told))
+            channel = make_channels(OPTIONS._replace(**told))[channel_name]
             await channel.start()
             taken = mode in ("fine", "hangs_after", "closes_after")
             try:
@@ -196,7 +196,16 @@ webhook = served(
 )  # fmt: skip
 
 SHORT = MESSAGE._replace(address="+79123456789", receipt_url="https://c.example/receipts/sms?t=token")
-NUMBERS = ("", "+", "79123456789", "+7 912 345 67 89", "+0123456789", "+7912345678901234", "+79123456789\r\n", "+7912,+7913")
+NUMBERS = (
+    "",
+    "+",
+    "79123456789",
+    "+7 912 345 67 89",
+    "+0123456789",
+    "+7912345678901234",
+    "+79123456789\r\n",
+    "+7912,+7913",
+)
 
 
 def _sms(provider):
@@ -207,12 +216,32 @@ def _sms(provider):
     )  # fmt: skip
 
 
+def check_dev_inbox(request):
+    assert request.path == "/api/inbox/messages" and request.headers["authorization"] == "Bearer dev-token"
+    wanted = {"channel", "to", "subject", "text", "scenario", "trigger_id", "message_id", "unsubscribe", "units"}
+    assert set(request.json) == wanted and request.json["channel"] == "sms" and request.json["units"] == 1
+
+
 PROVIDERS = {
     "email": email,
     "telegram": telegram,
     "slack": slack,
     "mattermost": mattermost,
     "webhook": webhook,
+    "sms:dev inbox": served(
+        "sms",
+        SHORT,
+        ("", "+7912\r\n", "\x00", "x" * 3_000),
+        {
+            **ANSWERS,
+            "fine": (201, {}, b'{"id": 7}'),
+            "dead_address": (410, {}, b"gone"),
+        },
+        lambda request: 1,
+        lambda request: check_dev_inbox(request),
+        dev_inbox=lambda url: f"{url}/api/inbox/messages",
+        dev_inbox_token="dev-token",
+    ),
     **{f"sms:{provider}": _sms(provider) for provider in GATEWAYS},
 }
 """Channel -> its provider; `channel:provider` where several can carry it."""

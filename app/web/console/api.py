@@ -13,6 +13,7 @@ from app import metrics
 from app.errors import JournalDownError
 from app.explain import told
 from app.model.journal import StoredLine
+from app.web.console import inbox_in
 from app.web.console.feed import CLIENTS
 from app.web.console.live import summary
 from app.web.console.login import while_let_in
@@ -137,6 +138,7 @@ async def exposition(_request: Request) -> Response:
 ROUTES = [
     Route("/api/journal", journal),
     Route("/api/inbox", inbox_list),
+    Route("/api/inbox/messages", inbox_in.take, methods=["POST"]),
     Route("/api/inbox/{number:int}", inbox_one),
     Route("/api/overview", overview),
     Route("/api/stream", stream),

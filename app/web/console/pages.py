@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from app.explain import Tone, clock_time, full_time, standing, told
-from app.inbox import Body, Mail
+from app.inbox import EMAIL, Body, Mail
 from app.model.journal import StoredLine
 from app.web.console.html import Html, customer_link, el, join, page
 
@@ -162,6 +162,7 @@ def _mail_row(mail: Mail) -> Html:
         el(
             "a",
             el("span", mail.subject or "(no subject)", class_="subject"),
+            el("span", mail.channel, class_="pill") if mail.channel != EMAIL else None,
             el("span", mail.to, class_="to"),
             el("span", mail.scenario or "—", class_="pill"),
             el("time", moment, datetime=moment.replace(" ", "T") + "Z", title="UTC"),
@@ -174,6 +175,7 @@ def mail(found: Mail, body: Body, customer: str) -> bytes:
     """One mail: facts, the HTML in a sandbox, the text, the headers. `customer` is the key, if it is known."""
     why = el("a", el("code", customer), " — why this mail", href=customer_link(customer)) if customer else ""
     facts: list[tuple[str, str]] = [
+        ("Channel", "" if found.channel == EMAIL else found.channel),
         ("To", found.to),
         ("Customer", why),
         ("From", dict(body.headers).get("From", found.sender)),
