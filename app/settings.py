@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from app.bounds import PREFIX, split, verify
 from app.errors import SettingsError
 
-PREFIX = "BOOMERANG_"
+__all__ = ("PREFIX", "Settings", "child_environment", "environment", "load", "setting", "split")
 
 
 def setting(default: Any, text: str, *, secret: bool = False) -> Any:
@@ -200,11 +200,6 @@ class Settings:
         return self.sql or f"sqlite:///{self.data.absolute() / 'journal.sqlite'}"
 
 
-def split(text: str) -> list[str]:
-    """The items of a comma-separated setting."""
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
 KINDS = {int: "a whole number", float: "a number", bool: "yes or no"}
 
 
@@ -217,57 +212,6 @@ def _convert(name: str, kind: Any, text: str) -> Any:
         return kind(text)
     except (ValueError, KeyError):
         raise SettingsError(f"{PREFIX}{name.upper()}={text!r} is not {KINDS.get(kind, kind.__name__)}") from None
-
-
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-
-def _verify(settings: Settings) -> None:
-    def need(condition: bool, text: str) -> None:
-        if not condition:
-            raise SettingsError(text)
-
-    need(1 <= settings.partitions <= 512, "BOOMERANG_PARTITIONS must be between 1 and 512")
-    need(0 <= settings.standbys <= 3, "BOOMERANG_STANDBYS must be between 0 and 3")
-    need(settings.time in ("live", "stream"), "BOOMERANG_TIME must be live or stream")
-    need(1 <= settings.anonymous_days <= 3650, "BOOMERANG_ANONYMOUS_DAYS must be between 1 and 3650")
-    need(0 < settings.time_scale <= 1_000_000, "BOOMERANG_TIME_SCALE must be above 0")
-    need(0 <= settings.grace <= 3600, "BOOMERANG_GRACE must be between 0 and 3600")
-    need(0.1 <= settings.http_timeout <= 120, "BOOMERANG_HTTP_TIMEOUT must be between 0.1 and 120")
-    need(1 <= settings.sms_segments <= 255, "BOOMERANG_SMS_SEGMENTS must be between 1 and 255")
-    need(settings.sms_per_second >= 0, "BOOMERANG_SMS_PER_SECOND must not be below 0")
-    need(1 <= settings.smtp_connections <= 32, "BOOMERANG_SMTP_CONNECTIONS must be between 1 and 32")
-    need(
-        settings.kafka_security in ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-        "BOOMERANG_KAFKA_SECURITY must be empty, SSL, SASL_PLAINTEXT or SASL_SSL",
-    )
-    need(
-        settings.kafka_mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
-        "BOOMERANG_KAFKA_MECHANISM must be SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
-    )
-    need(
-        (settings.kafka_mechanism, settings.kafka_security) != ("PLAIN", "SASL_PLAINTEXT"),
-        "BOOMERANG_KAFKA_MECHANISM=PLAIN would send the password in clear: it needs BOOMERANG_KAFKA_SECURITY=SASL_SSL",
-    )
-    need(settings.log_format in ("plain", "json"), "BOOMERANG_LOG_FORMAT must be plain or json")
-    need(settings.log_level in LEVELS, f"BOOMERANG_LOG_LEVEL must be one of {', '.join(LEVELS)}")
-    need(settings.locale in ("en", "ru"), "BOOMERANG_LOCALE must be en or ru")
-    for item in split(settings.write_keys):
-        need(
-            item.split(":", 1)[0] in ("browser", "server") and len(item.split(":", 1)) == 2 and item[-1] != ":",
-            "BOOMERANG_WRITE_KEYS must look like browser:KEY,server:KEY",
-        )
-    for name, schemes in (
-        ("kafka", ("kafka",)),
-        ("redis", ("redis", "rediss", "unix")),
-        ("smtp", ("smtp", "smtps", "smtp+plain")),
-        ("console_url", ("https", "http")),
-    ):
-        value = getattr(settings, name)
-        need(
-            not value or urlsplit(value).scheme in schemes,
-            f"{PREFIX}{name.upper()} must begin with {' or '.join(s + '://' for s in schemes)}",
-        )
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -286,7 +230,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
         elif variable not in NOT_SETTINGS:
             raise SettingsError(f"{variable} is not a setting; `boomerang settings` lists them")
     settings = Settings(**{**values, **overrides})
-    _verify(settings)
+    verify(settings)
     return settings
 
 

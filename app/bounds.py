@@ -1,0 +1,69 @@
+"""What the settings must hold, each with the line that says what to write."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from app.errors import SettingsError
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+PREFIX = "BOOMERANG_"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+BETWEEN: dict[str, tuple[float, float]] = {
+    "partitions": (1, 512),
+    "standbys": (0, 3),
+    "anonymous_days": (1, 3650),
+    "grace": (0, 3600),
+    "http_timeout": (0.1, 120),
+    "smtp_connections": (1, 32),
+    "sms_segments": (1, 255),
+    "sms_per_second": (0, 10_000),
+}
+"""Numbers, the bounds included."""
+ONE_OF: dict[str, tuple[str, ...]] = {
+    "time": ("live", "stream"),
+    "kafka_security": ("", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    "kafka_mechanism": ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+    "log_format": ("plain", "json"),
+    "log_level": LEVELS,
+    "locale": ("en", "ru"),
+}
+SCHEMES: dict[str, tuple[str, ...]] = {
+    "kafka": ("kafka",),
+    "redis": ("redis", "rediss", "unix"),
+    "smtp": ("smtp", "smtps", "smtp+plain"),
+    "console_url": ("https", "http"),
+}
+
+
+def split(text: str) -> list[str]:
+    """The items of a comma-separated setting."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def verify(settings: "Settings") -> None:
+    """Raise SettingsError for the first setting that cannot be used."""
+    for name, (low, high) in BETWEEN.items():
+        _need(low <= getattr(settings, name) <= high, name, f"must be between {low:g} and {high:g}")
+    for name, values in ONE_OF.items():
+        *first, last = (value or "empty" for value in values)
+        _need(getattr(settings, name) in values, name, f"must be {', '.join(first)} or {last}")
+    for name, schemes in SCHEMES.items():
+        value = getattr(settings, name)
+        fine = not value or urlsplit(value).scheme in schemes
+        _need(fine, name, f"must begin with {' or '.join(scheme + '://' for scheme in schemes)}")
+    _need(0 < settings.time_scale <= 1_000_000, "time_scale", "must be above 0")
+    if (settings.kafka_mechanism, settings.kafka_security) == ("PLAIN", "SASL_PLAINTEXT"):
+        raise SettingsError(
+            "BOOMERANG_KAFKA_MECHANISM=PLAIN would send the password in clear: it needs BOOMERANG_KAFKA_SECURITY=SASL_SSL"
+        )
+    for item in split(settings.write_keys):
+        kind, colon, key = item.partition(":")
+        fine = kind in ("browser", "server") and bool(colon and key)
+        _need(fine, "write_keys", "must look like browser:KEY,server:KEY")
+
+
+def _need(condition: bool, name: str, text: str) -> None:
+    if not condition:
+        raise SettingsError(f"{PREFIX}{name.upper()} {text}")
