@@ -8,8 +8,8 @@ import msgspec
 from app.model.alert import AlertState
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused
-from channels.unseen import plain
 from channels.segments import segments
+from channels.unseen import plain
 
 STANDS_IN_FOR = ("sms", "whatsapp", "telegram", "vk", "webpush", "fcm", "webhook")
 LONGEST_ADDRESS = 2_048

@@ -3,10 +3,10 @@
 from app.model.alert import AlertState
 from app.model.event import is_e164
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Retry
-from channels.unseen import plain
 from channels.rate import Rate
 from channels.segments import segments
 from channels.sms.carrier import Carrier, ShortMessage
+from channels.unseen import plain
 
 NAME = "sms"
 WORKERS = 128
