@@ -19,6 +19,7 @@ BETWEEN: dict[str, tuple[float, float]] = {
     "smtp_connections": (1, 32),
     "sms_segments": (1, 255),
     "sms_per_second": (0, 10_000),
+    "trace_share": (0, 1),
 }
 """Numbers, the bounds included."""
 ONE_OF: dict[str, tuple[str, ...]] = {
@@ -34,6 +35,7 @@ SCHEMES: dict[str, tuple[str, ...]] = {
     "redis": ("redis", "rediss", "unix"),
     "smtp": ("smtp", "smtps", "smtp+plain"),
     "console_url": ("https", "http"),
+    "otlp": ("https", "http"),
 }
 
 
@@ -62,6 +64,8 @@ def verify(settings: "Settings") -> None:
         kind, colon, key = item.partition(":")
         fine = kind in ("browser", "server") and bool(colon and key)
         _need(fine, "write_keys", "must look like browser:KEY,server:KEY")
+    fine = all("=" in item for item in split(settings.otlp_headers))
+    _need(fine, "otlp_headers", "must look like name=value,other=value")
 
 
 def _need(condition: bool, name: str, text: str) -> None:

@@ -176,6 +176,11 @@ class Settings:
         "INFO", "DEBUG, INFO, WARNING or ERROR; SIGUSR1 and SIGUSR2 change it in a running process"
     )
     log_format: str = setting("plain", "plain, or json: one object a line")
+    otlp: str = setting(
+        "", "base address of an OpenTelemetry collector (http://host:4318) that takes traces; empty: none are made"
+    )
+    otlp_headers: str = setting("", "comma-separated name=value headers for it", secret=True)
+    trace_share: float = setting(0.01, "share of journeys, from an event to the provider's answer, that are traced")
     locale: str = setting("en", "language of messages where the customer's is unknown: en or ru")
     respect_dnt: bool = setting(False, "the tracker stays silent for visitors with Do-Not-Track or GPC")
 
@@ -183,6 +188,11 @@ class Settings:
     def write_keys_by_key(self) -> dict[str, str]:
         """Write key -> kind (`browser` or `server`)."""
         return {key: kind for kind, key in (item.split(":", 1) for item in split(self.write_keys))}
+
+    @property
+    def otlp_headers_by_name(self) -> dict[str, str]:
+        """Headers for the OpenTelemetry collector."""
+        return dict(item.split("=", 1) for item in split(self.otlp_headers))
 
     @property
     def public_base(self) -> str:

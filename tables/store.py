@@ -53,15 +53,16 @@ class FencedTable(OwnedPartitions):
         on_timer: OnTimer | None = None,
         live: bool = True,
         triggers_to: str = "outbox",
+        committed: StepWork | None = None,
         **options: Any,
     ) -> None:
         """Make a table with the changelog `<prefix><name>-changelog`. `options` are those of `OwnedPartitions`.
 
         `on_timer` is called for a row whose deadline has come and that the lag gate lets pass (`live` only). The lateness of
-        what it sends to the topic `triggers_to` is measured.
+        what it sends to the topic `triggers_to` is measured. `committed` is told of every step that was written.
         """
         super().__init__(app, **options)
-        self.on_timer, self.live = on_timer, live
+        self.on_timer, self.live, self._on_step = on_timer, live, committed
         self._running: dict[int, asyncio.Task[None]] = {}
         self._applied = _by_topic(metrics.EVENTS_APPLIED, self.inputs)
         self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, self.inputs)
@@ -170,6 +171,8 @@ class FencedTable(OwnedPartitions):
         self._steps.inc()
         self._step_seconds.observe(self.clock.monotonic() - started)
         self._firing.observe(triggered)
+        if self._on_step is not None:
+            self._on_step(step)
 
     def _transaction(self, part: HeldPartition, step: Step) -> list[tuple[str, int, Iterable[KeyValue]]]:
         changes = [*self.codec.records(step.rows, step.changed), self.codec.fence(part.applied, part.clock)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agents.delivery.links import Links
 from agents.delivery.service import Delivery
+from agents.delivery.speaker import Attempted
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import SYSTEM, Clock
@@ -19,8 +20,8 @@ from channels.registry import Options, make_channels
 from channels.render import TEMPLATES, Templates
 
 
-def make_delivery(settings: Settings, clock: Clock) -> Delivery:
-    """The sender of these settings. Raises SettingsError (one line that says what to mend)."""
+def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None = None) -> Delivery:
+    """The sender of these settings; `attempted` hears of each attempt. Raises SettingsError (one line that says what to mend)."""
     links = Links(settings, load_secret(settings))
     shop_name, _ = parseaddr(settings.mail_from)
     templates = Templates(
@@ -48,6 +49,7 @@ def make_delivery(settings: Settings, clock: Clock) -> Delivery:
         guard=guard,
         board=settings.console_base,
         probe=None if guard is None else lambda: _look(guard),
+        attempted=attempted,
     )
 
 

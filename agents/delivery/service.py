@@ -20,7 +20,7 @@ from agents.delivery import counts, steps
 from agents.delivery.desk import Desk, Ledger, PartitionLost
 from agents.delivery.lane import Item, Lane
 from agents.delivery.settle import Note, Rules
-from agents.delivery.speaker import Guarding, Speaker
+from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
@@ -66,6 +66,7 @@ class Delivery:
         board: str = "",
         receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
         tracking: Tracking | None = None,
+        attempted: Attempted | None = None,
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
 
@@ -93,6 +94,7 @@ class Delivery:
             noted=self._noted,
             queue=self._queue,
             handed=tracking.handed if tracking is not None else None,
+            attempted=attempted,
         )
 
     # -- the table's side: synchronous

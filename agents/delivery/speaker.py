@@ -24,6 +24,10 @@ REOPENING = 30.0
 """Seconds that the end of a spoken message waits for its partition to come back from a rebalance."""
 
 
+Attempted = Callable[[Job, Verdict, float, float], None]
+"""Called after each attempt with what became of it, and when it began and ended (epoch seconds)."""
+
+
 class Guarding(Protocol):
     """What the sender needs of the second guard (channels/guard.py)."""
 
@@ -52,9 +56,11 @@ class Speaker:
         noted: Callable[[Desk, list[Note]], None],
         queue: Callable[[Item], None],
         handed: Callable[[Job, str], Awaitable[None]] | None = None,
+        attempted: Attempted | None = None,
     ) -> None:
         self._channels, self._stages, self._clock, self._rules, self._grace = channels, stages, clock, rules, grace
         self._guard, self._desks, self._noted, self._queue, self._handed = guard, desks, noted, queue, handed
+        self._attempted = attempted
         self._slots = {name: asyncio.Semaphore(channel.workers) for name, channel in channels.items()}
         """Messages that may be granted and not yet answered: what a crash could lose. Their ends are written outside of it."""
         self.opened = asyncio.Event()
@@ -108,10 +114,13 @@ class Speaker:
         async with self._slots[lane.channel]:
             if self.stopping or lane.held:
                 return True
+            began = self._clock.now()
             try:
                 verdict = await pipeline.run(self._stages, job)
             except Withheld:
                 return True
+            if self._attempted is not None and not verdict.alone:
+                self._attempted(job, verdict, began, self._clock.now())
         if verdict.alone:
             await asyncio.sleep(0)  # many of a busy chat in a row do not keep the others from running
             lane.put(item, self._clock.now() + (verdict.after or 0.0))

@@ -19,6 +19,7 @@ from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
+from app.engine.journeys import Telling, attempts, decisions, journeys_of
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -44,6 +45,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         dialogs=dialogs_of(settings, clock),
     )
     app = EngineApp(ENGINE, settings)
+    told = journeys_of(settings, "worker")
     customers = table(
         app,
         clock,
@@ -56,8 +58,11 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         live=live,
         grace=settings.grace,
         triggers_to=OUTBOX.name,
+        committed=decisions(told, clock) if told is not None else None,
         fault=fault,
     )
+    if told is not None:
+        app.attached.append(Telling(told))
     agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
@@ -96,7 +101,8 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     from agents.journal import JournalSink
     from app.journal_store import JournalStore
 
-    delivery = make_delivery(settings, clock)
+    told = journeys_of(settings, "delivery")
+    delivery = make_delivery(settings, clock, attempts(told) if told is not None else None)
     app = EngineApp(DELIVERY, settings)
     ledger = table(
         app,
@@ -113,6 +119,8 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     )
     agent(app, "delivery", ledger, lambda step, bundle: delivery.on_bundle(step, bundle, clock.now()))
     app.attached.append(Speaking(delivery, ledger))
+    if told is not None:
+        app.attached.append(Telling(told))
     sink = JournalSink(JournalStore(settings.sql_url), clock, settings.journal_days)
     journal_agent(app, sink)
     return app

@@ -3,6 +3,7 @@
 Raw ASGI: at 8,000 requests a second a framework's request and response objects would cost more than the work itself.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from app.logs import traced
 from app.metrics import COLLECTOR_REQUESTS
 from app.model.team import Team
 from app.settings import Settings, split
+from app.tracing import journeys
 from app.web.chat import presses, webhooks
 from app.web.collector import compat, unsubscribe
 from app.web.collector.auth import Keys
@@ -55,7 +57,14 @@ class Collector:
     def __init__(self, settings: Settings, clock: Clock, intake: Intake, references: References | None = None) -> None:
         self._intake = intake
         self._origins = Origins(split(settings.cors_origins))
-        self._ingest = Ingest(settings, clock, intake, self._origins)
+        self._told = journeys(
+            settings.otlp,
+            settings.otlp_headers_by_name,
+            settings.trace_share,
+            service="collector",
+            instance=settings.instance,
+        )
+        self._ingest = Ingest(settings, clock, intake, self._origins, self._told)
         self._keys = Keys(settings.write_keys_by_key)
         self._script = Script(respect_dnt=settings.respect_dnt)
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
@@ -167,6 +176,8 @@ class Collector:
         await self._intake.close()
         if self._references is not None:
             await self._references.stop()
+        if self._told is not None:
+            await asyncio.to_thread(self._told.close)
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -21,6 +21,7 @@ from app.metrics import (
 )  # fmt: skip
 from app.model.reasons import BadInput
 from app.settings import Settings, split
+from app.tracing import Journeys
 from app.web.chat import livechat
 from app.web.chat.courier import Courier
 from app.web.collector import commerce, eventtime, fields
@@ -31,6 +32,7 @@ from app.web.collector.deadletters import dead_letter, topic_name
 from app.web.collector.declined import Declined
 from app.web.collector.http import Bodies, Overloaded, Request, Response
 from app.web.collector.intake import Intake, Unavailable
+from app.web.collector.journeys import collected
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.links import OwnHosts
 from app.web.collector.normalise import DEPTH_LIMIT, EVENT_LIMIT, TYPES, Accepted, Envelope, normalise
@@ -57,8 +59,11 @@ class Route(NamedTuple):
 class Ingest:
     """Takes events. Everything that a client can get wrong is a `Declined` or a refused event, never a 500."""
 
-    def __init__(self, settings: Settings, clock: Clock, intake: Intake, origins: Origins) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, intake: Intake, origins: Origins, told: Journeys | None = None
+    ) -> None:
         self._clock = clock
+        self._told = told
         self._intake = intake
         self._origins = origins
         self._keys = Keys(settings.write_keys_by_key)
@@ -157,6 +162,8 @@ class Ingest:
             self._publish_aside(self._dead_letter(told, refused, envelope))
             return _refusal(refused)
         duplicates = await self._intake.publish([self._record(accepted, key)])
+        if self._told is not None:
+            collected(self._told, (accepted,), route.label, envelope.received, self._clock.now())
         if spoken:
             await self._intake.publish(spoken)
         COLLECTOR_EVENTS.add("duplicate" if duplicates else "accepted")
@@ -174,6 +181,7 @@ class Ingest:
         envelope = self._envelope(request, route, key, mend(head, DEPTH_LIMIT) if lenient else head)
         records: list[Record] = []
         spoken: list[Record] = []
+        taken: list[Accepted] = []
         names: Counter[str] = Counter()
         errors: list[dict[str, Any]] = []
         rejected = stripped = 0
@@ -190,9 +198,12 @@ class Ingest:
                     errors.append({"index": index, "reason": refused.reason, "detail": refused.detail})
                 continue
             records.append(self._record(accepted, key))
+            taken.append(accepted)
             names[accepted.name] += 1
             stripped += accepted.stripped
         duplicates = await self._intake.publish(records)
+        if self._told is not None:
+            collected(self._told, taken, route.label, envelope.received, self._clock.now())
         if spoken:
             await self._intake.publish(spoken)
         _count(names, rejected, duplicates, stripped)
