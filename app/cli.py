@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "print all that is stored about a customer, as JSON",
     "erase": "forget everything about a customer, and look again",
     "dead-letters": "list or replay dead letters",
+    "bounces": "read bounces and complaints: from a pipe, files, or a mailbox over IMAP",
     "dkim": "show the DNS records of the DKIM keys, or make a key",
     "password": "make the hash of a password for the console",
     "settings": "list all settings with their defaults and meaning",

@@ -43,6 +43,12 @@ class Settings:
     smtp_connections: int = setting(8, "connections to the relay (1 to 32)")
     smtp_timeout: float = setting(20.0, "seconds to wait for the relay")
     mail_from: str = setting("Boomerang <shop@shop.example>", "From of e-mails")
+    bounce_address: str = setting(
+        "", "address that bounces go to (the envelope's sender); empty: that of BOOMERANG_MAIL_FROM"
+    )
+    bounce_mailbox: str = setting(
+        "", "mailbox of that address, read by `boomerang bounces`, as imaps://user:password@host/FOLDER", secret=True
+    )
     dkim_keys: str = setting(
         "", "comma-separated SELECTOR=FILE of private keys (PEM, RSA or Ed25519) that sign e-mails; empty: no DKIM"
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from email.utils import parseaddr
+from urllib.parse import parse_qs, urlsplit
 
 from app.model.alert import ENDED
 from channels import mime
@@ -12,6 +13,7 @@ from channels.dkim import Signer
 from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
 
 NAME = "email"
+RECEIPT_HEADER = "X-Boomerang-Receipt"
 _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.(\d{1,3})\b")
 _DEAD_CODES = frozenset({550, 551, 553})
 
@@ -34,6 +36,7 @@ class Email:
         sender: str,
         monotonic: Callable[[], float],
         trust: str = "",
+        bounce_address: str = "",
         dkim_keys: Sequence[str] = (),
         dkim_domain: str = "",
     ) -> None:
@@ -42,6 +45,10 @@ class Email:
             self._sender = parse(address)
         except BadAddress as error:
             raise ValueError(f"BOOMERANG_MAIL_FROM={sender!r} has no usable address: {error}") from None
+        try:
+            self._returns = str(parse(bounce_address)) if bounce_address else str(self._sender)
+        except BadAddress as error:
+            raise ValueError(f"BOOMERANG_BOUNCE_ADDRESS={bounce_address!r}: {error}") from None
         self._signer = _signer(dkim_keys, dkim_domain, self._sender.domain)
         self.workers = connections
         self._pool = Pool(relay(smtp), connections, timeout, monotonic, hostname=self._sender.domain, trust=trust)
@@ -105,6 +112,8 @@ class Email:
         if message.cards and message.cards[0].changed:  # what has become of an alert: an answer to its mail
             first = f"<{message.message_id.rpartition('.')[0]}@{self._sender.domain}>"
             headers += [("In-Reply-To", first), ("References", first)]
+        if token := receipt_token(message.receipt_url):
+            headers.append((RECEIPT_HEADER, token))
         if message.unsubscribe:
             headers.insert(0, ("List-Unsubscribe", f"<{message.unsubscribe}>"))
             headers.insert(1, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
@@ -132,7 +141,7 @@ class Email:
         reused = connection.mails > 0
         connection.mails += 1
         try:
-            reply = await connection.command("MAIL", f"FROM:<{self._sender}>")
+            reply = await connection.command("MAIL", f"FROM:<{self._returns}>")
             reused = False
             refused = _sender_refused(reply)
             if refused is None:
@@ -153,6 +162,11 @@ class Email:
             return answer
         finally:
             self._pool.release(connection, clean=clean)
+
+
+def receipt_token(url: str) -> str:
+    """The signed token of a message's receipts; it comes back with every bounce and complaint."""
+    return parse_qs(urlsplit(url).query).get("t", [""])[0]
 
 
 def _signer(keys: Sequence[str], domain: str, sender: str) -> Signer | None:

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     mattermost_hooks: Sequence[str] = ()
     webhook_hooks: Sequence[str] = ()
     webhook_secrets: Sequence[str] = ()
+    bounce_address: str = ""
     dkim_keys: Sequence[str] = ()
     dkim_domain: str = ""
     sms_provider: str = ""
@@ -62,6 +63,7 @@ def _email(options: Options) -> Channel:
         sender=options.mail_from,
         monotonic=options.monotonic,
         trust=options.trust,
+        bounce_address=options.bounce_address,
         dkim_keys=options.dkim_keys,
         dkim_domain=options.dkim_domain,
     )

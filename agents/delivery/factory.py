@@ -105,6 +105,7 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         sms_api=settings.sms_api,
         sms_per_second=settings.sms_per_second,
         sms_segments=settings.sms_segments,
+        bounce_address=settings.bounce_address,
         dkim_keys=split(settings.dkim_keys),
         dkim_domain=settings.dkim_domain,
     )

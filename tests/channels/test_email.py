@@ -263,3 +263,34 @@ def test_a_relay_that_would_get_mail_in_clear_over_a_network_is_refused(url):
 def test_a_sender_without_an_address_is_refused(sender):
     with pytest.raises(ValueError, match="BOOMERANG_MAIL_FROM"):
         Email(smtp="smtps://relay.example", connections=1, timeout=1, sender=sender, monotonic=SYSTEM.monotonic)
+
+
+async def test_the_envelope_names_the_bounce_address_and_the_mail_the_token_of_its_receipts():
+    async with relay() as server:
+        channel = Email(
+            smtp=f"smtp+plain://127.0.0.1:{server.port}",
+            connections=1,
+            timeout=5,
+            sender="Shop <shop@shop.example>",
+            monotonic=SYSTEM.monotonic,
+            bounce_address="bounces@shop.example",
+        )
+        message = MESSAGE._replace(receipt_url="https://c.example/receipts/email?t=tok.en-1_2")
+        assert isinstance(await channel.send(message, granted), Sent)
+        await channel.stop()
+        ((sender, _, raw),) = server.mails
+    assert sender == "bounces@shop.example"
+    assert message_from_bytes(raw)["X-Boomerang-Receipt"] == "tok.en-1_2"
+
+
+@pytest.mark.parametrize("address", ["nobody", "a@b@c.example", "a@b.co\r\nRCPT TO:<x@y.example>", "<a@b.co>"])
+def test_a_bounce_address_that_is_none_is_refused(address):
+    with pytest.raises(ValueError, match="BOOMERANG_BOUNCE_ADDRESS"):
+        Email(
+            smtp="smtp+plain://127.0.0.1:1",
+            connections=1,
+            timeout=5,
+            sender="Shop <shop@shop.example>",
+            monotonic=SYSTEM.monotonic,
+            bounce_address=address,
+        )

@@ -69,7 +69,7 @@ class Receipts:
             self._guesses.take(address, began)
             RECEIPT_UNAUTHENTIC.labels(provider.name, verdict).inc()
             raise Declined(401, verdict, f"this is not a genuine request of {provider.name}")
-        told = provider.read(document(call.body))
+        told = provider.read(call.body if provider.raw else document(call.body))
         await self._deliver(provider, told, ours, signed=signed)
         COLLECTOR_ACK.observe(self._clock.monotonic() - began)
         return Response(200, provider.ok, _headers(provider.ok))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app.web.chat.authenticity import Call, Secret, Verdict
-from app.web.receipts import events, exolve, smsaero, smsc, twilio
+from app.web.receipts import events, exolve, mailreport, smsaero, smsc, twilio
 from app.web.receipts.told import Told
 
 
@@ -22,6 +22,8 @@ class Provider(NamedTuple):
     ok: bytes
     verify: Callable[[Call, str, Secret, float], Verdict] | None = None
     open: bool = False
+    raw: bool = False
+    """Whether the body is neither JSON nor a form, and `read` gets it as it came."""
 
 
 OWN = ("email", "sms", "whatsapp", "telegram", "vk", "webpush", "fcm", "webhook")
@@ -34,6 +36,7 @@ PROVIDERS = {
         Provider(smsc.NAME, smsc.CHANNEL, smsc.read, smsc.OK, smsc.verify),
         Provider(smsaero.NAME, smsaero.CHANNEL, smsaero.read, smsaero.OK),
         Provider(exolve.NAME, exolve.CHANNEL, exolve.read, exolve.OK),
+        Provider(mailreport.NAME, mailreport.CHANNEL, mailreport.read, mailreport.OK, raw=True),
         *(Provider(name, name, events.read, events.OK, events.verify, open=True) for name in OWN),
     )
 }

@@ -1,0 +1,88 @@
+"""From a mail at the bounce address to an acknowledged receipt."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+
+from app.bounces.mailbox import Mailbox, Unread, unread
+from app.clock import SYSTEM, Clock
+from app.engine.kafka_client import client_options
+from app.engine.provision import check_partitions
+from app.errors import CommandError
+from app.settings import Settings
+from app.tokens import BadToken, load_secret, read_receipt_token
+from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
+from app.web.collector.intake import Intake, Unavailable
+from app.web.collector.sink import KafkaSink
+from app.web.receipts import mailreport
+from app.web.receipts.records import ReceiptRecords, of_message
+
+IMAP_SECONDS = 30.0
+
+
+class Mail(StrEnum):
+    """What became of a mail at the bounce address."""
+
+    TOLD = "told"
+    REPEATED = "repeated"
+    FORGED = "forged"
+    NOTHING = "nothing"
+
+
+class BounceDesk:
+    """Takes mails. `intake` is started."""
+
+    def __init__(self, settings: Settings, clock: Clock, intake: Intake) -> None:
+        self._clock, self._intake = clock, intake
+        self._secret = load_secret(settings)
+        self._records = ReceiptRecords(settings)
+
+    async def take(self, raw: bytes) -> Mail:
+        """Tell the engine what the mail says, and wait until that is acknowledged. Raises CommandError when it is not."""
+        told = mailreport.read(raw)
+        if not told or told[0].outcome is None:
+            return Mail.NOTHING
+        now = self._clock.now()
+        try:
+            spoken = read_receipt_token(self._secret, told[0].token, now)
+        except BadToken:
+            return Mail.FORGED
+        record = self._records.record(of_message(spoken, told[0].outcome, now, told[0].detail), spoken.message_id)
+        try:
+            return Mail.REPEATED if await self._intake.publish([record]) else Mail.TOLD
+        except Unavailable:
+            raise CommandError("Kafka does not take the receipt now; try again later") from None
+
+    async def empty(self, box: Mailbox, *, trust: str = "") -> dict[Mail, int]:
+        """Take all unread mails of a mailbox; one that could not be told stays unread. Raises CommandError."""
+        counts = dict.fromkeys(Mail, 0)
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            with unread(box, timeout=IMAP_SECONDS, trust=trust) as mails:
+                self._walk(mails, counts, loop)
+
+        await asyncio.to_thread(look)
+        return counts
+
+    def _walk(self, mails: Unread, counts: dict[Mail, int], loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread: each mail is marked as read when what it told is acknowledged, and not before."""
+        for uid, raw in mails.mails():
+            what = asyncio.run_coroutine_threadsafe(self.take(raw), loop).result(IMAP_SECONDS)
+            counts[what] += 1
+            mails.read(uid)
+
+
+@asynccontextmanager
+async def bounce_desk(settings: Settings, clock: Clock = SYSTEM) -> AsyncIterator[BounceDesk]:
+    """A desk on real Kafka and Redis. Raises CommandError when they cannot be used."""
+    await check_partitions(settings)
+    ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
+    intake = Intake(KafkaSink(client_options(settings), clock, partitions=settings.partitions), ids)
+    await intake.start()
+    try:
+        yield BounceDesk(settings, clock, intake)
+    finally:
+        with suppress(Exception):
+            await intake.close()
