@@ -19,6 +19,8 @@ from app.web.receipts import mailreport
 from app.web.receipts.records import ReceiptRecords, of_message
 
 IMAP_SECONDS = 30.0
+KAFKA_SECONDS = 30.0
+"""Patience with a Kafka that is not there yet."""
 
 
 class Mail(StrEnum):
@@ -79,9 +81,15 @@ async def bounce_desk(settings: Settings, clock: Clock = SYSTEM) -> AsyncIterato
     """A desk on real Kafka and Redis. Raises CommandError when they cannot be used."""
     await check_partitions(settings)
     ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
-    intake = Intake(KafkaSink(client_options(settings), clock, partitions=settings.partitions), ids)
+    sink = KafkaSink(client_options(settings), clock, partitions=settings.partitions)
+    intake = Intake(sink, ids)
     await intake.start()
     try:
+        deadline = clock.monotonic() + KAFKA_SECONDS
+        while not sink.ready:
+            if clock.monotonic() > deadline:
+                raise CommandError("Kafka does not answer; nothing was read")
+            await asyncio.sleep(0.05)
         yield BounceDesk(settings, clock, intake)
     finally:
         with suppress(Exception):
