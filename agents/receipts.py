@@ -22,6 +22,10 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         return [], False
     if receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}
+    if receipt.outcome is Outcome.REINSTATED and customer.suppressed is not None:
+        customer.suppressed = {
+            name: reason for name, reason in customer.suppressed.items() if name != receipt.channel
+        } or None
     line = JournalLine(
         receipt.at,
         receipt.customer,

@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",
     "erase": "forget everything about a customer, and look again",
+    "suppressions": "import, export or change the list of addresses at which nothing may be said",
     "dead-letters": "list or replay dead letters",
     "bounces": "read bounces and complaints: from a pipe, files, or a mailbox over IMAP",
     "dkim": "show the DNS records of the DKIM keys, or make a key",

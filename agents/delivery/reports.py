@@ -15,8 +15,8 @@ UNKNOWN = "unknown"
 """What is counted instead of the outcome when the ledger does not know the message (any more)."""
 TOLD = "told"
 """Kind of the note about a receipt; its reason is the outcome."""
-_OURS = frozenset({Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS})
-"""What the sender alone says; it reads its own receipts too."""
+_OURS = frozenset({Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS, Outcome.REINSTATED})
+"""What the sender alone says, whose own receipts come back; and what the operator has told it in another way."""
 _SUPPRESSING = {
     Outcome.BOUNCED: (Reason.SUPPRESSED, True),
     Outcome.COMPLAINED: (Reason.SUPPRESSED, False),

@@ -74,6 +74,21 @@ def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> 
     step.wake(key, None)
 
 
+def reinstate(step: Step, key: str, at: float) -> bool:
+    """Take an address off the suppression list, if it has not been put there after `at`. Whether it was on it."""
+    known = step.rows.get(key)
+    if not isinstance(known, Standing) or not known.suppressed or known.suppressed_at > at:
+        return False
+    known.suppressed, known.suppressed_at, known.everything = "", 0.0, False
+    if not known.last_marketing:
+        step.delete(key)
+        return True
+    known.deadline = at + ledger.KEEP_ADDRESS
+    step.touch(key)
+    step.wake(key, known.deadline)
+    return True
+
+
 def facts(rows: Any, key: str, trigger: Trigger, channel: str, at: float) -> Facts:
     """What the ledger says about the message of row `key` at `at`."""
     standing = rows.get(address_key(channel, trigger.addresses.get(channel, "")))

@@ -4,6 +4,7 @@ Each function runs inside one atomic step, so a row, its receipt and its journal
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,12 +13,12 @@ import msgspec
 from agents.deadletter import dead_letter
 from agents.delivery.changes import change
 from agents.delivery.reports import report
-from agents.delivery.settle import ERASED, Note, Rules, journal, settle, trigger_of
+from agents.delivery.settle import ERASED, Note, Rules, journal, reinstate, settle, suppress, trigger_of
 from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
-from app.model.trigger import Cancel, Erasure, Stage, Trigger, message_id
+from app.model.trigger import Cancel, Erasure, Stage, Suppress, Trigger, message_id
 from app.topics import DEAD_LETTERS, OUTBOX
 from channels import ledger
 from channels.ledger import (
@@ -38,6 +39,7 @@ from tables.step import Batch, Step
 
 log = logging.getLogger(__name__)
 
+_ADDRESS_KEY = re.compile(r"a:[a-z]{1,20}:[0-9a-f]{32}", re.ASCII)
 MOST_PURGED = 1000
 """Rows forgotten with one bundle in stream time."""
 
@@ -80,6 +82,8 @@ def _apply(step: Step, item: Any, payload: bytes, now: float, rules: Rules, room
             return change(step, item, payload, _known(step, item.trigger_id), now, rules)
         case Erasure():
             return _erase(step, item)
+        case Suppress():
+            _suppress(step, item)
         case Receipt():
             return report(step, item, now, rules)
     return []
@@ -175,6 +179,17 @@ def _erase(step: Step, item: Erasure) -> list[Note]:
         if isinstance(row, Standing) and not row.suppressed:
             step.delete(key)
     return [Note(ERASED, key) for key in found]
+
+
+def _suppress(step: Step, item: Suppress) -> None:
+    """Take an operator's addresses in, or out. Anything but an address's key would name another row: it is a bad record."""
+    if not all(_ADDRESS_KEY.fullmatch(entry.key) for entry in item.entries):
+        raise ValueError("a key that is no address's")
+    for entry in item.entries:
+        if item.lifted:
+            reinstate(step, entry.key, entry.at)
+        else:
+            suppress(step, entry.key, entry.reason, entry.everything, entry.at)
 
 
 def lost_in_flight(step: Step, keys: Iterable[str], now: float, rules: Rules) -> list[Note]:

@@ -73,6 +73,9 @@ def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Ma
 
 
 def consents_at(customer: Customer, channels: Iterable[str]) -> dict[str, float]:
-    """Channel -> since when there is consent: a later one outdates an earlier suppression."""
-    known = customer.consent or {}
-    return {channel: known[channel].at for channel in channels if channel in known and known[channel].granted}
+    """Channel -> since when there is consent: a later one outdates an earlier suppression, if it says where it was given.
+
+    A back end that repeats `true` every night knows nothing of an unsubscription that was imported.
+    """
+    words = {channel: (customer.consent or {}).get(channel) for channel in channels}
+    return {channel: word.at for channel, word in words.items() if word is not None and word.granted and word.source}

@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     BOUNCED = "bounced"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    REINSTATED = "reinstated"
+    """Of an address and no message: an operator has taken it off the suppression list."""
 
 
 ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED})

@@ -78,7 +78,23 @@ class Erasure(msgspec.Struct, gc=False, omit_defaults=True, tag="erase", tag_fie
     addresses: list[str] = []
 
 
-Outgoing = Trigger | Cancel | AlertUpdate | Erasure
+class Suppressed(msgspec.Struct, gc=False, omit_defaults=True):
+    """An address (the ledger's key, which holds a digest) at which nothing, or no marketing, may be said. `reason` is a `Reason`."""
+
+    key: str
+    reason: str
+    at: float
+    everything: bool = False
+
+
+class Suppress(msgspec.Struct, gc=False, omit_defaults=True, tag="suppress", tag_field="kind"):
+    """Take these addresses into the suppression list; `lifted`: take them out of it. Written to every partition by an operator."""
+
+    entries: list[Suppressed]
+    lifted: bool = False
+
+
+Outgoing = Trigger | Cancel | AlertUpdate | Erasure | Suppress
 
 
 def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:

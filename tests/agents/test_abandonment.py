@@ -273,12 +273,17 @@ def test_a_nightly_true_does_not_undo_an_unsubscribe_and_a_new_form_does(shop):
     assert shop.customer().consent["email"].granted
 
 
-def test_a_trigger_says_on_which_consent_it_stands(shop):
-    given = shop.clock.now()
-    shop.wait(MINUTE)
+def test_a_trigger_says_on_which_consent_it_stands_if_that_says_where_it_was_given(shop):
     shop.add("p1")
     shop.wait(61 * MINUTE)
-    assert shop.triggers[0].consent_at == {"email": given}
+    assert shop.triggers[0].consent_at == {}
+    shop.wait(2 * DAY)
+    given = shop.clock.now()
+    shop.identify("u1", email="u1@shop.example", consent=True, consent_source="form of the spring sale")
+    shop.wait(7 * DAY)
+    shop.add("p2")
+    shop.wait(61 * MINUTE)
+    assert shop.triggers[1].consent_at == {"email": given}
 
 
 def test_a_hard_bounce_silences_the_channel(shop):

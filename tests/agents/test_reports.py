@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.delivery import steps
-from agents.delivery.reports import TOLD, UNKNOWN
+from agents.delivery.reports import _OURS, TOLD, UNKNOWN
 from agents.delivery.settle import Rules, grant, settle
 from app.codec import encode_json
 from app.metrics import TOLD as TOLD_COUNT
 from app.model.reasons import Reason
 from app.model.receipt import ARRIVED, Outcome, Receipt
+from app.model.trigger import Suppress, Suppressed
 from channels.channel import Ambiguous, Rejected, Retry, Sent
 from channels.ledger import Message, Move, State, address_key, message_key
 from channels.pipeline import Verdict
@@ -24,7 +25,7 @@ NOW = 1_700_000_000.0
 RULES = Rules(live=True, channels=frozenset({"email"}))
 ID = f"{1:032x}.0"
 KEY = message_key(ID)
-FROM_OTHERS = [outcome for outcome in Outcome if outcome not in (Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS)]
+FROM_OTHERS = [outcome for outcome in Outcome if outcome not in _OURS]
 ANSWERS = {
     "accepted": Verdict(Move.ACCEPT, Reason.SENT),
     "lost": Verdict(Move.LOSE, Reason.AMBIGUOUS),
@@ -231,3 +232,67 @@ def test_a_row_keeps_the_address_as_a_digest_only():
     ledger.answer("accepted")
     assert isinstance(ledger.row, Message)
     assert (len(ledger.row.to), ledger.row.payload) == (16, b"")
+
+
+def listed(*entries, lifted=False):
+    return Suppress([Suppressed(address_key("email", "anna@shop.example"), *entry) for entry in entries], lifted)
+
+
+async def test_an_operator_puts_an_address_on_the_list_and_takes_it_off_again():
+    async with sender() as one:
+        await one.feed(listed((Reason.UNSUBSCRIBED, NOW)))
+        await one.feed(trigger(1, cap=0.0))
+        await one.settled()
+        assert one.table.reasons() == [Reason.UNSUBSCRIBED]
+        await one.feed(listed(("", NOW - 1), lifted=True))
+        await one.feed(trigger(2, cap=0.0))
+        await one.settled()
+        assert one.channel.spoken == [], "what is older than the entry does not lift it"
+        await one.feed(listed(("", NOW), lifted=True))
+        await one.feed(trigger(3, cap=0.0))
+        await one.settled()
+        assert len(one.channel.spoken) == 1
+
+
+async def test_what_is_known_of_the_caps_outlives_the_list():
+    async with sender() as one:
+        await one.feed(trigger(1))
+        await one.settled()
+        await one.feed(listed((Reason.SUPPRESSED, NOW, True)), listed(("", NOW), lifted=True))
+        await one.feed(trigger(2))
+        await one.settled()
+        assert one.table.reasons()[-1] == Reason.CAP
+
+
+@pytest.mark.parametrize("key", ["m:x.0", "c:" + "0" * 32, "a:email:short", "", "a:EMAIL:" + "0" * 32])
+async def test_an_entry_that_names_no_address_is_a_dead_letter(key):
+    async with sender() as one:
+        await one.feed(trigger(1, cap=0.0))
+        await one.settled()
+        await one.feed(Suppress([Suppressed(key, Reason.SUPPRESSED, NOW)]))
+        assert [topic for topic, *_ in one.table.outputs].count("dead-letters") == 1
+        assert set(one.table.states()) == {ID}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([Reason.SUPPRESSED, Reason.UNSUBSCRIBED]),
+            st.sampled_from([NOW, NOW - 5, NOW + 5]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.data(),
+)
+def test_the_order_of_entries_does_not_matter(entries, data):
+    def played(order):
+        ledger = Ledger()
+        for item in order:
+            ledger.feed("outbox", listed(item))
+        row = ledger.rows[address_key("email", "anna@shop.example")]
+        return row.suppressed, row.suppressed_at, row.everything
+
+    weaker = [(reason if not everything else Reason.SUPPRESSED, at, everything) for reason, at, everything in entries]
+    assert played(weaker) == played(data.draw(st.permutations(weaker + weaker[:2])))

@@ -54,3 +54,13 @@ def test_a_failure_that_a_provider_tells_of_later_is_in_the_journal():
     engine.receipt(engine.triggers[0], Outcome.FAILED, reason=Reason.RECEIPT)
     lines = [line for line in engine.journal if line.reason == Reason.RECEIPT]
     assert [line.detail["outcome"] for line in lines] == ["failed"]
+
+
+def test_an_address_that_an_operator_reinstates_is_written_to_again():
+    engine = written_to()
+    engine.receipt(engine.triggers[0], Outcome.BOUNCED)
+    assert engine.customer().suppressed == {"sms": "bounced"}
+    write_back(engine, Outcome.REINSTATED, "email")
+    assert engine.customer().suppressed == {"sms": "bounced"}
+    write_back(engine, Outcome.REINSTATED)
+    assert engine.customer().suppressed is None

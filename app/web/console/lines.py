@@ -99,6 +99,8 @@ def _outgoing(value: bytes) -> FeedLine | None:
     if isinstance(outgoing, AlertUpdate):
         text = f"the alert is {outgoing.state}: {outgoing.reason.replace('_', ' ')}"
         return _line("trigger", Tone.HELD, outgoing.at, outgoing.customer, "alert", text, outgoing.trigger_id)
+    if not isinstance(outgoing, Trigger):
+        return None
     return _line(
         "trigger", Tone.FIRED, outgoing.fired_at, outgoing.customer, outgoing.scenario, _content(outgoing),
         outgoing.trigger_id,

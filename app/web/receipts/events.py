@@ -20,7 +20,7 @@ from app.web.collector.refusal import Refused
 from app.web.receipts.told import MOST_TOLD, Told
 
 OK = b'{"success":true}'
-_TOLD = frozenset(Outcome) - {Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS}
+_TOLD = frozenset(Outcome) - {Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS, Outcome.REINSTATED}
 _LONGEST_TOKEN = 2_048
 
 
