@@ -42,13 +42,17 @@ class Tracking:
             return None
         wanted = self._utm.of(job.channel.name, message.scenario)
         led = {}
-        for number, target in enumerate(rewrite.targets(message.html, message.text, self._links.is_ours)):
+        for number, target in enumerate(
+            rewrite.targets(message.html, f"{message.text}\n{message.link}", self._links.is_ours)
+        ):
             there = with_parameters(target, wanted)
             led[target] = await self._lead(job, message, number, there) if LINKS in self._tracked else there
         html = in_html(message.html, led)
         if OPENS in self._tracked and job.channel.name == _PROSE and html:
             html = with_pixel(html, self._links.pixel(job.trigger, job.channel.name, message))
-        job.rendered = message._replace(text=in_text(message.text, led), html=html)
+        job.rendered = message._replace(
+            text=in_text(message.text, led), html=html, link=led.get(message.link, message.link)
+        )
         return None
 
     async def _lead(self, job: Job, message: Rendered, number: int, target: str) -> str:

@@ -150,14 +150,23 @@ async def test_where_letters_are_paid_for_links_are_short_and_redis_knows_them()
     codes = re.findall(rf"{BASE}/r/(\S+)", message.text)
     assert {len(code) for code in codes} == {11}
     targets = {read_link_token(SECRET, names.known[SHORT_LINK, code], NOW).target for code in codes}
-    assert targets == {SOFA, "https://shop.example"}
+    assert targets == {"https://shop.example"}
+    assert len(message.text) < 160
+
+
+async def test_where_a_tap_leads_is_tracked_too():
+    names = Names()
+    content = Content(name="Anna", items=[Line("1", "Sofa", 10.0, url=SOFA)], value=10.0, currency="EUR")
+    message = await spoken(names, Sms(), content=content)
+    code = message.link.removeprefix(f"{BASE}/r/")
+    assert read_link_token(SECRET, names.known[SHORT_LINK, code], NOW).target == SOFA
 
 
 @pytest.mark.parametrize("names", [None, Names(answers=False)])
 async def test_where_redis_does_not_answer_the_link_stays_as_it_is(names):
     message = await spoken(names, Sms())
-    assert SOFA in message.text
-    assert "/r/" not in message.text
+    assert "https://shop.example" in message.text
+    assert "/r/" not in message.text + message.link
 
 
 async def test_the_id_of_the_provider_is_remembered_with_the_message():
