@@ -94,7 +94,7 @@ def _actions(choice: "argparse._SubParsersAction[argparse.ArgumentParser]") -> l
     for name, parser in choice.choices.items():
         rows.append(f"  - `{name}`: {told[name]}")
         rows += [
-            f"    - `{action.option_strings[0]}`: {(action.help or '').replace('%%', '%')}"
+            f"    - `{(action.option_strings or [action.metavar or action.dest])[0]}`: {(action.help or '').replace('%%', '%')}"
             for action in parser._actions  # noqa: SLF001
             if action.dest != "help"
         ]
