@@ -89,6 +89,7 @@ async def _settings(settings: Settings, _clock: Clock) -> list[Finding]:
 
 
 async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
+    from agents.delivery.factory import template_folders
     from agents.scenarios.language import ScenarioError
     from agents.scenarios.load import load_folder, templates_of
     from channels import CHANNELS
@@ -98,7 +99,8 @@ async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale, channels=CHANNELS)
     except ScenarioError as error:
         return [_bad("scenarios", f"{error}; `boomerang check` says more")]
-    faults = check_templates([pair for item in scenarios for pair in templates_of(item)])
+    wanted = [pair for item in scenarios for pair in templates_of(item)]
+    faults = check_templates(wanted, folders=template_folders(settings))
     return [_bad("scenarios", fault) for fault in faults] or [_good("scenarios", f"{len(scenarios)} are fine")]
 
 

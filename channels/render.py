@@ -6,7 +6,7 @@ A template has parts, by what the channel shows: a mail its subject, HTML and te
 short text, a messenger the text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,12 @@ MOST_SHORT = 2_000
 """Characters of a short text."""
 MOST_SECONDS = 2.0
 """Of CPU, for all parts of one message."""
+
+
+def names_in(folders: Sequence[Path]) -> list[str]:
+    """The names of all templates of these folders, whatever their language."""
+    found = Folders(folders)
+    return sorted({name for locale in LOCALES for name in found.names(locale)})
 
 
 class RenderError(Exception):

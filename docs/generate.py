@@ -1,15 +1,18 @@
-"""Writes the pages that follow from the code: settings, metrics, reasons, commands. `make docs`; a test holds them fresh."""
+"""Writes what follows from the code: pages of settings, metrics, reasons and commands, the schema of scenarios. `make docs`; a test holds them fresh."""
 
 import argparse
+import json
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
+from agents.scenarios.schema import scenario_schema
 from app import metrics
 from app.cli import COMMANDS
 from app.explain import meaning
 from app.model.reasons import BadInput, Reason
 from app.settings import PREFIX, Settings
+from channels import CHANNELS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -120,11 +123,17 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def schema_file() -> str:
+    """The JSON Schema of scenario files."""
+    return json.dumps(scenario_schema(sorted(CHANNELS)), indent=1) + "\n"
+
+
 PAGES = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "reasons.md": reasons_page,
     "commands.md": commands_page,
+    "scenario.schema.json": schema_file,
 }
 
 if __name__ == "__main__":

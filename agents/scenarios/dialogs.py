@@ -3,13 +3,15 @@
 A file of `app/scenarios/` that has `dialog` is one of these. `docs/dialogs.md` explains each field; a test keeps it complete.
 """
 
-from collections.abc import Collection, Iterable
-from typing import Protocol
+from collections.abc import Collection
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
-from agents.scenarios.language import LONGEST, ScenarioError, duration
+from agents.scenarios.language import Duration, Id, Name, Version, Wait, duration
 from app.model.alert import Watch
+from channels.ledger import MOST_STAGES
 
 MOST_CASES = 50
 
@@ -26,28 +28,28 @@ class Case(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, f
     """Another wait where `when` is so."""
 
     when: When
-    wait: str
+    wait: Wait
 
 
 class Watched(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
     """What is watched, and how long it may last in business time. The first of `cases` that is so counts instead."""
 
     watch: Watch
-    wait: str = "30m"
-    cases: tuple[Case, ...] = ()
+    wait: Wait = "30m"
+    cases: Annotated[tuple[Case, ...], Meta(max_length=MOST_CASES)] = ()
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A channel of the team; the first with an address is used."""
 
     channel: str
-    template: str
+    template: Name
 
 
 class Escalate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Nobody took the alert for `after` of business time: the next in line is told, at last the head."""
 
-    after: str = "10m"
+    after: Wait = "10m"
     reassign: bool = False
     """Whether the dialog then is the next one's, as far as alerts and the board are concerned."""
 
@@ -55,15 +57,16 @@ class Escalate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class DialogScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One file, durations as text."""
 
-    id: str
-    version: int
-    title: str
+    id: Id
+    version: Version
+    title: Name
     dialog: Watched
-    cascade: tuple[Told, ...]
-    priority: int = 0
+    cascade: Annotated[tuple[Told, ...], Meta(min_length=1, max_length=MOST_STAGES)]
+    priority: Annotated[int, Meta(ge=0, le=2)] = 0
+    """A client who comes back to the site adds to it."""
     escalate: Escalate | None = None
-    max_lateness: str = "24h"
-    send_within: str = "2h"
+    max_lateness: Duration = "24h"
+    send_within: Duration = "2h"
 
 
 class DialogScenario(msgspec.Struct, frozen=True, gc=False):
@@ -119,9 +122,8 @@ def _holds(when: When, situation: Situation) -> bool:
     )
 
 
-def compile_dialog(file: DialogScenarioFile, time_scale: float, channels: Collection[str] | None) -> DialogScenario:
-    """The scenario of a file. Raises ScenarioError that says what to do."""
-    _check(file, channels)
+def compile_dialog(file: DialogScenarioFile, time_scale: float) -> DialogScenario:
+    """The scenario of a file without faults (`agents/scenarios/faults.py`)."""
     watched, escalate = file.dialog, file.escalate
     return DialogScenario(
         id=file.id,
@@ -137,28 +139,3 @@ def compile_dialog(file: DialogScenarioFile, time_scale: float, channels: Collec
         max_lateness=duration(file.max_lateness),
         send_within=duration(file.send_within),
     )
-
-
-def _check(file: DialogScenarioFile, channels: Collection[str] | None) -> None:
-    for condition, text in _demands(file):
-        if not condition:
-            raise ScenarioError(text)
-    for stage in file.cascade:
-        if channels is not None and stage.channel not in channels:
-            known = ", ".join(sorted(channels))
-            raise ScenarioError(f"cascade: there is no channel {stage.channel!r}; there are: {known}")
-
-
-def _demands(file: DialogScenarioFile) -> Iterable[tuple[bool, str]]:
-    yield 0 <= file.priority <= 2, "priority: must be 0, 1 or 2; a client who comes back to the site adds to it"
-    yield (
-        1 <= len(file.cascade) <= 8,
-        "cascade: between 1 and 8 channels of the team, the first with an address is used",
-    )
-    yield len(file.dialog.cases) <= MOST_CASES, f"dialog.cases: at most {MOST_CASES}"
-    for wait in (file.dialog.wait, *(case.wait for case in file.dialog.cases)):
-        yield 0 < duration(wait) <= LONGEST, "dialog.for: must be longer than 0"
-    for case in file.dialog.cases:
-        yield case.when != When(), "dialog.cases: `when` must ask for cart_value, manager or tag"
-    if file.escalate is not None:
-        yield duration(file.escalate.after) > 0, "escalate.after: must be longer than 0"

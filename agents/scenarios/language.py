@@ -6,9 +6,12 @@ this content over this cascade. `docs/scenarios.md` explains each field; a test 
 
 import re
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+from channels.ledger import MOST_STAGES
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 UNITS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
@@ -32,20 +35,30 @@ def duration(text: str) -> float:
     return seconds
 
 
+_WRITTEN = r"^\d+(\.\d+)?[smhd]$"
+Duration = Annotated[str, Meta(pattern=_WRITTEN, examples=["90s", "60m", "3h", "2d"], extra={"duration": True})]
+"""A duration as text, up to 400 days."""
+Wait = Annotated[str, Meta(pattern=_WRITTEN, examples=["90s", "60m", "3h"], extra={"duration": True, "positive": True})]
+"""A duration longer than 0."""
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$", extra={"advice": "must be 1 to 64 of a-z, 0-9 and _"})]
+Version = Annotated[int, Meta(ge=1, le=999_999)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class Absence(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
     """`of` happened and none of `without` followed for `for`, counted from the event or from leaving the site."""
 
-    of: tuple[str, ...]
-    wait: str
-    without: tuple[str, ...] = ("ordered",)
+    of: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    wait: Wait
+    without: tuple[Name, ...] = ("ordered",)
     after: Literal["event", "leaving"] = "event"
 
 
 class Unless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What holds a scenario back when it comes due."""
 
-    order_within: str = "24h"
-    in_dialog: str = "24h"
+    order_within: Duration = "24h"
+    in_dialog: Duration = "24h"
     """Held back for this time after the last word of an open dialog; `0s`: not."""
 
 
@@ -53,9 +66,9 @@ class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the message is about. A scenario whose `items` are gone when it comes due does not fire."""
 
     items: Literal["cart", "views", "category", "search"]
-    most: int = 10
-    similar: int = 0
-    within: str = "24h"
+    most: Annotated[int, Meta(ge=0, le=20)] = 10
+    similar: Annotated[int, Meta(ge=0, le=8)] = 0
+    within: Duration = "24h"
     """Only what happened in this time before the customer was last seen; a cart is shown whole."""
 
 
@@ -73,35 +86,35 @@ class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One stage of the cascade, as written in the file. Of several channels the first that can be used is."""
 
     channel: str | tuple[str, ...]
-    template: str
-    wait: str = "0s"
+    template: Name
+    wait: Annotated[str, Meta(pattern=_WRITTEN, examples=["4h", "2d"], extra={"duration": True, "most": "30d"})] = "0s"
     reaction: Reaction = Reaction.GOAL
 
 
 class OutageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`skip_after: 6h`: drop what an outage has delayed by more than that."""
 
-    skip_after: str
+    skip_after: Duration
 
 
 class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One file of `app/scenarios/`, durations as text."""
 
-    id: str
-    version: int
-    title: str
-    family: str
-    priority: int
+    id: Id
+    version: Version
+    title: Name
+    family: Name
+    priority: Annotated[int, Meta(ge=0, le=1_000)]
     absence: Absence
     show: Show
-    cascade: tuple[StageFile, ...]
+    cascade: Annotated[tuple[StageFile, ...], Meta(min_length=1, max_length=MOST_STAGES)]
     unless: Unless = Unless()
-    reentry: str = "24h"
-    cap: str = "16h"
+    reentry: Duration = "24h"
+    cap: Duration = "16h"
     marketing: bool = True
     outage: Literal["fire", "recheck"] | OutageFile = "recheck"
-    max_lateness: str = "24h"
-    send_within: str = "6h"
+    max_lateness: Duration = "24h"
+    send_within: Duration = "6h"
     stopped: bool = False
 
 

@@ -1,57 +1,104 @@
 """`boomerang check`: settings, scenarios, templates, the team and chat sources, looked at without a server."""
 
 import argparse
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import read_folder, templates_of
+from agents.scenarios.faults import Known
+from agents.scenarios.hints import hints
+from agents.scenarios.language import Scenario, ScenarioError
+from agents.scenarios.load import Checked, check_folder, templates_of, told
 from agents.team import TeamError, load_staff, load_team
 from app.clock import SYSTEM, moment
 from app.errors import CommandError
 from app.model.team import Team
-from app.settings import load
+from app.settings import Settings, load
 from channels.channel import Channel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", nargs="?", type=Path, help="folder of scenario files (default: BOOMERANG_SCENARIOS)")
+    parser.add_argument("--strict", action="store_true", help="hints count as faults too")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of scenario files, for editors, and check nothing"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything that can be checked without a server; the first fault ends it with status 1."""
-    from agents.delivery.factory import channels_of, template_folders
+    """Check everything that can be checked without a server. Every fault is a line on stderr; then the status is 1."""
+    from agents.delivery.factory import channels_of
+    from agents.scenarios.schema import scenario_schema
     from app.web.chat.sources import load_sources
     from app.web.console.passwords import users
     from channels import CHANNELS
-    from channels.examples import check_templates
 
+    if args.schema:
+        print(json.dumps(scenario_schema(sorted(CHANNELS)), indent=1))
+        return 0
     settings = load()
-    folder = args.folder or settings.scenarios
+    faults, notes = _scenarios(args.folder or settings.scenarios, settings)
     try:
-        scenarios = read_folder(folder, time_scale=settings.time_scale, channels=CHANNELS)
         staff = load_staff(settings.team, moment(SYSTEM.now()).year, channels=CHANNELS)
     except (ScenarioError, TeamError) as error:
-        raise CommandError(str(error)) from None
-    wanted = [pair for item in scenarios for pair in templates_of(item)]
-    faults = check_templates(wanted, folders=template_folders(settings))
-    if faults:
-        raise CommandError("; ".join(faults))
+        raise _with(faults, str(error)) from None
+    if faults or (args.strict and notes):
+        raise _with(faults + (notes if args.strict else []))
     unset = _unset(load_team(settings.team), channels_of(settings, SYSTEM))
     users(settings.console_users)
     sources = load_sources(settings.chats)
-    for scenario in scenarios:
-        print(f"{scenario.id} v{scenario.version}: {scenario.title}")
-    print(f"{len(scenarios)} scenarios are fine")
     print(f"the team is fine: {staff.described}")
     for channel in unset:
         print(f"but {channel} is not set up: alerts go past addresses of the team there; see docs/alerts.md")
     if sources:
         number = sum(map(len, sources.values()))
-        told = ", ".join(f"{provider} {len(found)}" for provider, found in sources.items())
-        print(f"{number} chat sources are fine: {told}")
+        named = ", ".join(f"{provider} {len(found)}" for provider, found in sources.items())
+        print(f"{number} chat sources are fine: {named}")
     return 0
+
+
+def _scenarios(folder: Path, settings: Settings) -> tuple[list[str], list[str]]:
+    """Faults and hints of scenarios and templates, a line each. Prints what is fine."""
+    from agents.delivery.factory import template_folders
+    from app.web.collector.commerce import SPEC, canonical
+    from channels import CHANNELS
+    from channels.examples import check_templates
+    from channels.render import names_in
+
+    folders = template_folders(settings)
+    known = Known(CHANNELS, names_in(folders), canonical)
+    checked = check_folder(folder, known, time_scale=settings.time_scale)
+    wanted = [pair for scenario in checked.scenarios for pair in templates_of(scenario)]
+    faults = [*checked.faults, *check_templates(wanted, folders=folders)]
+    notes = _hints(checked, SPEC)
+    for note in notes:
+        print(f"hint: {note}", file=sys.stderr)
+    if not faults:
+        for scenario in checked.scenarios:
+            print(f"{scenario.id} v{scenario.version}: {scenario.title}")
+        print(f"{len(checked.scenarios)} scenarios are fine")
+    return faults, notes
+
+
+def _hints(checked: Checked, events: frozenset[str]) -> list[str]:
+    found = [(item, item.scenario) for item in checked.found]
+    site = [scenario for _, scenario in found if isinstance(scenario, Scenario)]
+    return [
+        told(item.path, item.document.told(hint))
+        for item, scenario in found
+        if isinstance(scenario, Scenario)
+        for hint in hints(scenario, site, events)
+    ]
+
+
+def _with(faults: list[str], last: str = "") -> CommandError:
+    """What ends the command: the faults, a line each."""
+    lines = [*faults, last] if last else faults
+    if len(lines) == 1:
+        return CommandError(lines[0])
+    return CommandError("\n".join([f"{len(lines)} faults", *lines]))
 
 
 def _unset(team: Team, channels: Mapping[str, Channel]) -> list[str]:

@@ -87,7 +87,7 @@ def test_a_faulty_scenario_is_refused_with_advice(old, new, expected):
 def test_two_files_with_one_id_are_refused(tmp_path):
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text(GOOD)
-    with pytest.raises(ScenarioError, match=r"b\.yaml: the id 'wish' is taken by a\.yaml"):
+    with pytest.raises(ScenarioError, match=r"b\.yaml:1: id: the id 'wish' is taken by a\.yaml"):
         load_folder(tmp_path)
 
 

@@ -126,7 +126,7 @@ def test_scenario_examples_in_the_docs_load():
         parse(example)
 
 
-@pytest.mark.parametrize("name", ["settings.md", "metrics.md", "reasons.md", "commands.md"])
+@pytest.mark.parametrize("name", ["settings.md", "metrics.md", "reasons.md", "commands.md", "scenario.schema.json"])
 def test_generated_pages_are_fresh(name):
     import importlib.util
 

@@ -1,0 +1,120 @@
+"""What is wrong with a scenario besides its shape: names that nobody knows, waits that cannot be, a goal that is never seen. Pure.
+
+Works on plain values, each by itself, so that a fault in one hides none in another.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, NamedTuple
+
+from agents.scenarios.dialogs import DialogScenarioFile
+from agents.scenarios.language import Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
+from agents.scenarios.shape import Fault, Place, misfits, nearest
+from tables.apply import HANDLERS
+from tables.signals import SIGNALS
+
+_ENDED_BY: tuple[str, ...] = Absence.__struct_defaults__[0]
+"""What ends an absence whose file does not say."""
+
+
+class Known(NamedTuple):
+    """What scenarios may name. None: it is not known here, and not looked at."""
+
+    channels: Collection[str] | None = None
+    templates: Collection[str] | None = None
+    canonical: Callable[[str], str] | None = None
+    """Gives the name under which an event of this name arrives."""
+
+
+def faults_of(value: Any, known: Known) -> list[Fault]:
+    """Everything that is wrong with the plain value of a scenario file."""
+    of_dialogs = is_of_dialogs(value)
+    found = [*misfits(value, DialogScenarioFile if of_dialogs else ScenarioFile)]
+    if isinstance(value, dict):
+        found += _dialog(value, known) if of_dialogs else _site(value, known)
+    return found
+
+
+def is_of_dialogs(value: Any) -> bool:
+    """Whether it is a scenario of dialogs."""
+    return isinstance(value, dict) and "dialog" in value
+
+
+def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
+    absence = value.get("absence")
+    if isinstance(absence, dict):
+        yield from _absence(absence, known)
+    stages = _list(value, "cascade")
+    for index, stage in enumerate(stages):
+        if isinstance(stage, dict):
+            yield from _stage(stage, ("cascade", index), known, is_last=index == len(stages) - 1)
+
+
+def _absence(absence: dict[Any, Any], known: Known) -> Iterator[Fault]:
+    for where in ("of", "without"):
+        for index, name in enumerate(_list(absence, where)):
+            if isinstance(name, str) and name:
+                yield from _heard(name, ("absence", where, index), known)
+    for index, name in enumerate(_list({"without": list(_ENDED_BY), **absence}, "without")):
+        if name in _list(absence, "of"):
+            place: Place = ("absence", "without", index)
+            yield Fault(place, f"{name!r} stands in `of` and in `without`: what begins the wait would end it")
+
+
+def _heard(name: str, place: Place, known: Known) -> Iterator[Fault]:
+    if name in SIGNALS:
+        return
+    if not name[:1].isupper():
+        hint = nearest(name, (*SIGNALS, *HANDLERS)) or f"; signals are {', '.join(sorted(SIGNALS))}"
+        yield Fault(place, f"{name!r} is neither a signal nor the name of an event (such as 'Product Added'){hint}")
+    elif known.canonical is not None and known.canonical(name) != name:
+        yield Fault(
+            place, f"{name!r} is never seen: the collector calls this event {known.canonical(name)!r}; write that"
+        )
+
+
+def _stage(stage: dict[Any, Any], place: Place, known: Known, *, is_last: bool) -> Iterator[Fault]:
+    said = stage.get("channel")
+    names = [name for name in (said if isinstance(said, list) else [said]) if isinstance(name, str)]
+    if isinstance(said, list) and (not names or len(set(names)) != len(names)):
+        yield Fault((*place, "channel"), "name one channel, or several different ones: the first that can be used is")
+    yield from _spoken(names, stage.get("template"), place, known)
+    try:
+        waits = duration(str(stage.get("wait", "0s"))) > 0
+    except ScenarioError:
+        return  # its shape is told already
+    if is_last and (waits or stage.get("reaction", "goal") != Reaction.GOAL):
+        yield Fault(place, "it is the last one: nothing follows, so it has neither `wait` nor `reaction`")
+    if not is_last and not waits:
+        yield Fault(place, "wait: say how long to wait for a reaction before the next stage, up to 30d")
+
+
+def channels_of(stage: StageFile) -> tuple[str, ...]:
+    """The channels of a stage, in the order in which they are tried."""
+    return (stage.channel,) if isinstance(stage.channel, str) else stage.channel
+
+
+def _spoken(channels: list[str], template: Any, place: Place, known: Known) -> Iterator[Fault]:
+    for channel in channels:
+        if known.channels is not None and channel not in known.channels:
+            hint = nearest(channel, known.channels) or f"; there are: {', '.join(sorted(known.channels))}"
+            yield Fault((*place, "channel"), f"there is no channel {channel!r}{hint}")
+    if known.templates is not None and isinstance(template, str) and template not in known.templates:
+        hint = nearest(template, known.templates) or f"; there are: {', '.join(sorted(known.templates))}"
+        yield Fault((*place, "template"), f"there is no template {template!r}{hint}")
+
+
+def _dialog(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
+    watched = value["dialog"]
+    for index, case in enumerate(_list(watched, "cases") if isinstance(watched, dict) else ()):
+        if isinstance(case, dict) and case.get("when") == {}:
+            yield Fault(("dialog", "cases", index), "`when` must ask for cart_value, manager or tag")
+    for index, told in enumerate(_list(value, "cascade")):
+        if isinstance(told, dict):
+            channel = told.get("channel")
+            names = [channel] if isinstance(channel, str) else []
+            yield from _spoken(names, told.get("template"), ("cascade", index), known)
+
+
+def _list(value: dict[Any, Any], name: str) -> list[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,117 @@
+"""The JSON Schema of the scenario language, from its structs, so that editors complete and explain it. Pure.
+
+`boomerang check --schema` prints it; docs/scenario.schema.json holds it, and a test holds that fresh.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
+from agents.scenarios.language import Absence, OutageFile, ScenarioFile, Show, StageFile, Unless
+from tables.apply import HANDLERS
+from tables.signals import SIGNALS
+
+_COMMON = {
+    "id": "Its name in ids, metrics and the journal. It never changes.",
+    "version": "Goes up when the meaning changes; part of every trigger's id.",
+    "title": "One line for people.",
+    "max_lateness": "A trigger later than this is dropped with the reason `too_late`.",
+    "send_within": "A message that is not handed over within this time after firing is dropped with the reason `expired`.",
+}
+MEANING: Mapping[type, Mapping[str, str]] = {
+    ScenarioFile: _COMMON
+    | {
+        "family": "Of one family at most one scenario fires in one silence.",
+        "priority": "When several of a family come due together the highest fires, the others are outranked.",
+        "absence": "What happened and what did not follow.",
+        "show": "What the message is about.",
+        "cascade": "Stages, cheapest first.",
+        "unless": "What holds the scenario back when it comes due.",
+        "reentry": "The same customer again after this time.",
+        "cap": "One marketing message per channel within this time, all scenarios together.",
+        "marketing": "Needs consent and counts for the cap; `false` for transactional messages.",
+        "outage": "`recheck`: decide as of now; `fire`: as if it had been on time; `skip_after`: drop what is later than that.",
+        "stopped": "`true`: fires no more, and what has fired goes no further; what is armed stays so.",
+    },
+    Absence: {
+        "of": "Signals, or names of events, that start the wait. Another one starts it anew.",
+        "for": "How long nothing must follow.",
+        "without": "Signals or events that end it, unless they are older than what they would end.",
+        "after": "`event`: counted from the last one; `leaving`: from when the customer was last seen on the site.",
+    },
+    Unless: {
+        "order_within": "Not if there was an order within this time.",
+        "in_dialog": "Held back for this time after the last word of an open dialog; `0s`: not. Marketing only.",
+    },
+    Show: {
+        "items": "What is shown. Where nothing of it is left the scenario does not fire.",
+        "most": "How many items at the most.",
+        "similar": "How many of the category's cheapest products that others looked at are added.",
+        "within": "Only what happened in this time before leaving; a cart is shown whole.",
+    },
+    StageFile: {
+        "channel": "`email`, `sms`, ...; of several the first that can be used is.",
+        "template": "What is said.",
+        "wait": "How long to wait for a reaction once the message was handed over; every stage but the last has it.",
+        "reaction": "What makes the next stage needless. `goal`: only what ends the scenario.",
+    },
+    OutageFile: {"skip_after": "Drop what an outage has delayed by more than this."},
+    DialogScenarioFile: _COMMON
+    | {
+        "dialog": "What is watched in a dialog, and for how long.",
+        "cascade": "Channels of the team; the first with an address is used.",
+        "priority": "0 to 2; a client who comes back to the site adds to it.",
+        "escalate": "What follows when nobody takes the alert.",
+    },
+    Watched: {
+        "watch": "What is watched.",
+        "for": "How long it may last, in business time.",
+        "cases": "Other waits for some; the first that is so counts.",
+    },
+    Case: {"when": "All that is given must be so.", "for": "How long it may last then, in business time."},
+    When: {
+        "cart_value": "The client's cart is worth at least this.",
+        "manager": "The dialog is this manager's: a member's id, or the manager's id at the provider.",
+        "tag": "The dialog has this tag.",
+    },
+    Told: {"channel": "A channel of the team.", "template": "What is said; `alert` comes with the product."},
+    Escalate: {
+        "after": "After so much business time the next in line is told, at last the head.",
+        "reassign": "Whether the dialog then is the next one's, as far as alerts and the board are concerned.",
+    },
+}
+"""What each field means, in a sentence; docs/scenarios.md and docs/dialogs.md tell more."""
+
+
+def scenario_schema(channels: list[str]) -> dict[str, Any]:
+    """The schema of one scenario file; `channels` are the known ones."""
+    (site, dialogs), parts = msgspec.json.schema_components(
+        (ScenarioFile, DialogScenarioFile), ref_template="#/$defs/{name}"
+    )
+    for struct, meanings in MEANING.items():
+        fields = parts[struct.__name__]["properties"]
+        for name, text in meanings.items():
+            fields[name] = {"description": text, **fields[name]}
+    heard = [*SIGNALS, *HANDLERS]
+    for name in ("of", "without"):
+        items = parts["Absence"]["properties"][name]["items"]
+        items["anyOf"] = [{"enum": heard}, {"pattern": "^[^a-z]"}]
+    _channel(parts, channels)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A scenario of Boomerang",
+        "if": {"required": ["dialog"]},
+        "then": dialogs,
+        "else": site,
+        "$defs": parts,
+    }
+
+
+def _channel(parts: dict[str, Any], channels: list[str]) -> None:
+    parts["Told"]["properties"]["channel"]["enum"] = channels
+    one = {"type": "string", "enum": channels}
+    several = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}
+    description = parts["StageFile"]["properties"]["channel"]["description"]
+    parts["StageFile"]["properties"]["channel"] = {"description": description, "anyOf": [one, several]}

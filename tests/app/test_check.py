@@ -1,0 +1,58 @@
+"""`boomerang check` over folders of scenarios, as it is called."""
+
+import json
+
+import pytest
+
+from app import cli
+from tests.agents.test_scenario_faults import FAULTY
+from tests.agents.test_scenario_files import GOOD
+
+WISH = GOOD.replace("template: wish", "template: abandoned_product")
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    def run(*options, **texts):
+        for name, text in texts.items():
+            (tmp_path / f"{name}.yaml").write_text(text)
+        status = cli.main(["check", str(tmp_path), *options])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_every_fault_is_a_line_on_stderr(check):
+    status, out, err = check(a=FAULTY, b=WISH)
+    lines = err.splitlines()
+    assert status == 1 and "scenarios are fine" not in out
+    assert lines[0] == f"boomerang check: {len(lines) - 1} faults"
+    assert len(lines) > 10 and all(line.startswith("a.yaml:") for line in lines[1:])
+
+
+def test_one_fault_is_one_line(check):
+    status, _, err = check(b=WISH.replace("abandoned_product", "abandoned_produkt"))
+    assert status == 1
+    assert err == (
+        "boomerang check: b.yaml:13: cascade 1.template: there is no template 'abandoned_produkt'; "
+        "did you mean 'abandoned_product'?\n"
+    )
+
+
+def test_hints_are_told_and_are_faults_only_when_they_shall_be(check):
+    typo = WISH.replace("Product Added to Wishlist", "Product Added to Wishlists")
+    status, out, err = check(b=typo)
+    assert status == 0 and "1 scenarios are fine" in out
+    assert err.startswith("hint: b.yaml:7: absence.of: ")
+    status, _, err = check("--strict", b=typo)
+    assert status == 1 and "boomerang check: b.yaml:7:" in err
+
+
+def test_a_folder_without_scenarios_says_what_to_set(check):
+    status, _, err = check()
+    assert status == 1 and "BOOMERANG_SCENARIOS" in err
+
+
+def test_the_schema_is_printed_as_json(capsys):
+    assert cli.main(["check", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "A scenario of Boomerang"
