@@ -131,6 +131,7 @@ class Table(FencedTable):
         self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, inputs)
         self._steps, self._step_seconds = metrics.STEPS.labels(name), metrics.STEP_SECONDS.labels(name)
         self._decide_seconds = metrics.BUNDLE_CPU.labels(name)
+        self._on_step = None
         self._firing = Firing(self, OUTBOX.name)
 
     def _changelog_topic_name(self):
