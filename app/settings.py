@@ -60,6 +60,20 @@ class Settings:
         "", "secret token of that bot's own webhook, by which presses of buttons are believed", secret=True
     )
     telegram_api: str = setting("https://api.telegram.org", "address of the Bot API")
+    telegram_bots: str = setting(
+        "", "comma-separated SOURCE=TOKEN of the bots that customers write to, named as in BOOMERANG_CHATS", secret=True
+    )
+    vk_tokens: str = setting(
+        "",
+        "comma-separated SOURCE=KEY: access keys of the communities that customers write to, named as in BOOMERANG_CHATS",
+        secret=True,
+    )
+    vk_api: str = setting("https://api.vk.com", "address of VK's API")
+    whatsapp_token: str = setting(
+        "", "token of a system user for WhatsApp's Cloud API; empty: no WhatsApp", secret=True
+    )
+    whatsapp_number: str = setting("", "id of the business number (Phone number ID)")
+    whatsapp_api: str = setting("https://graph.facebook.com/v23.0", "address of the Cloud API with its version")
     slack_hooks: str = setting("", "comma-separated NAME=URL of Slack's incoming webhooks", secret=True)
     mattermost_hooks: str = setting("", "comma-separated NAME=URL of Mattermost's incoming webhooks", secret=True)
     webhook_hooks: str = setting("", "comma-separated NAME=URL of signed webhooks", secret=True)

@@ -29,6 +29,8 @@ class Rendered(NamedTuple):
     receipt_url: str = ""
     link: str = ""
     """Where a tap on a notification leads."""
+    customer: str = ""
+    """The customer's key, for channels that tell it to the shop's own programs or get it back with a receipt."""
 
     @property
     def bundled(self) -> bool:

@@ -10,7 +10,8 @@ from app.model.alert import Alert, Watch, Word
 from app.model.chat import Speaker
 from app.model.trigger import Content, Trigger
 from channels.alert import SIZES, TEMPLATE, card
-from channels.render import LOCALES, NAMES, SHORT, RenderError, Templates
+from channels.render import LOCALES, NAMES, OWN, SHORT, RenderError, Templates
+from channels.whatsapp_template import read
 
 EXAMPLE = Trigger(
     "0" * 32,
@@ -63,7 +64,7 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence
 
     `wanted` are the (channel, template) pairs of the scenarios, which must exist besides ours.
     """
-    templates = Templates(*folders, cpu=SYSTEM.cpu)
+    templates, wanted = Templates(*folders, cpu=SYSTEM.cpu), list(wanted)
     problems = templates.load()
     if problems:
         return problems
@@ -72,9 +73,29 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence
             trigger = msgspec.structs.replace(EXAMPLE, locale=locale)
             try:
                 shown = card(trigger, locale, 1_800.0, "https://shop.example", change=None, ref="", size=SIZES[0])
-                for channel in ("email", *SHORT) if name != TEMPLATE else ("email",):
+                for channel in _channels_of(name, wanted):
                     card_of = shown if name == TEMPLATE else None
-                    templates.render(name, trigger, "https://shop.example/u/token", card_of, channel=channel)
+                    texts = templates.render(name, trigger, "https://shop.example/u/token", card_of, channel=channel)
+                    problems += _unreadable(f"{locale}/{name}", channel, texts.text)
             except RenderError as error:
                 problems.append(str(error))
     return problems
+
+
+def _channels_of(name: str, wanted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The channels that a template is tried for: those whose parts need not be there always, and those that ask for it."""
+    if name == TEMPLATE:
+        return ("email",)
+    own = OWN if name in NAMES else {channel for channel, template in wanted if template == name and channel in OWN}
+    return ("email", *SHORT, *own)
+
+
+def _unreadable(name: str, channel: str, text: str) -> list[str]:
+    """What is wrong with the lines that WhatsApp's channel reads."""
+    if channel != "whatsapp":
+        return []
+    try:
+        read(text)
+    except ValueError as error:
+        return [f"template {name} for WhatsApp: {error}"]
+    return []

@@ -1,5 +1,6 @@
 """Incoming webhooks of chat servers: what those of Slack and Mattermost have in common. A name stands for each secret address."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from channels.pace import Pace, Pacing
 
 ANSWERED = frozenset({AlertState.TAKEN, AlertState.DISMISSED, AlertState.RESOLVED})
 """What is worth a message of its own where the first one cannot be edited."""
+
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,6 +32,19 @@ def named(items: Iterable[str], setting: str) -> dict[str, str]:
         if problem:
             raise ValueError(f"{setting}: {name}: {problem}")
         found[name] = url
+    return found
+
+
+def accounts(items: Iterable[str], setting: str) -> dict[str, str]:
+    """The accounts of a setting: `source=SECRET` each, named as in the file of chats. Raises ValueError that shows no secret."""
+    found: dict[str, str] = {}
+    for item in items:
+        source, equals, secret = item.partition("=")
+        if not equals or not secret or not _SOURCE.fullmatch(source) or source in found:
+            raise ValueError(
+                f"{setting} must look like source=...,other=...; each source once, named as in BOOMERANG_CHATS"
+            )
+        found[source] = secret
     return found
 
 

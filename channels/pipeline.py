@@ -152,6 +152,7 @@ class Render:
             locale,
             "" if cards else self._receipt_url(job.message_id, trigger, job.channel),
             texts.link,
+            trigger.customer,
         )
         return None
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels import email, mattermost, slack, telegram, webhook
+from channels import email, mattermost, slack, telegram, vk, webhook, whatsapp
 from channels.channel import Channel
 from channels.devbox import STANDS_IN_FOR, DevBox
 from channels.egress import Egress, networks, unusable
-from channels.hooks import named
+from channels.hooks import accounts, named
 from channels.rate import Rate
 from channels.sms import channel as sms
 from channels.sms.make import make as make_sms
@@ -35,6 +35,12 @@ class Options(NamedTuple):
     bounce_address: str = ""
     dkim_keys: Sequence[str] = ()
     dkim_domain: str = ""
+    telegram_bots: Sequence[str] = ()
+    vk_tokens: Sequence[str] = ()
+    vk_api: str = ""
+    whatsapp_token: str = ""
+    whatsapp_number: str = ""
+    whatsapp_api: str = ""
     sms_provider: str = ""
     sms_key: str = ""
     sms_from: str = ""
@@ -70,7 +76,8 @@ def _email(options: Options) -> Channel:
 
 
 def _telegram(options: Options) -> Channel | None:
-    if not options.telegram_token:
+    bots = accounts(options.telegram_bots, "BOOMERANG_TELEGRAM_BOTS")
+    if not options.telegram_token and not bots:
         return None
     return telegram.Telegram(
         token=options.telegram_token,
@@ -78,6 +85,7 @@ def _telegram(options: Options) -> Channel | None:
         egress=options.egress(),
         monotonic=options.monotonic,
         pace=options.pace,
+        bots=bots,
     )
 
 
@@ -102,6 +110,26 @@ def _webhook(options: Options) -> Channel | None:
     return webhook.Webhook(urls=urls, secrets=options.webhook_secrets, egress=options.egress(), now=options.now)
 
 
+def _vk(options: Options) -> Channel | None:
+    tokens = accounts(options.vk_tokens, "BOOMERANG_VK_TOKENS")
+    rates = {source: options.rate(vk.PER_SECOND) for source in tokens}
+    return vk.Vk(tokens=tokens, api=options.vk_api, egress=options.egress(), rates=rates) if tokens else None
+
+
+def _whatsapp(options: Options) -> Channel | None:
+    if not options.whatsapp_token and not options.whatsapp_number:
+        return None
+    return whatsapp.WhatsApp(
+        token=options.whatsapp_token,
+        number=options.whatsapp_number,
+        api=options.whatsapp_api,
+        egress=options.egress(),
+        rate=options.rate(whatsapp.PER_SECOND),
+        monotonic=options.monotonic,
+        pace=options.pace,
+    )
+
+
 def _sms(options: Options) -> Channel | None:
     return make_sms(
         provider=options.sms_provider,
@@ -121,6 +149,8 @@ CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     mattermost.NAME: _mattermost,
     webhook.NAME: _webhook,
     sms.NAME: _sms,
+    vk.NAME: _vk,
+    whatsapp.NAME: _whatsapp,
 }
 """Name of the channel (as scenarios write it) -> how it is made; None where the settings do not turn it on."""
 

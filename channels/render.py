@@ -25,9 +25,11 @@ LOCALES = ("en", "ru")
 NAMES = ("abandoned_cart", "abandoned_product", "abandoned_category", "abandoned_search")
 """Templates that come with the product; a scenario may name further ones that lie in the same folders."""
 
-SUBJECT, TEXT, HTML, SMS, PUSH = "subject.txt", "txt", "html", "sms.txt", "push.txt"
+SUBJECT, TEXT, HTML, SMS, PUSH, WHATSAPP = "subject.txt", "txt", "html", "sms.txt", "push.txt", "whatsapp.txt"
 SHORT = {"sms": SMS, "webpush": PUSH, "fcm": PUSH}
 """Channels that show a part of their own instead of the long text."""
+OWN = {"whatsapp": WHATSAPP}
+"""Channels whose part stands for nothing else, line by line: what has none cannot go out there."""
 
 MOST_OUTPUT = 512 * 1024
 """Characters of a rendered part."""
@@ -99,7 +101,7 @@ class Templates:
                     except RenderError as error:
                         problems.append(str(error))
                         break
-                for part in (TEXT, SMS, PUSH):
+                for part in (TEXT, SMS, PUSH, WHATSAPP):
                     try:
                         self._part(name, locale, part)
                     except RenderError as error:
@@ -146,14 +148,16 @@ class Templates:
         values = {**self._context(trigger, locale, unsubscribe), "alert": as_values(card)}
         plain = formats.plain(values)
         link = str(values["link"])
-        short = channel in SHORT and card is None
-        wanted = (SUBJECT, SHORT[channel]) if short else (SUBJECT, HTML, TEXT)
-        parts = {part: self._part(name, locale, part, needed=part in (SUBJECT, HTML)) for part in wanted}
+        own = (SHORT | OWN).get(channel, "") if card is None else ""
+        wanted = (SUBJECT, own) if own else (SUBJECT, HTML, TEXT)
+        needed = (SUBJECT, HTML, *OWN.values())
+        parts = {part: self._part(name, locale, part, needed=part in needed) for part in wanted}
         self._env.begin(seconds)  # compiling, which happens once, is not counted
         subject = " ".join(self._run(parts[SUBJECT], plain).split())[:200]
-        if short:
-            text = self._run(parts[SHORT[channel]], plain) or _fallback(subject, link, channel)
-            return Texts(subject, " ".join(text.split())[:MOST_SHORT], "", link)
+        if own:
+            text = self._run(parts[own], plain)
+            text = text if channel in OWN else " ".join((text or _fallback(subject, link, channel)).split())
+            return Texts(subject, text[:MOST_SHORT], "", link)
         html = self._run(parts[HTML], values)
         return Texts(subject, self._run(parts[TEXT], plain) or text_of(html), html, link)
 

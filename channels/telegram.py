@@ -4,7 +4,7 @@ Alerts are HTML: everything that comes from outside is escaped. A press of a but
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -26,12 +26,18 @@ from channels.channel import (
 from channels.egress import Egress, Reply, unusable
 from channels.formats import known_host
 from channels.pace import Pace, Pacing
+from channels.rate import Rate
+from channels.unseen import plain
 
 NAME = "telegram"
 MOST_TEXT = 4_096
 """UTF-16 units of a message, markup not counted."""
 EVERY, EVERY_GROUP = 1.0, 3.0
 """Seconds between two messages to a person, and to a group (20 a minute)."""
+PER_SECOND = 25.0
+"""Messages of one bot to customers; Telegram takes about 30."""
+TEAM = ""
+"""The source that stands for the team's own bot."""
 DIGEST = 24
 """Alerts in one digest: its buttons must fit below it."""
 
@@ -75,23 +81,40 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Telegram:
-    """The channel. Addresses are chat ids. Raises ValueError for a token or an address of the API that cannot be used."""
+    """The channel. Addresses of the team are chat ids, those of customers `source:id`: the bot that they have written to, and who.
+
+    `token` is the team's bot ("" for none), `bots`: source -> token. Raises ValueError for a token or an API that cannot be used.
+    """
 
     name = NAME
     workers = 32
     shows = frozenset(AlertState)
 
     def __init__(
-        self, *, token: str, api: str, egress: Egress, monotonic: Callable[[], float], pace: float = 1.0
+        self,
+        *,
+        token: str,
+        api: str,
+        egress: Egress,
+        monotonic: Callable[[], float],
+        pace: float = 1.0,
+        bots: Mapping[str, str] | None = None,
     ) -> None:
-        if not _TOKEN.fullmatch(token):
+        if (token or not bots) and not _TOKEN.fullmatch(token):
             raise ValueError("BOOMERANG_TELEGRAM_TOKEN must look like 123456:ABC..., as @BotFather gives it")
+        for source, one in (bots or {}).items():
+            if not _TOKEN.fullmatch(one):
+                raise ValueError(
+                    f"BOOMERANG_TELEGRAM_BOTS: {source}: must look like 123456:ABC..., as @BotFather gives it"
+                )
         problem = unusable(api)
         if problem:
             raise ValueError(f"BOOMERANG_TELEGRAM_API: {problem}")
-        self._base = f"{api.rstrip('/')}/bot{token}/"
+        tokens = {**({TEAM: token} if token else {}), **(bots or {})}
+        self._bases = {source: f"{api.rstrip('/')}/bot{one}/" for source, one in tokens.items()}
+        self._rates = {source: Rate(PER_SECOND / pace, monotonic) for source in bots or {}}
         self._egress = egress
-        self._suspect = False
+        self._suspects: set[str] = set()
         self._pacing = Pacing(
             lambda chat: Pace(pace * (EVERY_GROUP if chat.startswith(("-", "@")) else EVERY), together=DIGEST),
             self._hand,
@@ -107,7 +130,12 @@ class Telegram:
 
     def usable(self, address: str) -> str:
         """What is wrong with a chat's id; an empty text if it can be one."""
-        return "" if _CHAT.fullmatch(address) else "not a chat id of Telegram, which is a number or @name"
+        source, chat = _split(address)
+        if not _CHAT.fullmatch(chat) or (source != TEAM and not chat.isdigit()):
+            return "not a chat id of Telegram, which is a number or @name"
+        if source in self._bases:
+            return ""
+        return "no bot of that name is in BOOMERANG_TELEGRAM_BOTS" if source else "BOOMERANG_TELEGRAM_TOKEN is not set"
 
     def units(self, message: Rendered) -> int:
         """One: it has no price by length."""
@@ -119,31 +147,40 @@ class Telegram:
         problem = self.usable(message.address)
         if problem:
             return Rejected(problem, suppress=False)
-        return await self._pacing.speak(message.address, message, irreversible)
+        rate = self._rates.get(_split(message.address)[0])
+        later = await rate.turn() if rate is not None else None
+        return later or await self._pacing.speak(message.address, message, irreversible)
 
-    async def _hand(self, chat: str, messages: Sequence[Rendered], irreversible: Irreversible) -> Answer:
-        if self._suspect:
-            answer = await self._ask("getMe", {}, _nothing)
+    async def _hand(self, address: str, messages: Sequence[Rendered], irreversible: Irreversible) -> Answer:
+        source, chat = _split(address)
+        if source in self._suspects:
+            answer = await self._ask(source, "getMe", {}, _nothing)
             if not isinstance(answer, Sent):
                 return answer if isinstance(answer, Misconfigured) else Down(None, "getMe is not answered")
-            self._suspect = False
+            self._suspects.discard(source)
         method, body = _request(chat, messages)
-        answer = await self._ask(method, body, irreversible)
+        answer = await self._ask(source, method, body, irreversible)
         if isinstance(answer, Misconfigured):
-            self._suspect = True
+            self._suspects.add(source)
         if isinstance(answer, Sent) and len(messages) > 1:
             return Sent(f"{answer.provider_id}:digest")
         return answer
 
-    async def _ask(self, method: str, body: dict[str, Any], irreversible: Irreversible) -> Answer:
+    async def _ask(self, source: str, method: str, body: dict[str, Any], irreversible: Irreversible) -> Answer:
         headers = {"Content-Type": "application/json"}
-        reply = await self._egress.ask(self._base + method, _encode(body), headers, irreversible)
+        reply = await self._egress.ask(self._bases[source] + method, _encode(body), headers, irreversible)
         if not isinstance(reply, Reply):
             return reply
         answer, moved_to = meaning(reply, str(body.get("chat_id", "")))
         if moved_to and "message_id" not in body:  # a group became a supergroup: nobody has got the message yet
-            return await self._ask(method, {**body, "chat_id": moved_to}, _nothing)
+            return await self._ask(source, method, {**body, "chat_id": moved_to}, _nothing)
         return answer
+
+
+def _split(address: str) -> tuple[str, str]:
+    """The bot's source and the chat."""
+    source, colon, chat = address.partition(":")
+    return (source, chat) if colon else (TEAM, address)
 
 
 async def _nothing() -> None:
@@ -166,7 +203,7 @@ def meaning(reply: Reply, chat: str) -> tuple[Answer, str]:
     if reply.status >= 500:
         return (Retry(reply.after, told) if reply.status == 503 else Ambiguous(told)), ""
     if reply.status in (401, 404):
-        return Misconfigured(f"{told}: BOOMERANG_TELEGRAM_TOKEN is not one of a bot"), ""
+        return Misconfigured(f"{told}: BOOMERANG_TELEGRAM_TOKEN or BOOMERANG_TELEGRAM_BOTS: not the token of a bot"), ""
     if parameters.migrate_to_chat_id:
         return Rejected(told, suppress=True), str(parameters.migrate_to_chat_id)
     if "message is not modified" in response.description:
@@ -177,7 +214,9 @@ def meaning(reply: Reply, chat: str) -> tuple[Answer, str]:
 
 def _request(chat: str, messages: Sequence[Rendered]) -> tuple[str, dict[str, Any]]:
     """Method and body for one message, or for a digest of several."""
-    common = {"chat_id": chat, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True}}
+    common: dict[str, Any] = {"chat_id": chat, "parse_mode": "HTML"}
+    if messages[0].cards:
+        common = {**common, "link_preview_options": {"is_disabled": True}}
     if len(messages) > 1:
         return "sendMessage", {**common, "text": _digest(messages), "reply_markup": _digest_keyboard(messages)}
     message = messages[0]
@@ -224,7 +263,7 @@ def _line(card: Card) -> str:
 
 
 def _plain(message: Rendered) -> str:
-    text = message.text.strip() or message.subject
+    text = plain(message.text) or plain(message.subject)
     while visible(escape(text)) > MOST_TEXT:
         text = text[: len(text) // 2]
     return escape(text)

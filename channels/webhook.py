@@ -12,6 +12,7 @@ import msgspec
 from app.model.alert import AlertState
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused
+from channels.unseen import plain
 
 NAME = "webhook"
 _PREFIX = "whsec_"
@@ -45,10 +46,13 @@ def signature(signing: Sequence[bytes], message_id: str, at: int, body: bytes) -
 
 
 class Webhook:
-    """The channel. `urls`: name -> address; addresses of messages are the names. Raises ValueError without a signing key."""
+    """The channel. `urls`: name -> address; addresses of messages are the names, of those to customers `name:customer`.
+
+    Raises ValueError without a signing key.
+    """
 
     name = NAME
-    workers = 16
+    workers = 128
     shows = frozenset(AlertState)
 
     def __init__(
@@ -70,7 +74,7 @@ class Webhook:
 
     def usable(self, address: str) -> str:
         """What is wrong with the name of a hook; an empty text if there is one of that name."""
-        return "" if address in self._urls else "no hook of that name is in BOOMERANG_WEBHOOK_HOOKS"
+        return "" if _hook(address) in self._urls else f"no hook {_hook(address)[:40]!r} is in BOOMERANG_WEBHOOK_HOOKS"
 
     def units(self, message: Rendered) -> int:
         """One: it has no price by length."""
@@ -89,10 +93,15 @@ class Webhook:
             "webhook-timestamp": str(at),
             "webhook-signature": signature(self._keys, message.message_id, at, content),
         }
-        reply = await self._egress.ask(self._urls[message.address], content, headers, irreversible)
+        reply = await self._egress.ask(self._urls[_hook(message.address)], content, headers, irreversible)
         if not isinstance(reply, Reply):
             return reply
         return refused(reply) or Sent()
+
+
+def _hook(address: str) -> str:
+    """The hook of an address, which may say for whom the message is."""
+    return address.partition(":")[0]
 
 
 def body(message: Rendered) -> dict[str, Any]:
@@ -103,7 +112,17 @@ def body(message: Rendered) -> dict[str, Any]:
         "scenario": message.scenario,
     }
     if not message.cards:
-        data = {**common, "subject": message.subject, "text": message.text}
+        data = {
+            **common,
+            "customer": message.customer,
+            "name": message.name,
+            "locale": message.locale,
+            "subject": message.subject,
+            "text": plain(message.text),
+            "link": message.link,
+            "unsubscribe": message.unsubscribe,
+            "receipt_url": message.receipt_url,
+        }
         return {"type": "message", "timestamp": message.at, "data": data}
     card = message.cards[0]
     data = {

@@ -7,7 +7,8 @@ import msgspec
 
 from channels.channel import Answer, Misconfigured, Rejected, Sent
 from channels.egress import Reply
-from channels.sms.carrier import Call, ShortMessage, base, by_status, credential
+from channels.sms.carrier import Call, ShortMessage, base, credential
+from channels.statuses import by_status
 
 API = "https://gate.smsaero.ru"
 _REFUSED = 6

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from channels.channel import Ambiguous, Answer, Irreversible, Misconfigured, Rejected, Retry
+from channels.channel import Answer, Irreversible
 from channels.egress import Egress, Reply, unusable
 
 
@@ -81,22 +81,6 @@ class OverHttp:
 def form(values: Mapping[str, str]) -> bytes:
     """A form's body; empty values are left out."""
     return urlencode({name: value for name, value in values.items() if value}).encode()
-
-
-def by_status(reply: Reply, setting: str) -> Answer:
-    """What a status means where the body says no more. `setting` names what to mend. 2xx without what it should hold is a riddle.
-
-    5xx other than 503 may come from something between us and a provider who has the message.
-    """
-    match reply.status:
-        case 401 | 402 | 403 | 404 | 405:
-            return Misconfigured(f"{reply}: see {setting}")
-        case 408 | 425 | 429 | 503:
-            return Retry(reply.after, str(reply))
-        case status if 200 <= status < 300 or status >= 500:
-            return Ambiguous(str(reply))
-        case _:
-            return Rejected(str(reply), suppress=False)
 
 
 def base(api: str, default: str) -> str:

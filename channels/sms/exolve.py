@@ -4,7 +4,8 @@ import msgspec
 
 from channels.channel import Answer, Rejected, Sent
 from channels.egress import Reply
-from channels.sms.carrier import Call, ShortMessage, base, by_status, credential
+from channels.sms.carrier import Call, ShortMessage, base, credential
+from channels.statuses import by_status
 
 API = "https://api.exolve.ru"
 

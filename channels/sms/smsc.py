@@ -4,7 +4,8 @@ import msgspec
 
 from channels.channel import Answer, Misconfigured, Rejected, Retry, Sent
 from channels.egress import Reply
-from channels.sms.carrier import Call, ShortMessage, base, by_status, credential, form
+from channels.sms.carrier import Call, ShortMessage, base, credential, form
+from channels.statuses import by_status
 
 API = "https://smsc.ru"
 BUSY_SECONDS = 60.0

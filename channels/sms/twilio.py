@@ -7,7 +7,8 @@ import msgspec
 
 from channels.channel import Answer, Misconfigured, Rejected, Retry, Sent
 from channels.egress import Reply
-from channels.sms.carrier import Call, ShortMessage, base, by_status, credential, form
+from channels.sms.carrier import Call, ShortMessage, base, credential, form
+from channels.statuses import by_status
 
 API = "https://api.twilio.com"
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")

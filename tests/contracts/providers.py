@@ -16,6 +16,7 @@ from channels.channel import Channel, Rendered
 from channels.registry import CHANNELS, Options, make_channels
 from tests.channels.gateways import GATEWAYS
 from tests.channels.hooks import hook
+from tests.channels.messengers import VK_ANSWERS, WHATSAPP_ANSWERS, check_vk, check_whatsapp
 from tests.channels.relays import relay
 
 MESSAGE = Rendered(
@@ -160,16 +161,19 @@ def _telegram(text):
     return json.dumps(text).encode()
 
 
-telegram = served(
-    "telegram",
-    an_alert("-100200300"),
-    ("", "0", "12a", "@x", "1;2", "../getMe", "-", "9" * 30),
+TELEGRAM_ANSWERS = (
     {
         "fine": (200, {}, _telegram({"ok": True, "result": {"message_id": 7}})),
         "busy": (429, {}, _telegram({"ok": False, "parameters": {"retry_after": 3}, "description": "Too Many Requests"})),
         "refuses": (400, {}, _telegram({"ok": False, "description": "Bad Request: message is too long"})),
         "dead_address": (403, {}, _telegram({"ok": False, "description": "Forbidden: bot was kicked from the group chat"})),
-    },
+    }
+)  # fmt: skip
+telegram = served(
+    "telegram",
+    an_alert("-100200300"),
+    ("", "0", "12a", "@x", "1;2", "../getMe", "-", "9" * 30),
+    TELEGRAM_ANSWERS,
     lambda request: request.body.count(b'"t:'),
     telegram_token=lambda url: "12345:secret-secret",
     telegram_api=lambda url: url,
@@ -216,6 +220,29 @@ def _sms(provider):
     )  # fmt: skip
 
 
+WORDS = "template: cart\nlanguage: en\nbody: Anna"
+whatsapp = served(
+    "whatsapp", SHORT._replace(text=WORDS, customer="u1"), NUMBERS, WHATSAPP_ANSWERS, lambda request: 1, check_whatsapp,
+    whatsapp_token="whatsapp-secret-token", whatsapp_number="106540352242922", whatsapp_api=lambda url: f"{url}/v23.0",
+)  # fmt: skip
+vk = served(
+    "vk", MESSAGE._replace(address="club:162342"), ("", "162342", "club:", "club:0", "other:1", "club:1,2", "club:1\r\n"),
+    VK_ANSWERS, lambda request: 1, check_vk,
+    vk_tokens=lambda url: ("club=vk1.a.secret-secret-secret",), vk_api=lambda url: url,
+)  # fmt: skip
+telegram_bot = served(
+    "telegram", MESSAGE._replace(address="shop:4815"), ("", "4815", "shop:", "shop:-100", "shop:@name", "other:1", "shop:1:2"),
+    TELEGRAM_ANSWERS, lambda request: 1,
+    telegram_bots=lambda url: ("shop=12345:secret-secret",), telegram_api=lambda url: url,
+)  # fmt: skip
+customers = served(
+    "webhook", MESSAGE._replace(address="customers:u1", customer="u1"), ("", "u1", "other:u1", "https://127.0.0.1/"),
+    ANSWERS, lambda request: 1,
+    webhook_hooks=lambda url: (f"customers={url}/hook",),
+    webhook_secrets=lambda url: ("whsec_" + "QUJD" * 8,),
+)  # fmt: skip
+
+
 def check_dev_inbox(request):
     assert request.path == "/api/inbox/messages" and request.headers["authorization"] == "Bearer dev-token"
     wanted = {"channel", "to", "subject", "text", "scenario", "trigger_id", "message_id", "unsubscribe", "units"}
@@ -227,7 +254,11 @@ PROVIDERS = {
     "telegram": telegram,
     "slack": slack,
     "mattermost": mattermost,
+    "telegram:bot of customers": telegram_bot,
     "webhook": webhook,
+    "webhook:customers": customers,
+    "whatsapp": whatsapp,
+    "vk": vk,
     "sms:dev inbox": served(
         "sms",
         SHORT,
