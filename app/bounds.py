@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 PREFIX = "BOOMERANG_"
+MOST_TOKENS, LONGEST_NAME = 20, 40
+"""Names of tokens are labels of a metric."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 BETWEEN: dict[str, tuple[float, float]] = {
     "partitions": (1, 512),
@@ -64,8 +66,17 @@ def verify(settings: "Settings") -> None:
         kind, colon, key = item.partition(":")
         fine = kind in ("browser", "server") and bool(colon and key)
         _need(fine, "write_keys", "must look like browser:KEY,server:KEY")
+    _need(_are_days(settings), "token_expiries", "must look like whatsapp=2027-01-31,vk=2027-05-01")
     fine = all("=" in item for item in split(settings.otlp_headers))
     _need(fine, "otlp_headers", "must look like name=value,other=value")
+
+
+def _are_days(settings: "Settings") -> bool:
+    try:
+        names = list(settings.token_ends)
+    except ValueError:
+        return False
+    return all(name.isidentifier() and len(name) <= LONGEST_NAME for name in names) and len(names) <= MOST_TOKENS
 
 
 def _need(condition: bool, name: str, text: str) -> None:

@@ -231,12 +231,14 @@ async def _smtp(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 async def _certificates(settings: Settings, clock: Clock) -> list[Finding]:
+    now = clock.now()
+    found = [_expiry(f"{name} token", at, now) for name, at in settings.token_ends.items()]
     if not settings.kafka_cafile:
-        return []
+        return found
     at = expiry_of(settings.kafka_cafile)
     if at is None:
-        return [_bad("kafka certificate", f"{settings.kafka_cafile} holds none that can be read")]
-    return [_expiry("kafka certificate", at, clock.now())]
+        return [*found, _bad("kafka certificate", f"{settings.kafka_cafile} holds none that can be read")]
+    return [*found, _expiry("kafka certificate", at, now)]
 
 
 def _expiry(what: str, at: float, now: float) -> Finding:

@@ -6,6 +6,7 @@ Each is an environment variable `BOOMERANG_<NAME>`; `boomerang settings` prints 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,10 @@ class Settings:
         "INFO", "DEBUG, INFO, WARNING or ERROR; SIGUSR1 and SIGUSR2 change it in a running process"
     )
     log_format: str = setting("plain", "plain, or json: one object a line")
+    token_expiries: str = setting(
+        "",
+        "comma-separated name=2027-01-31: on which day (UTC) a provider's token or key ends; an alert reminds two weeks before",
+    )
     otlp: str = setting(
         "", "base address of an OpenTelemetry collector (http://host:4318) that takes traces; empty: none are made"
     )
@@ -208,6 +213,12 @@ class Settings:
     def write_keys_by_key(self) -> dict[str, str]:
         """Write key -> kind (`browser` or `server`)."""
         return {key: kind for kind, key in (item.split(":", 1) for item in split(self.write_keys))}
+
+    @property
+    def token_ends(self) -> dict[str, float]:
+        """When tokens end that a person has written down: name -> epoch seconds. Raises ValueError."""
+        items = (item.split("=", 1) for item in split(self.token_expiries))
+        return {name: datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for name, day in items}
 
     @property
     def otlp_headers_by_name(self) -> dict[str, str]:

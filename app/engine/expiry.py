@@ -1,4 +1,7 @@
-"""When the certificates expire that connections of ours stand on, as metrics: an expired one ends the night's sleep."""
+"""When certificates and tokens expire that connections of ours stand on, as metrics: an expired one ends the night's sleep.
+
+Most providers do not tell when a token ends; `BOOMERANG_TOKEN_EXPIRIES` does, once somebody has written it down.
+"""
 
 import ssl
 from pathlib import Path
@@ -18,8 +21,10 @@ def expiry_of(cafile: str) -> float | None:
 
 
 def note_expiries(settings: Settings) -> None:
-    """Set the metric for each certificate file of the settings."""
+    """Set the metric for each certificate file and each token of the settings."""
+    for name, at in settings.token_ends.items():
+        metrics.CREDENTIAL_EXPIRY.labels(name).set(at)
     for name, file in (("kafka_ca", settings.kafka_cafile),):
-        at = expiry_of(file) if file else None
-        if at is not None:
-            metrics.CREDENTIAL_EXPIRY.labels(name).set(at)
+        ends = expiry_of(file) if file else None
+        if ends is not None:
+            metrics.CREDENTIAL_EXPIRY.labels(name).set(ends)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clock import SYSTEM
+from app.clock import SYSTEM, moment
 from app.doctor import EXAMINATIONS, Verdict, findings
 from app.engine.provision import provision
 from tests.app.test_metrics import certificate
@@ -39,10 +39,12 @@ async def test_every_bad_thing_is_told_and_what_to_do_about_it(make_settings, tm
         sql=f"sqlite:///{tmp_path}/file/journal.sqlite",
         scenarios=tmp_path / "scenarios",
         kafka_cafile=str(tmp_path / "old.pem"),
+        token_expiries=f"whatsapp={moment(SYSTEM.now() + 5 * 86_400):%Y-%m-%d},vk=2020-01-31",
     )
     found = await examined(settings)
     bad = {finding.what for finding in found.values() if finding.verdict is Verdict.BAD}
-    assert bad - {"disk"} == {"scenarios", "topics", "redis", "smtp", "journal"}
+    assert bad - {"disk"} == {"scenarios", "topics", "redis", "smtp", "journal", "vk token"}
+    assert found["whatsapp token"].verdict is Verdict.DOUBTFUL
     assert "boomerang topics --create" in found["topics"].text
     assert "BOOMERANG_REDIS" in found["redis"].text
     assert "BOOMERANG_SMTP" in found["smtp"].text

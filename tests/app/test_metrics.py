@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from app import metrics
-from app.engine.expiry import expiry_of
+from app.engine.expiry import expiry_of, note_expiries
 from app.metrics import SIZES, Spread, Tally
+from app.settings import load
 
 FAMILY = re.compile(r"^# TYPE (\S+)", re.MULTILINE)
 
@@ -111,3 +112,11 @@ def test_a_file_without_a_certificate_expires_never(tmp_path, text):
     (tmp_path / "ca.pem").write_text(text)
     assert expiry_of(str(tmp_path / "ca.pem")) is None
     assert expiry_of(str(tmp_path / "absent.pem")) is None
+
+
+def test_the_end_of_a_token_that_a_person_has_written_down_is_told():
+    note_expiries(load({}, token_expiries="whatsapp=2027-01-31"))
+    (sample,) = (
+        sample for sample in metrics.CREDENTIAL_EXPIRY.collect()[0].samples if sample.labels["credential"] == "whatsapp"
+    )
+    assert sample.value == 1_801_353_600

@@ -51,6 +51,12 @@ def test_a_childs_environment_has_none_of_our_own_variables_left(monkeypatch):
         ("WRITE_KEYS", "guest:abc", "browser:KEY,server:KEY"),
         ("RESPECT_DNT", "perhaps", "is not yes or no"),
         ("KAFKA_SECURITY", "TLS", "KAFKA_SECURITY must be"),
+        ("TRACE_SHARE", "1.5", "between 0 and 1"),
+        ("OTLP", "host:4318", "must begin with https:// or http://"),
+        ("OTLP_HEADERS", "secret", "name=value"),
+        ("TOKEN_EXPIRIES", "whatsapp", "whatsapp=2027-01-31"),
+        ("TOKEN_EXPIRIES", "whatsapp=soon", "whatsapp=2027-01-31"),
+        ("TOKEN_EXPIRIES", "what is it=2027-01-31", "whatsapp=2027-01-31"),
         ("COLLECTER_PORT", "8000", "is not a setting"),
     ],
 )
