@@ -10,7 +10,7 @@ from app.model.journal import StoredLine
 from app.web.console.html import Html, customer_link, el, join, page
 
 _TILES = (
-    ("events", "Events", "since this page's feed began"),
+    ("events", "Events a second", "now"),
     ("triggers", "Triggers", "last 24 hours"),
     ("sent", "Sent", "last 24 hours"),
     ("held", "Held back", "last 24 hours"),

@@ -98,7 +98,8 @@
       const cell = document.getElementById("count-" + name);
       if (cell) cell.textContent = number.format(value);
     }
-    document.getElementById("note-events").textContent = `${number.format(data.rate)} a second`;
+    document.getElementById("count-events").textContent = number.format(data.rate);
+    document.getElementById("note-events").textContent = `now; ${number.format(data.counts.events)} while somebody looked`;
   });
   source.onerror = () => say("connection lost, trying again", "off");
 })();
