@@ -22,6 +22,7 @@ from app.model.receipt import Receipt
 from app.topics import CHAT, DIALOGS, OUTBOX, partition_of
 from tables.bounds import IDENTIFIER, TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Profile
+from tables.dialog import depart
 from tables.step import Batch, Record, Step
 from tables.talk import BEGINS
 
@@ -127,6 +128,7 @@ class Chat:
         home = _home_of(key, row, user_id)
         if home:
             step.wake(key, None)
+            depart(row.dialogs, key)
             self._link(step, home, Move(key, home, _pack(row), at))
             self._journal(step, JournalLine(at, key, Reason.MOVED_AWAY, detail={"owner": home}))
             step.put(key, Pointer(home))
@@ -137,8 +139,13 @@ class Chat:
             wake = self.wake_of(row) if row.armed is not None else out.wake_at
             if wake is not None:
                 step.wake(key, wake)
-        for outgoing in (*out.fired, *out.updates):
-            step.send(OUTBOX.name, key, encode_json(outgoing))
+        for trigger in out.fired:
+            step.send(OUTBOX.name, key, encode_json(trigger))
+        for update in out.updates:
+            home = update.customer
+            step.send(
+                OUTBOX.name, home, encode_json(update), None if home == key else partition_of(home, self._partitions)
+            )
         for claim in out.claims:
             self._link(step, claim.alias, claim)
         for release in out.releases:

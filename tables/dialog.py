@@ -26,6 +26,8 @@ KEEP_QUIET = 30 * 86_400.0
 """Seconds after which a dialog that nobody closed, and in which nothing happens, is forgotten."""
 SEEN = 8
 DIGEST = 8
+HOMES = 3
+"""Keys that an alert remembers: a messenger's, a phone's or an address's, and the user's."""
 Episodes = dict[Watch, tuple[str, tuple[float, float] | None]]
 """Watch -> what its present episode hangs on, and its clock as `Dialog.running` gives it."""
 
@@ -51,6 +53,8 @@ class LiveAlert(msgspec.Struct, array_like=True, gc=False):
     returned_at: float = 0.0
     told: list[str] | None = None
     """Who has been told: members, "" for the team."""
+    homes: list[str] | None = None
+    """Keys that the customer had when messages went out: the ledger knows those there."""
 
     @property
     def live(self) -> bool:
@@ -201,3 +205,11 @@ def merge(owner: list[Dialog] | None, alias: list[Dialog] | None) -> list[Dialog
         if other is None or item.changed_at >= other.changed_at:
             both[item.key] = item
     return sorted(both.values(), key=lambda item: item.changed_at)
+
+
+def depart(dialogs: list[Dialog] | None, key: str) -> None:
+    """The dialogs leave the customer key `key` for another: whoever has been told of their alerts is found there later."""
+    for dialog in dialogs or ():
+        live = dialog.alert
+        if live is not None and live.live and live.steps and key not in (live.homes or ()):
+            live.homes = [*(live.homes or ()), key][-HOMES:]

@@ -39,6 +39,8 @@ class Engine:
         self.cancels: list[Cancel] = []
         self.erasures: list[Erasure] = []
         self.updates: list[AlertUpdate] = []
+        self.told: set[tuple[int, str]] = set()
+        """Partition and id of the messages whose changes were published."""
         self.board = {}
         """Dialog -> its row."""
         self.journal = []
@@ -191,6 +193,8 @@ class Engine:
             outgoing = decode_outgoing(output.value)
             kinds = {Trigger: self.triggers, Cancel: self.cancels, AlertUpdate: self.updates, Erasure: self.erasures}
             kinds[type(outgoing)].append(outgoing)
+            if isinstance(outgoing, AlertUpdate):
+                self.told.add((number if output.partition is None else output.partition, outgoing.trigger_id))
             if self.delivers and isinstance(outgoing, Trigger):
                 self._queue.append((RECEIPTS.name, number, output.key, encode_json(self._sent(outgoing, Outcome.SENT))))
         elif output.topic == JOURNAL.name:

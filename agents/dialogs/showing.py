@@ -87,12 +87,13 @@ def message(
 
 
 def updates(matter: Matter, dialog: Dialog, live: LiveAlert, staff: Staff, reason: Reason) -> list[AlertUpdate]:
-    """The change of an alert, once for each message that shows it."""
+    """The change of an alert, once for each message that shows it, wherever its customer was at home when it went out."""
     shown = alert_of(dialog, live, matter.customer, staff)
+    homes = dict.fromkeys((matter.key, *(live.homes or ())))
     return [
         AlertUpdate(
             message_of(live.alert_id, step),
-            matter.key,
+            home,
             live.alert_id,
             live.state,
             reason,
@@ -103,6 +104,7 @@ def updates(matter: Matter, dialog: Dialog, live: LiveAlert, staff: Staff, reaso
             live.until,
             shown,
         )
+        for home in homes
         for step in range(live.steps)
     ]
 

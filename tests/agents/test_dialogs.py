@@ -10,6 +10,7 @@ from app.model.alert import AlertState, Watch
 from app.model.chat import ChatKind, DialogStatus, Speaker
 from app.model.reasons import Reason
 from app.model.team import Member, Team
+from app.topics import partition_of
 from tables.customer import Customer, Pointer
 from tables.hours import BusinessHours
 from tests.driver import BUILT_IN, DAY, HOUR, MINUTE, Engine
@@ -658,6 +659,23 @@ def test_a_client_who_writes_after_the_closing_waits_from_that_word_on_whatever_
     assert dialog.status is DialogStatus.OPEN
     assert (dialog.asked_at, dialog.opened_at, dialog.run_at) == (closed + MINUTE,) * 3
     assert (dialog.wait_spent, dialog.work_spent) == (0.0, 0.0)
+
+
+def test_messages_of_an_alert_are_changed_where_they_lie_though_the_client_is_known_by_another_key_since():
+    shop = room(partitions=16)
+    talk(shop)
+    shop.wait(HOUR)
+    told = {trigger.trigger_id for trigger in shop.triggers if trigger.scenario == "abandoned_dialog"}
+    assert {trigger.customer for trigger in shop.triggers} == {CLIENT}
+    shop.told.clear()
+    shop.chat(ChatKind.ASSIGNED, manager="777", phone="+15550001")
+    shop.subscriber("u1", phone="+15550001")
+    assert shop.customer("u1").dialogs
+    places = {partition_of(key, 16) for key in (CLIENT, "phone:+15550001", "u1")}
+    assert len(places) == 3
+    shop.asks(phone="+15550001")
+    assert {(partition_of(CLIENT, 16), name) for name in told} <= shop.told
+    assert {place for place, _ in shop.told} <= places
 
 
 def test_an_alert_without_an_address_stands_on_the_board():
