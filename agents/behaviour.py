@@ -17,7 +17,7 @@ from agents.decision import Decision
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.staff import Staff
 from agents.links import Links
-from agents.receipts import REFUSALS
+from agents.receipts import REFUSALS, scenario_of
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
@@ -249,6 +249,7 @@ class Behaviour:
         if type(row) is not Customer:
             return
         receipt.customer = key
+        receipt.scenario = receipt.scenario or scenario_of(row, receipt.trigger_id)
         self.receipts[self._decider.known(receipt.scenario), receipt.outcome.value] += 1
         decision = self._decider.on_receipt(key, row, receipt)
         step.touch(key)

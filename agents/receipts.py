@@ -40,3 +40,9 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         consent = Permission(False, receipt.at, receipt.outcome.value)
         withdrawn = set_consent(customer, receipt.channel, consent)
     return [line], withdrawn
+
+
+def scenario_of(customer: Customer, trigger_id: str) -> str:
+    """The scenario of a trigger, for a receipt that does not name it; "" where the customer's state does not know it any more."""
+    known = (*(customer.open or ()), *(customer.sends or ()))
+    return next((item.scenario for item in known if item.trigger_id == trigger_id), "")

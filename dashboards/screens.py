@@ -220,6 +220,20 @@ DELIVERY = Screen(
             ),
         ),
         Row(
+            "What became of them",
+            (
+                Panel("Receipts", "What providers and customers told, per minute; each kind counts once a message.", "short",
+                      (q("60 * sum by (channel, outcome) (rate(boomerang_message_receipts_total{$J}[$I]))", "{{channel}} {{outcome}}"),),
+                      stacked=True),
+                Panel("Links and opens", "Requests per minute by who made them: persons, robots by their sign, and links that lead nowhere.",
+                      "short", (q("60 * sum by (kind, verdict) (rate(boomerang_tracked_requests_total{$J}[$I]))", "{{kind}} {{verdict}}"),)),
+                Panel("Reports of providers", "Per minute by what became of them; those that were not genuine by their verdict.", "short",
+                      (q("60 * sum by (provider, outcome) (rate(boomerang_receipt_reports_total{$J}[$I]))", "{{provider}} {{outcome}}"),
+                       q("60 * sum by (provider, verdict) (rate(boomerang_receipt_unauthentic_requests_total{$J}[$I]))",
+                         "{{provider}} {{verdict}}"))),
+            ),
+        ),
+        Row(
             "Providers",
             (
                 Panel("Time of an attempt", "One attempt at the provider.", "s", quantiles("boomerang_provider_seconds", "channel")),
@@ -232,8 +246,10 @@ DELIVERY = Screen(
                 Panel("Certificates and tokens", "Time until they expire.", "s",
                       (q("min by (credential) (boomerang_credential_expiry_timestamp_seconds{$J}) - time()", "{{credential}}"),),
                       alerts=("BoomerangCredentialExpiring",)),
-                Panel("The second guard", "Questions that Redis did not answer, per second; the ledger decides alone then.", "short",
-                      (q("sum(rate(boomerang_guard_unavailable_total{$J}[$I]))", "questions"),), alerts=("BoomerangRedisDown",)),
+                Panel("The second guard", "Questions that Redis did not answer, per second; the ledger decides alone then. Names: ids of messages "
+                      "and short links that were not kept or found.", "short",
+                      (q("sum(rate(boomerang_guard_unavailable_total{$J}[$I]))", "questions"),
+                       q("sum(rate(boomerang_references_unavailable_total{$J}[$I]))", "names")), alerts=("BoomerangRedisDown",)),
             ),
         ),
         Row(
@@ -288,6 +304,10 @@ SCENARIOS = Screen(
                 Panel("Messages, 24 h", "Receipts by scenario: sent, held back, failed, and what customers did (opened and clicked "
                       "where the channel tells).", "short",
                       (q("sum by (scenario, outcome) (increase(boomerang_receipts_total{$J}[24h]))", "{{scenario}} {{outcome}}"),),
+                      "bargauge", 12),
+                Panel("Clicked, of what was sent, 24 h", "Share of the messages of a scenario whose links a person has followed.", "percentunit",
+                      (q('sum by (scenario) (increase(boomerang_receipts_total{$J,outcome="clicked"}[24h]))'
+                         ' / sum by (scenario) (increase(boomerang_receipts_total{$J,outcome="sent"}[24h]) > 0)', "{{scenario}}"),),
                       "bargauge", 12),
                 Panel("Called back by a purchase, 24 h", "Triggers that were cancelled, before they were handed over, because the goal was reached.",
                       "short", (q('sum by (scenario) (increase(boomerang_engine_decisions_total{$J,reason="goal_reached"}[24h]))',

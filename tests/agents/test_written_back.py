@@ -64,3 +64,11 @@ def test_an_address_that_an_operator_reinstates_is_written_to_again():
     assert engine.customer().suppressed == {"sms": "bounced"}
     write_back(engine, Outcome.REINSTATED)
     assert engine.customer().suppressed is None
+
+
+def test_a_receipt_that_names_no_scenario_is_counted_under_that_of_its_trigger():
+    engine = written_to()
+    trigger = engine.triggers[0]
+    receipt = Receipt(Outcome.CLICKED, "u1", "sms", engine.clock.now(), trigger_id=trigger.trigger_id)
+    engine.record(RECEIPTS.name, "u1", encode_json(receipt))
+    assert engine.behaviour.receipts["cart", "clicked"] == 1

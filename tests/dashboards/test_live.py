@@ -17,10 +17,12 @@ import aiohttp
 import pytest
 import yaml
 
+from app.clock import SYSTEM
 from app.embedded.logs import ChildLog
 from app.embedded.process import Process
 from tests.app.test_metrics import certificate
 from tests.app.web.chat.gateway_server import TOKEN, gateway_server
+from tests.broker.test_receipts import SECRET, tell
 from tests.channels.relays import relay
 from tests.running import product
 from tests.servers import eventually, free_port
@@ -129,12 +131,25 @@ async def shoppers(shop, until):
         guess = shop.http.post(shop.url("collector", "/chat/telegram/shop"), json={"update_id": -number})
         async with guess as response:  # without its secret
             assert response.status in (401, 429)
+        await receipts(shop, number)
         if number > 6:  # fired by now, and waiting for its relay: the purchase calls it back
             await shop.track(f"waiting{number - 6}", "Order Completed", order_id=f"w{number}", total=20)
         try:
             await asyncio.wait_for(until.wait(), 0.7)
         except TimeoutError:
             continue
+
+
+async def receipts(shop, number):
+    """What a provider tells of a message that has been sent, a stranger's try, and a link that leads nowhere."""
+    lines = await shop.json("console", f"/api/journal?customer=fine{max(number - 6, 1)}")
+    for line in [line for line in lines if line["reason"] == "sent"]:
+        message = {"message_id": line["detail"]["message_id"], "customer": line["customer"]}
+        assert await tell(shop, {"outcome": "clicked", **message}, SYSTEM.now()) == 200
+    async with shop.http.post(shop.url("collector", "/receipts/email"), json={}) as response:
+        assert response.status in (401, 429)
+    async with shop.http.get(shop.url("collector", "/r/nobody")) as response:
+        assert response.status == 404
 
 
 def alert_parts(expr):
@@ -181,6 +196,7 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
             smtp=f"smtp+plain://127.0.0.1:{handler.port}",
             kafka_cafile=str(tmp_path / "ca.pem"),
             chats=str(tmp_path / "chats.yaml"),
+            receipt_secrets=f"email={SECRET}",
         )
         async with product(settings, process) as shop:
             await shop.start("collector", "worker", "delivery", "console", "chat-gateway")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.model.chat import ChatEvent, ChatKind, Speaker
+from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt, read_callback_data
 from app.web.chat import reading
 from app.web.chat.authenticity import Call, Secret, SourceConfig, Verdict, shared, signed
@@ -142,5 +143,14 @@ def _status(status: dict[str, Any], place: Place, found: Found) -> None:
         outcome = _FAILURES.get(code, outcome)
     detail = f"code {code}" if code else ""
     found.receipts.append(
-        Receipt(outcome, ours.customer, NAME, min(at, place.received), ours.message_id, detail=detail)
+        Receipt(
+            outcome,
+            ours.customer,
+            NAME,
+            min(at, place.received),
+            ours.message_id,
+            ours.message_id.rpartition(".")[0],
+            reason=Reason.RECEIPT,
+            detail=detail,
+        )
     )

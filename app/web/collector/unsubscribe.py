@@ -80,6 +80,7 @@ class UnsubscribePages:
             channel=what.channel,
             at=self._clock.now(),
             message_id=what.message_id,
+            trigger_id=what.message_id.rpartition(".")[0],
             reason=Reason.UNSUBSCRIBED,
             address=what.address,
         )
