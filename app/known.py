@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from agents.erasing import keys_of, pointer_to
-from app.codec import decode_event
+from app.codec import decode_chat, decode_event
 from app.engine.reading import reader, records
 from app.journal_store import MAX_LINES, JournalStore
+from app.model.chat import alert_key
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.settings import Settings
-from app.topics import CLICKSTREAM, CUSTOMERS_CHANGELOG, LEDGER_CHANGELOG, partition_of
+from app.topics import CHAT, CLICKSTREAM, CUSTOMERS_CHANGELOG, LEDGER_CHANGELOG, partition_of
 from channels import ledger
 from tables.changelog import FENCE_KEY, Codec
 from tables.customer import Customer, Pointer, Row
@@ -38,6 +39,8 @@ class Known(msgspec.Struct):
     journal: list[Any] = []
     events: list[Any] = []
     """What the clickstream still holds; Kafka deletes it after its retention."""
+    dialogs: list[Any] = []
+    """What topic `chat` still holds: what was said in the customer's dialogs, and what the team did about them."""
 
     @property
     def nothing_kept(self) -> bool:
@@ -70,11 +73,18 @@ async def _known(settings: Settings, names: list[str], report: Report, *, events
         keys, state = await _state(settings, consumer, names)
         report("reading the ledger")
         messages = await _messages(settings, consumer, set(keys))
+        report("reading the journal")
+        lines = await asyncio.to_thread(_lines, settings, keys)
+        if not events:
+            return Known(keys, state, messages, lines)
         report("reading the clickstream")
-        found = await _events(settings, consumer, set(keys)) if events else []
-    report("reading the journal")
-    lines = await asyncio.to_thread(_lines, settings, keys)
-    return Known(keys, state, messages, lines, found)
+        found = await _records(settings, consumer, CLICKSTREAM.name, keys, decode_event)
+        report("reading the dialogs")
+        alerts = {
+            alert_key(line.trigger_id) for line in lines if line.trigger_id
+        }  # commands stand under their alert's key
+        said = await _records(settings, consumer, CHAT.name, {*keys, *alerts}, decode_chat)
+    return Known(keys, state, messages, lines, found, said)
 
 
 async def _state(settings: Settings, consumer: Any, names: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -122,12 +132,16 @@ async def _messages(settings: Settings, consumer: Any, keys: set[str]) -> dict[s
     return found
 
 
-async def _events(settings: Settings, consumer: Any, keys: set[str]) -> list[Any]:
-    topic, wanted, found = settings.topic_prefix + CLICKSTREAM.name, {key.encode() for key in keys}, []
-    async for record in records(consumer, topic, (partition_of(key, settings.partitions) for key in keys)):
+async def _records(
+    settings: Settings, consumer: Any, topic: str, keys: Iterable[str], decode: Callable[[bytes], Any]
+) -> list[Any]:
+    """What a topic still holds under these keys."""
+    wanted, found = {key.encode() for key in keys}, []
+    numbers = {partition_of(key, settings.partitions) for key in keys}
+    async for record in records(consumer, settings.topic_prefix + topic, numbers):
         if record.key in wanted:
             try:
-                found.append(decode_event(record.value or b""))
+                found.append(decode(record.value or b""))
             except msgspec.MsgspecError:
                 continue  # a dead letter by now
     return found

@@ -11,7 +11,7 @@ import msgspec
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options."""
     parser.add_argument("customer", help="user id, anonymous id, or a key such as email:ann@shop.example")
-    parser.add_argument("--no-events", action="store_true", help="leave out what the clickstream still holds")
+    parser.add_argument("--no-events", action="store_true", help="leave out what clickstream and chat still hold")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from app.settings import load
 
     known = asyncio.run(known_of(with_broker(load()), args.customer, _tell, events=not args.no_events))
-    if known.nothing_kept and not known.events:
+    if known.nothing_kept and not known.events and not known.dialogs:
         raise CommandError(f"nothing is stored about {args.customer}; ids are case-sensitive")
     document = {
         "customer": args.customer,
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
         "messages": {key[2:]: named(row) for key, row in known.messages.items()},
         "journal": [named(line) for line in known.journal],
         "events": [named(event) for event in known.events],
+        "dialogs": [named(said) for said in known.dialogs],
     }
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n")
     return 0

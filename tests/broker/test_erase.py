@@ -26,6 +26,8 @@ async def test_a_customer_is_exported_and_erased_while_a_message_waits_and_anoth
             await shop.subscribe(user)
             await shop.track(user, "Product Added", product_id="p1", name="Lamp", price=20)
         await shop.post("/v1/identify", {"userId": "ann", "anonymousId": "visitor-7"})
+        talk = {"conversation_id": "c1", "message_id": "m1", "message_body": "Is it in stock?"}
+        await shop.track("ann", "Live Chat Message Sent", **talk)
         await eventually(lambda: _waiting(shop, 2), 60, "both messages wait")
 
         status, text = await said(process, settings, "export", "ann")
@@ -36,6 +38,7 @@ async def test_a_customer_is_exported_and_erased_while_a_message_waits_and_anoth
         assert [row["state"] for row in known["messages"].values()] == ["claimed"]
         assert "fired" in [line["reason"] for line in known["journal"]]
         assert {event["event"] for event in known["events"] if "event" in event} >= {"Product Added"}
+        assert [line["text"] for line in known["dialogs"]] == ["Is it in stock?"]
         assert "bob" not in text
 
         status, text = await said(process, settings, "erase", "anon:visitor-7")

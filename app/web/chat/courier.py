@@ -9,6 +9,7 @@ from app.metrics import CHAT_EVENTS, COLLECTOR_REJECTED, DEAD_LETTERS
 from app.model.chat import ChatEvent
 from app.model.receipt import Receipt
 from app.settings import Settings
+from app.web.chat import livechat
 from app.web.chat.found import Found, Place
 from app.web.collector.deadletters import dead_letter, topic_name
 from app.web.collector.intake import Intake
@@ -44,7 +45,7 @@ class Courier:
 
     def record(self, event: ChatEvent) -> Record:
         """An event as a record; one that comes again has the same id."""
-        id_ = _id(event.provider, event.source, event.event_id)
+        id_ = _id(event.provider, event.source, _of_its_own(event))
         return self._on(self._chat, event.client, encode_json(event), id_)
 
     def _receipt(self, receipt: Receipt, place: Place) -> Record:
@@ -59,6 +60,11 @@ class Courier:
 
     def _on(self, topic: str, key: str, value: bytes, id_: bytes) -> Record:
         return Record(topic, topics.partition_of(key, self._partitions), key.encode(), value, id_)
+
+
+def _of_its_own(event: ChatEvent) -> str:
+    """The event's id among those of its source. Messengers number theirs; a shop's programs may call all their messages alike."""
+    return f"{event.client}\0{event.dialog}\0{event.event_id}" if event.provider == livechat.NAME else event.event_id
 
 
 def _id(provider: str, source: str, event: str) -> bytes:

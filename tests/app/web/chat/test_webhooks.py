@@ -129,6 +129,15 @@ async def test_live_chat_events_of_a_server_key_are_a_dialog_of_the_customer(des
     assert len(desk.events) == 4
 
 
+async def test_live_chat_messages_of_two_clients_or_dialogs_that_are_called_alike_are_two(desk):
+    frame = live_chat("Live Chat Message Sent", message_body="Hello")
+    alike = ({"userId": "u42"}, {"userId": "u43"}, {"properties": {**frame["properties"], "conversation_id": "c-8"}})
+    for change in (*alike, alike[1]):
+        event = {**frame, **change, "event": "Live Chat Message Sent"}
+        assert (await desk.post("/v1/batch", {"batch": [event]})).status_code == 200
+    assert [(event.client, event.dialog) for event in desk.said] == [("u42", "c-7"), ("u43", "c-7"), ("u42", "c-8")]
+
+
 async def test_live_chat_a_message_to_the_client_without_an_agent_is_a_bots(desk):
     await desk.post("/v1/track", live_chat("Live Chat Message Received", agent_id=None))
     assert desk.said[0].speaker is Speaker.BOT
