@@ -92,7 +92,7 @@ class Settings:
         "where messages of channels without a provider go, as http://127.0.0.1:8001/api/inbox/messages; `boomerang up` sets it "
         "where no relay is set",
     )
-    sms_provider: str = setting("", "who carries SMS: exolve, smsaero, smsc or twilio; empty: nobody")
+    sms_provider: str = setting("", "who carries SMS: exolve, smsaero, smsc, twilio or smpp; empty: nobody")
     sms_key: str = setting(
         "",
         "its credentials: Exolve API-KEY, SMS Aero EMAIL:API-KEY, SMSC.ru API-KEY or LOGIN:PASSWORD, Twilio SID:TOKEN",
@@ -100,6 +100,11 @@ class Settings:
     )
     sms_from: str = setting("", "the number or name that SMS come from")
     sms_api: str = setting("", "address of the provider's API; empty: its usual one")
+    smpp: str = setting(
+        "",
+        "SMSC of the provider smpp, as smpp://system_id:password@host:2775 or smpps://... (TLS), with ?system_type=...&long=udh (or sar)",
+        secret=True,
+    )
     sms_per_second: float = setting(20.0, "SMS handed over a second at most; 0: any number")
     sms_segments: int = setting(4, "segments that an SMS may have at most (1 to 255): each is paid for")
     http_timeout: float = setting(10.0, "seconds to wait for providers over HTTP")

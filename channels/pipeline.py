@@ -4,6 +4,7 @@ A stage returns None ("go on") or a `Verdict`: the ledger's next move and its re
 `after_attempt` decides whether there is another attempt.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -24,10 +25,13 @@ from channels.channel import (
     Retry,
     Sent,
 )
+from channels.circuit import FAILURES, Circuits, name_of
 from channels.ledger import Move
 from channels.policy import Facts, refusal
 from channels.render import RenderError, Templates
 from channels.rendering import Rendering, Thread
+
+log = logging.getLogger(__name__)
 
 MOST_DETAIL = 200
 
@@ -166,13 +170,25 @@ class Speak:
         self._now = now
         self._monotonic = monotonic
         self._observe = observe
+        self._circuits = Circuits()
 
     async def __call__(self, job: Job) -> Verdict | None:
         """Always a verdict. Raises Withheld(None) when the message is not ours any more."""
         assert job.rendered is not None, "rendered by the stage before"
+        name = name_of(job.channel.name, job.address, alert=bool(job.rendered.cards))
+        wait = self._circuits.ask(name, self._monotonic())
+        if wait > 0.0:
+            detail = f"{name.partition(':')[0]} has failed {FAILURES} times in a row and is left alone"
+            return Verdict(None, Reason.RETRY, detail, after=wait, alone=name != job.channel.name)
+        try:
+            return await self._ask(job, job.rendered, name)
+        finally:
+            self._circuits.undecided(name)
+
+    async def _ask(self, job: Job, rendered: Rendered, circuit: str) -> Verdict:
         started = self._monotonic()
         try:
-            answer = await job.channel.send(job.rendered, lambda: job.grant(job))
+            answer = await job.channel.send(rendered, lambda: job.grant(job))
         except Withheld as withheld:
             if withheld.verdict is None:
                 raise
@@ -183,7 +199,16 @@ class Speak:
         if isinstance(answer, Later):
             return Verdict(None, Reason.RETRY, "the chat's pace", after=answer.after, alone=True)
         self._observe(job.channel.name, self._monotonic() - started)
+        self._note(circuit, answer, spoken=job.spoken)
         return after_attempt(answer, job, self._now())
+
+    def _note(self, circuit: str, answer: Asked, *, spoken: bool) -> None:
+        match answer:
+            case Ambiguous() | Misconfigured() if spoken:
+                if self._circuits.failed(circuit, self._monotonic()):
+                    log.warning("%s is left alone for a while: %s", circuit.partition(":")[0], answer.reason)
+            case Sent() | Rejected() | Retry():
+                self._circuits.succeeded(circuit)
 
 
 def after_attempt(answer: Asked, job: Job, now: float) -> Verdict:

@@ -12,6 +12,7 @@ from channels.hooks import accounts, named
 from channels.rate import Rate
 from channels.sms import channel as sms
 from channels.sms.make import make as make_sms
+from channels.sms.smpp import Heard, Smpp
 
 
 class Options(NamedTuple):
@@ -47,6 +48,8 @@ class Options(NamedTuple):
     sms_api: str = ""
     sms_per_second: float = 0.0
     sms_segments: int = 4
+    smpp: str = ""
+    heard: Heard | None = None
     dev_inbox: str = ""
     dev_inbox_token: str = ""
     pace: float = 1.0
@@ -139,6 +142,13 @@ def _sms(options: Options) -> Channel | None:
         most=options.sms_segments,
         egress=options.egress,
         rate=options.rate(options.sms_per_second),
+        smpp=lambda: Smpp(
+            url=options.smpp,
+            sender=options.sms_from,
+            timeout=options.http_timeout,
+            heard=options.heard,
+            trust=options.trust,
+        ),
     )
 
 

@@ -1,8 +1,10 @@
 """The sender as the settings want it."""
 
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 
+from agents.delivery.ears import Ears
 from agents.delivery.links import Links
 from agents.delivery.service import Delivery
 from agents.delivery.speaker import Attempted
@@ -12,17 +14,19 @@ from app.clock import SYSTEM, Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
 from app.settings import Settings, split
-from app.tokens import inbox_token, load_secret
+from app.tokens import BadToken, Spoken, inbox_token, load_secret, read_receipt_token
 from channels.channel import Channel
 from channels.guard import Guard
 from channels.references import References
 from channels.registry import Options, make_channels
 from channels.render import TEMPLATES, Templates
+from channels.sms.smpp import Heard
 
 
 def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None = None) -> Delivery:
     """The sender of these settings; `attempted` hears of each attempt. Raises SettingsError (one line that says what to mend)."""
-    links = Links(settings, load_secret(settings))
+    secret = load_secret(settings)
+    links = Links(settings, secret)
     shop_name, _ = parseaddr(settings.mail_from)
     templates = Templates(
         *template_folders(settings),
@@ -37,12 +41,14 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
     guard = (
         Guard(settings.redis, settings.topic_prefix, clock.monotonic, GUARD_UNAVAILABLE.inc) if settings.redis else None
     )
-    return Delivery(
-        channels=channels_of(settings, clock),
+    references = _references(settings, clock)
+    ears = Ears(references, partial(_stands_for, secret, clock), clock)
+    delivery = Delivery(
+        channels=channels_of(settings, clock, ears.hear),
         templates=templates,
         unsubscribe_url=links.unsubscribe,
         receipt_url=links.receipt,
-        tracking=Tracking(settings, links, _references(settings, clock)),
+        tracking=Tracking(settings, links, references),
         clock=clock,
         live=settings.time == "live",
         grace=settings.grace,
@@ -51,6 +57,15 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
         probe=None if guard is None else lambda: _look(guard),
         attempted=attempted,
     )
+    ears.desks = delivery.desks
+    return delivery
+
+
+def _stands_for(secret: str, clock: Clock, token: str) -> Spoken | None:
+    try:
+        return read_receipt_token(secret, token, clock.now())
+    except BadToken:
+        return None
 
 
 def _references(settings: Settings, clock: Clock) -> References | None:
@@ -80,8 +95,8 @@ async def _look(guard: Guard) -> None:
         metrics.REDIS_MEMORY_LIMIT.set(health.limit)
 
 
-def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
-    """The channels that these settings turn on. Raises SettingsError (one line that says what to mend)."""
+def channels_of(settings: Settings, clock: Clock, heard: Heard | None = None) -> dict[str, Channel]:
+    """The channels that these settings turn on; `heard` takes what providers tell over their own connections. Raises SettingsError (one line that says what to mend)."""
     options = Options(
         smtp=settings.smtp or f"smtp+plain://127.0.0.1:{settings.inbox_port}",
         smtp_connections=settings.smtp_connections,
@@ -105,6 +120,8 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         whatsapp_api=settings.whatsapp_api,
         dev_inbox=settings.dev_inbox,
         dev_inbox_token=inbox_token(load_secret(settings)) if settings.dev_inbox else "",
+        smpp=settings.smpp,
+        heard=heard,
         sms_provider=settings.sms_provider,
         sms_key=settings.sms_key,
         sms_from=settings.sms_from,

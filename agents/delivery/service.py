@@ -103,6 +103,11 @@ class Delivery:
     on_timer = staticmethod(steps.on_timer)
 
     @property
+    def desks(self) -> Mapping[int, Desk]:
+        """The desks of our partitions, as they are now."""
+        return self._desks
+
+    @property
     def pending(self) -> int:
         """Messages that are claimed or being said."""
         return sum(len(desk.unsettled) for desk in self._desks.values())

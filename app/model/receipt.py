@@ -48,6 +48,14 @@ class Receipt(msgspec.Struct, gc=False, omit_defaults=True):
     marketing: bool = True
 
 
+_STOP = frozenset(("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "стоп", "отписка", "отписаться", "отказ"))
+
+
+def answered(text: str) -> Outcome:
+    """What a customer wrote back to a short message: that he wants no more, or an answer. The words themselves are not kept."""
+    return Outcome.UNSUBSCRIBED if text.strip(" .!\"'\r\n").lower() in _STOP else Outcome.REPLIED
+
+
 class Handed(NamedTuple):
     """Whose message it was, as a provider repeats it in its own receipts."""
 

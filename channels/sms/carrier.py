@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
+from app.model.receipt import Outcome
 from channels.channel import Answer, Irreversible
 from channels.egress import Egress, Reply, unusable
 
@@ -20,6 +21,16 @@ class ShortMessage(NamedTuple):
     def digits(self) -> str:
         """The number as most providers want it, without its plus."""
         return self.to.removeprefix("+")
+
+
+class Said(NamedTuple):
+    """What a provider tells of its own accord over its connection: what became of the message `provider_id`, or that `phone` wrote."""
+
+    provider: str
+    outcome: Outcome
+    provider_id: str = ""
+    phone: str = ""
+    detail: str = ""
 
 
 class Carrier(Protocol):

@@ -18,6 +18,7 @@ from tests.channels.gateways import GATEWAYS
 from tests.channels.hooks import hook
 from tests.channels.messengers import VK_ANSWERS, WHATSAPP_ANSWERS, check_vk, check_whatsapp
 from tests.channels.relays import relay
+from tests.channels.smsc import OK, THROTTLED, smsc
 
 MESSAGE = Rendered(
     "ab12.0",
@@ -249,6 +250,22 @@ def check_dev_inbox(request):
     assert set(request.json) == wanted and request.json["channel"] == "sms" and request.json["units"] == 1
 
 
+@asynccontextmanager
+async def smpp(mode):
+    statuses = {"busy": THROTTLED, "refuses": 0x45, "dead_address": 0x0B}
+    fault = (
+        mode.replace("hangs_", "hang_").replace("closes_", "close_") if "_before" in mode or "_after" in mode else ""
+    )
+    async with smsc(lambda submits: statuses.get(mode, OK), fault) as server:
+        url = f"smpp://shop:secret@127.0.0.1:{1 if mode == 'away' else server.port}?system_type=SALES"
+        channel = CHANNELS["sms"](OPTIONS._replace(sms_provider="smpp", smpp=url, sms_from="SHOP"))
+        await channel.start()
+        try:
+            yield Provider(channel, SHORT, NUMBERS, lambda: len(server.messages), server.reached)
+        finally:
+            await channel.stop()
+
+
 PROVIDERS = {
     "email": email,
     "telegram": telegram,
@@ -273,6 +290,7 @@ PROVIDERS = {
         dev_inbox=lambda url: f"{url}/api/inbox/messages",
         dev_inbox_token="dev-token",
     ),
+    "sms:smpp": smpp,
     **{f"sms:{provider}": _sms(provider) for provider in GATEWAYS},
 }
 """Channel -> its provider; `channel:provider` where several can carry it."""

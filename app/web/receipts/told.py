@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from app.model.reasons import BadInput
-from app.model.receipt import Outcome
+from app.model.receipt import Outcome, answered
 from app.web.chat import reading
 from app.web.collector.body import mend, parse
 from app.web.collector.refusal import Refused
@@ -13,7 +13,6 @@ MOST_FIELDS = 200
 MOST_TOLD = 1_000
 """Things that one request may tell."""
 DEPTH_LIMIT = 20
-_STOP = frozenset(("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "стоп", "отписка", "отписаться", "отказ"))
 
 
 class Told(NamedTuple):
@@ -56,8 +55,7 @@ def document(body: bytes) -> Any:
 
 def heard(provider_id: str, phone: str, text: str, at: float | None) -> Told:
     """What a customer wrote back: that he wants no more, or an answer. The words themselves are not kept."""
-    outcome = Outcome.UNSUBSCRIBED if text.strip(" .!\"'").lower() in _STOP else Outcome.REPLIED
-    return Told(outcome, at, provider_id, phone=phone)
+    return Told(answered(text), at, provider_id, phone=phone)
 
 
 def phone_of(value: Any) -> str:

@@ -1,0 +1,87 @@
+"""What a provider tells over its own connection (SMPP), into the topic of receipts: by a step of the ledger, like the sender's own.
+
+A receipt may be quicker than the note of which message the provider's id stands for: it is looked for again before nobody knows it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from agents.delivery.desk import Desk, PartitionLost
+from app import metrics
+from app.clock import Clock
+from app.codec import encode_json
+from app.model.event import PHONE
+from app.model.reasons import Reason
+from app.model.receipt import Receipt
+from app.tokens import Spoken
+from app.topics import RECEIPTS
+from channels.references import PROVIDER_ID, Away, References
+from channels.sms.carrier import Said
+
+AGAIN = (0.2, 1.0, 3.0)
+"""Seconds between two looks for a message that nobody knows yet."""
+
+
+class Ears:
+    """Hears. `desks` are the sender's, set when there is one; `read` gives what a token stands for, or None."""
+
+    def __init__(
+        self,
+        references: References | None,
+        read: Callable[[str], Spoken | None],
+        clock: Clock,
+        again: tuple[float, ...] = AGAIN,
+    ) -> None:
+        self._references, self._read, self._clock, self._again = references, read, clock, again
+        self.desks: Mapping[int, Desk] = {}
+
+    async def hear(self, said: Said) -> bool:
+        """Whether the receipt is written, or is of nobody; False: it shall come again."""
+        try:
+            receipt = await self._receipt(said)
+        except Away:
+            return False
+        if receipt is None:
+            metrics.RECEIPT_CALLS.labels(said.provider, "unknown").inc()
+            return True
+        desk = next((desk for desk in self.desks.values() if desk.speaks), None)
+        if desk is None:
+            return False
+        try:
+            await desk.commit(lambda step: step.send(RECEIPTS.name, receipt.customer, encode_json(receipt)))
+        except PartitionLost:
+            return False
+        metrics.RECEIPT_CALLS.labels(said.provider, "accepted").inc()
+        return True
+
+    async def _receipt(self, said: Said) -> Receipt | None:
+        at = self._clock.now()
+        if said.phone:
+            customer = PHONE + said.phone
+            return Receipt(said.outcome, customer, "sms", at, reason=Reason.RECEIPT, address=said.phone)
+        spoken = await self._spoken(said)
+        if spoken is None:
+            return None
+        trigger = spoken.message_id.rpartition(".")[0]
+        return Receipt(
+            said.outcome,
+            spoken.customer,
+            spoken.channel,
+            at,
+            spoken.message_id,
+            trigger,
+            spoken.scenario,
+            Reason.RECEIPT,
+            said.detail,
+        )
+
+    async def _spoken(self, said: Said) -> Spoken | None:
+        """The message that the provider's id stands for. Raises Away."""
+        if self._references is None:
+            return None
+        for pause in (0.0, *self._again):
+            await asyncio.sleep(pause)
+            token = await self._references.find(PROVIDER_ID, f"{said.provider}:{said.provider_id}")
+            if token:
+                return self._read(token)
+        return None
