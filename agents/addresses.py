@@ -5,12 +5,14 @@
 | `email` | the profile's e-mail address |
 | `sms`, `whatsapp` | the profile's phone number, if it is in E.164 |
 | `telegram`, `vk` | `source:id`: the person in the messenger, and the account of the shop that he has written to: no other may write to him |
+| `webpush`, `fcm` | the browser or the app that was told of last, of those that may be spoken to (`tables/devices.py`) |
 | `webhook` | `customers:key`: the hook of that name, and whom its receiver shall speak to |
 """
 
 from app.model.chat import ChatEvent, client_key
 from app.model.event import is_e164
 from tables.customer import Customer, Profile
+from tables.devices import newest
 
 MESSENGERS = ("telegram", "vk")
 """Messengers in which a bot may write first, to whom has written to it."""
@@ -22,6 +24,7 @@ _LONGEST = 64
 def addresses_of(customer: Customer, key: str = "") -> dict[str, str]:
     """The customer's addresses; channels without one are left out. `key` is the customer's key."""
     found = {"webhook": f"{HOOK}:{key}"} if key else {}
+    found.update(newest(customer, key))
     profile = customer.profile
     if profile is None:
         return found

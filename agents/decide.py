@@ -64,6 +64,7 @@ class Decider:
             event.event not in self._meaningful
             and event.type not in NO_VISIT
             and event.traits is None
+            and not event.push
             and not event.historical
         )
 

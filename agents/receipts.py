@@ -3,6 +3,7 @@
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
+from tables import devices
 from tables.customer import Customer, Permission
 from tables.profile import CHANNELS, set_consent
 
@@ -20,7 +21,9 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
     """
     if receipt.outcome in _OWN and not (receipt.outcome is Outcome.FAILED and receipt.reason == Reason.RECEIPT):
         return [], False
-    if receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
+    if receipt.outcome is Outcome.BOUNCED and receipt.channel in devices.CHANNELS and receipt.address:
+        devices.forget(customer, receipt.channel, receipt.address)  # of one device: others may still be spoken to
+    elif receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}
     if receipt.outcome is Outcome.REINSTATED and customer.suppressed is not None:
         customer.suppressed = {

@@ -30,6 +30,7 @@ COMMANDS = {
     "dead-letters": "list or replay dead letters",
     "bounces": "read bounces and complaints: from a pipe, files, or a mailbox over IMAP",
     "dkim": "show the DNS records of the DKIM keys, or make a key",
+    "webpush-keys": "make the keys of web push",
     "password": "make the hash of a password for the console",
     "settings": "list all settings with their defaults and meaning",
     "topics": "list the topics, or create the missing ones",

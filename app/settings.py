@@ -107,6 +107,17 @@ class Settings:
     )
     sms_per_second: float = setting(20.0, "SMS handed over a second at most; 0: any number")
     sms_segments: int = setting(4, "segments that an SMS may have at most (1 to 255): each is paid for")
+    webpush_private_key: str = setting(
+        "", "private key of web push, of `boomerang webpush-keys`; empty: no web push", secret=True
+    )
+    webpush_public_key: str = setting("", "public key of the same pair, which browsers are given")
+    webpush_contact: str = setting("", "whom a push service may write to, as mailto:push@shop.example or https://...")
+    webpush_hosts: str = setting(
+        "fcm.googleapis.com,push.services.mozilla.com,notify.windows.com,push.apple.com",
+        "comma-separated hosts of push services, with those below them; subscriptions elsewhere are not spoken to",
+    )
+    fcm_account: str = setting("", "key file (JSON) of the service account that pushes to apps; empty: no FCM")
+    fcm_api: str = setting("https://fcm.googleapis.com", "address of FCM")
     http_timeout: float = setting(10.0, "seconds to wait for providers over HTTP")
     egress_allow: str = setting(
         "",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels import email, mattermost, slack, telegram, vk, webhook, whatsapp
+from channels import email, fcm, mattermost, slack, telegram, vk, webhook, webpush, whatsapp
 from channels.channel import Channel
 from channels.devbox import STANDS_IN_FOR, DevBox
 from channels.egress import Egress, networks, unusable
@@ -33,6 +33,12 @@ class Options(NamedTuple):
     mattermost_hooks: Sequence[str] = ()
     webhook_hooks: Sequence[str] = ()
     webhook_secrets: Sequence[str] = ()
+    webpush_private_key: str = ""
+    webpush_public_key: str = ""
+    webpush_contact: str = ""
+    webpush_hosts: Sequence[str] = webpush.HOSTS
+    fcm_account: str = ""
+    fcm_api: str = ""
     bounce_address: str = ""
     dkim_keys: Sequence[str] = ()
     dkim_domain: str = ""
@@ -152,6 +158,25 @@ def _sms(options: Options) -> Channel | None:
     )
 
 
+def _webpush(options: Options) -> Channel | None:
+    if not options.webpush_private_key:
+        return None
+    return webpush.WebPush(
+        private_key=options.webpush_private_key,
+        public_key=options.webpush_public_key,
+        contact=options.webpush_contact,
+        hosts=options.webpush_hosts,
+        egress=options.egress(),
+        now=options.now,
+    )
+
+
+def _fcm(options: Options) -> Channel | None:
+    if not options.fcm_account:
+        return None
+    return fcm.Fcm(account_file=options.fcm_account, api=options.fcm_api, egress=options.egress(), now=options.now)
+
+
 CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     email.NAME: _email,
     telegram.NAME: _telegram,
@@ -161,6 +186,8 @@ CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     sms.NAME: _sms,
     vk.NAME: _vk,
     whatsapp.NAME: _whatsapp,
+    webpush.NAME: _webpush,
+    fcm.NAME: _fcm,
 }
 """Name of the channel (as scenarios write it) -> how it is made; None where the settings do not turn it on."""
 

@@ -6,7 +6,7 @@ Event time decides what is older and newer, so a late event finds its place; `la
 from collections.abc import Callable
 
 from app.model.event import Event
-from tables import bounds, cart, profile
+from tables import bounds, cart, devices, profile
 from tables.activity import visit
 from tables.customer import (
     CATEGORIES,
@@ -44,6 +44,12 @@ def apply(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         return _historical(customer, event, at)
     if at > customer.last_seen and is_activity(event):
         visit(customer, at)
+    if event.push:
+        return (*_happened(handler, customer, event, at), *devices.told(customer, event, at))
+    return _happened(handler, customer, event, at)
+
+
+def _happened(handler: "Handler | None", customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     if handler is not None:
         return handler(customer, event, at)
     if event.traits is not None:

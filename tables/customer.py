@@ -72,6 +72,18 @@ class Orders(msgspec.Struct, array_like=True, gc=False):
     ids: list[str] = []
 
 
+class Device(msgspec.Struct, array_like=True, gc=False):
+    """A browser or an app that notifications can be pushed to. `at` is when it was last told of, `vouched` whether by a server key.
+
+    `address`: of `webpush` the subscription as `endpoint p256dh auth`, of `fcm` the token.
+    """
+
+    channel: str
+    address: str
+    at: float
+    vouched: bool = False
+
+
 class Profile(msgspec.Struct, array_like=True, gc=False):
     """What the shop told of the customer."""
 
@@ -86,6 +98,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     """When the newest of this was told, epoch seconds."""
     messengers: dict[str, str] | None = None
     """Messenger -> `source:id`: where the customer has last been met there, and may be written to."""
+    devices: list[Device] | None = None
+    """See `tables/devices.py`."""
 
 
 class Armed(msgspec.Struct, array_like=True, gc=False):

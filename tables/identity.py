@@ -3,7 +3,7 @@
 What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
 """
 
-from tables import cart, dialog
+from tables import cart, devices, dialog
 from tables.customer import (
     CATEGORIES,
     OPEN_TRIGGERS,
@@ -74,6 +74,7 @@ def _profile(owner: Profile | None, alias: Profile | None) -> Profile | None:
         return owner or alias
     both = Profile(*(getattr(owner, name) or getattr(alias, name) for name in Profile.__struct_fields__))
     both.at = max(owner.at, alias.at)
+    both.devices = devices.joined(owner.devices, alias.devices)
     both.messengers = {**(alias.messengers or {}), **(owner.messengers or {})} or None
     return both
 
@@ -89,6 +90,8 @@ def _consent(owner: dict[str, Permission] | None, alias: dict[str, Permission] |
     """Of two words about a channel, the one that outweighs the other."""
     out = dict(owner or {})
     for channel, consent in (alias or {}).items():
+        if consent.source in (devices.ALLOWED, devices.WITHDRAWN) and channel in out:
+            continue  # a page can claim to be anybody: what the user said stands
         known = out.get(channel)
         if known is None or outweighs(consent, known):
             out[channel] = consent

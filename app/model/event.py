@@ -93,6 +93,8 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     historical: bool = False
     """Of more than 24 hours ago when it arrived, or imported: updates orders and profile, arms nothing."""
     receivedAt: datetime | None = None
+    push: str = ""
+    """What the collector found in it of a device for notifications (`tables/devices.py`)."""
 
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)

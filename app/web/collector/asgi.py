@@ -25,7 +25,7 @@ from app.web.collector.http import JSON, TEXT, Disconnected, Message, Receive, R
 from app.web.collector.ingest import Ingest, Route
 from app.web.collector.intake import Intake
 from app.web.collector.normalise import TYPES
-from app.web.collector.script import Script
+from app.web.collector.script import PUSH, WORKER, Script
 from app.web.receipts import endpoint as receipts
 from app.web.tracking import endpoint as tracking
 from channels.references import References
@@ -77,6 +77,11 @@ class Collector:
         self._public_base = settings.public_base
         self._plain: dict[str, tuple[str, Callable[[Request], Response]]] = {
             "/boomerang.js": ("tracker", self._script.response),
+            "/boomerang-push.js": (
+                "tracker",
+                Script(path=PUSH, push_key=settings.webpush_public_key.rstrip("=")).response,
+            ),
+            "/boomerang-sw.js": ("tracker", Script(path=WORKER).response),
             "/sourceConfig": ("source_config", self._source_config),
             "/healthz": ("health", lambda _request: Response(200, b"ok\n", TEXT)),
             "/readyz": ("health", self._readiness),

@@ -5,6 +5,7 @@ What goes where:
 - `traits` stay only in an `identify` (with `context.traits` below them, and the context's locale and time zone): elsewhere
   a `traits` is somebody else's (a group's) or a copy, and the core would take it for the customer's. A group's go to
   `groupTraits`; other events keep theirs in `context.traits`;
+- a browser's push subscription and an app's token go to `push` (app/web/collector/devices.py);
 - `context` is kept without `ip`, user agent and page address are cut to a bound; `integrations` are dropped;
 - a page's address becomes the `url` of a viewed product that has none;
 - `messageId` of 100 characters and more (or with control characters) is hashed; a missing one is derived from the event,
@@ -20,7 +21,7 @@ import orjson
 
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.model.reasons import BadInput
-from app.web.collector import commerce, eventtime, fields, profile
+from app.web.collector import commerce, devices, eventtime, fields, profile
 from app.web.collector.links import OwnHosts
 from app.web.collector.refusal import Refused
 
@@ -96,6 +97,10 @@ def normalise(raw: Any, kind: str, envelope: Envelope) -> Accepted:
         out["historical"] = True
     context = _context(raw, envelope)
     stripped = _FILL[kind](out, raw, context, envelope, at)
+    if "device" in context or out.get("event") in (devices.SUBSCRIBED, devices.UNSUBSCRIBED):
+        told = devices.push_of(out.get("event", ""), out.get("properties", {}), context)
+        if told:
+            out["push"] = told
     if context:
         out["context"] = context
     value = _written(out, context)

@@ -1,12 +1,16 @@
-"""The tracker's file as it is served: read once, gzipped once, read again when it changes."""
+"""The tracker's files as they are served: read once, gzipped once, read again when it changes."""
 
 import gzip
+import re
 from hashlib import blake2b
 from pathlib import Path
 
 from app.web.collector.http import TEXT, Headers, Request, Response
 
 TRACKER = Path(__file__).parents[1] / "tracker" / "boomerang.js"
+PUSH, WORKER = TRACKER.with_name("boomerang-push.js"), TRACKER.with_name("boomerang-sw.js")
+_KEY = re.compile(r"[A-Za-z0-9_-]{87}", re.ASCII)
+_NO_KEY = b'const KEY = "";'
 _DNT_OFF, _DNT_ON = b'const DNT = "";', b'const DNT = "respect";'
 
 _HEADERS: Headers = [
@@ -20,11 +24,12 @@ _HEADERS: Headers = [
 
 
 class Script:
-    """The tracker, with the shop's answer to Do-Not-Track written into it."""
+    """The tracker, with the shop's answer to Do-Not-Track written into it; or one of the files beside it, with the key of web push."""
 
-    def __init__(self, *, respect_dnt: bool, path: Path = TRACKER) -> None:
+    def __init__(self, *, respect_dnt: bool = False, path: Path = TRACKER, push_key: str = "") -> None:
         self._path = path
         self._respect_dnt = respect_dnt
+        self._push_key = push_key.encode("ascii", "ignore") if _KEY.fullmatch(push_key) else b""
         self._stamp: tuple[int, int] | None = None
         self._plain = self._packed = self._etag = b""
 
@@ -49,6 +54,7 @@ class Script:
         plain = self._path.read_bytes()
         if self._respect_dnt:
             plain = plain.replace(_DNT_OFF, _DNT_ON)
+        plain = plain.replace(_NO_KEY, b'const KEY = "%s";' % self._push_key)
         self._plain = plain
         self._packed = gzip.compress(plain, 9, mtime=0)
         self._etag = b'W/"%s"' % blake2b(plain, digest_size=12).hexdigest().encode()
