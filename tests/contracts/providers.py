@@ -6,6 +6,8 @@ A new channel adds one function here and one line in `PROVIDERS`.
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.clock import SYSTEM
@@ -17,6 +19,17 @@ from channels.registry import CHANNELS, Options, make_channels
 from tests.channels.gateways import GATEWAYS
 from tests.channels.hooks import hook
 from tests.channels.messengers import VK_ANSWERS, WHATSAPP_ANSWERS, check_vk, check_whatsapp
+from tests.channels.pushers import (
+    BROWSER,
+    DEVICE,
+    FCM_ANSWERS,
+    PRIVATE,
+    PUBLIC,
+    account_file,
+    check_fcm,
+    check_push,
+    token_service,
+)
 from tests.channels.relays import relay
 from tests.channels.smsc import OK, THROTTLED, smsc
 
@@ -110,7 +123,7 @@ def an_alert(address):
 def served(channel_name, message, bad_addresses, answers, count, check=lambda request: None, **settings):
     """A provider over HTTP. `answers`: mode -> answer of the server; `count(request)`: messages in a request that was taken.
 
-    `check(request)` raises for one that is not as the provider wants it. Settings: values, or functions of the server's address.
+    `check(request)` raises for one that is not as the provider wants it. Message and settings: values, or functions of the server's address.
     """
 
     @asynccontextmanager
@@ -134,7 +147,7 @@ def served(channel_name, message, bad_addresses, answers, count, check=lambda re
             try:
                 yield Provider(
                     channel,
-                    message,
+                    message(url) if callable(message) else message,
                     bad_addresses,
                     lambda: sum(count(request) for request in server.requests) if taken else 0,
                     server.reached,
@@ -266,7 +279,57 @@ async def smpp(mode):
             await channel.stop()
 
 
+PUSHED = MESSAGE._replace(receipt_url="https://c.example/receipts/webpush?t=token", link="https://shop.example/1")
+webpush = served(
+    "webpush",
+    lambda url: PUSHED._replace(address=BROWSER.address(f"{url}/push/v2/abc")),
+    (
+        "",
+        "http://127.0.0.1/push",
+        BROWSER.address("https://evil.example/push"),
+        BROWSER.address("https://127.0.0.1.evil.example/push"),
+        BROWSER.address("http://user@127.0.0.1/push"),
+        "http://127.0.0.1/push AAAA AAAA",
+        f"http://127.0.0.1/push {'A' * 87} {'A' * 22}",
+        BROWSER.address("http://127.0.0.1/\r\nX: y"),
+        "http://127.0.0.1/push é é",
+    ),
+    {
+        "fine": (201, {"Location": "https://push.example/m/1"}, b""),
+        "busy": (429, {"Retry-After": "3"}, b""),
+        "refuses": (413, {}, b"too large"),
+        "dead_address": (410, {}, b"gone"),
+    },
+    lambda request: 1,
+    lambda request: check_push(request),
+    webpush_private_key=PRIVATE,
+    webpush_public_key=PUBLIC,
+    webpush_contact="mailto:push@shop.example",
+    webpush_hosts=("127.0.0.1",),
+)
+
+
+@asynccontextmanager
+async def fcm(mode):
+    with TemporaryDirectory() as folder:
+        async with token_service() as google:
+            running = served(
+                "fcm",
+                PUSHED._replace(address=DEVICE),
+                ("", "short", "a b" * 20, "x" * 2_000, f"{DEVICE}\r\n", f"{DEVICE}/../x"),
+                FCM_ANSWERS,
+                lambda request: 1,
+                lambda request: check_fcm(request),
+                fcm_account=str(account_file(Path(folder), f"{google.url}/token")),
+                fcm_api=lambda url: url,
+            )
+            async with running(mode) as provider:
+                yield provider
+
+
 PROVIDERS = {
+    "webpush": webpush,
+    "fcm": fcm,
     "email": email,
     "telegram": telegram,
     "slack": slack,
