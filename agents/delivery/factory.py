@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from agents.delivery.ears import Ears
 from agents.delivery.links import Links
@@ -21,6 +22,9 @@ from channels.references import References
 from channels.registry import Options, make_channels
 from channels.render import TEMPLATES, Templates
 from channels.sms.smpp import Heard
+
+_NOT_SETTINGS = frozenset({"smtp", "monotonic", "now", "trust", "dev_inbox_token", "heard", "pace"})
+"""Options that are not taken from the settings as they are."""
 
 
 def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None = None) -> Delivery:
@@ -98,47 +102,21 @@ async def _look(guard: Guard) -> None:
 def channels_of(settings: Settings, clock: Clock, heard: Heard | None = None) -> dict[str, Channel]:
     """The channels that these settings turn on; `heard` takes what providers tell over their own connections. Raises SettingsError (one line that says what to mend)."""
     options = Options(
+        **_of_the_same_names(settings),
         smtp=settings.smtp or f"smtp+plain://127.0.0.1:{settings.inbox_port}",
-        smtp_connections=settings.smtp_connections,
-        smtp_timeout=settings.smtp_timeout,
-        mail_from=settings.mail_from,
         monotonic=clock.monotonic,
         now=clock.now,
-        http_timeout=settings.http_timeout,
-        egress_allow=split(settings.egress_allow),
-        telegram_token=settings.telegram_token,
-        telegram_api=settings.telegram_api,
-        slack_hooks=split(settings.slack_hooks),
-        mattermost_hooks=split(settings.mattermost_hooks),
-        webhook_hooks=split(settings.webhook_hooks),
-        webhook_secrets=split(settings.webhook_secrets),
-        telegram_bots=split(settings.telegram_bots),
-        vk_tokens=split(settings.vk_tokens),
-        vk_api=settings.vk_api,
-        whatsapp_token=settings.whatsapp_token,
-        whatsapp_number=settings.whatsapp_number,
-        whatsapp_api=settings.whatsapp_api,
-        dev_inbox=settings.dev_inbox,
         dev_inbox_token=inbox_token(load_secret(settings)) if settings.dev_inbox else "",
-        smpp=settings.smpp,
         heard=heard,
-        sms_provider=settings.sms_provider,
-        sms_key=settings.sms_key,
-        sms_from=settings.sms_from,
-        sms_api=settings.sms_api,
-        sms_per_second=settings.sms_per_second,
-        sms_segments=settings.sms_segments,
-        webpush_private_key=settings.webpush_private_key,
-        webpush_public_key=settings.webpush_public_key,
-        webpush_contact=settings.webpush_contact,
-        webpush_hosts=split(settings.webpush_hosts),
-        fcm_account=settings.fcm_account,
-        fcm_api=settings.fcm_api,
-        bounce_address=settings.bounce_address,
-        dkim_keys=split(settings.dkim_keys),
-        dkim_domain=settings.dkim_domain,
     )
     try:
         return make_channels(options)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+
+
+def _of_the_same_names(settings: Settings) -> dict[str, Any]:
+    """The options that are settings: a comma-separated one where several values are wanted."""
+    several = {name for name, default in Options._field_defaults.items() if isinstance(default, tuple)}
+    told = {name: getattr(settings, name) for name in Options._fields if name not in _NOT_SETTINGS}
+    return {name: split(value) if name in several else value for name, value in told.items()}
