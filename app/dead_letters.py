@@ -20,6 +20,7 @@ from app import topics
 from app.codec import decode_dead_letter, encode_json
 from app.engine.kafka_client import client_options
 from app.errors import CommandError
+from app.forgotten_letters import ERASED, Forgotten
 from app.model.journal import DeadLetter
 from app.settings import Settings
 
@@ -39,12 +40,13 @@ Progress = Callable[[int, int], None]
 
 
 class Letter(NamedTuple):
-    """A dead letter and its own place. `replayed`: it has been sent again already."""
+    """A dead letter and its own place. `replayed`: it has been sent again already; `erased`: its customer was, since."""
 
     partition: int
     offset: int
     letter: DeadLetter
     replayed: bool = False
+    erased: bool = False
 
 
 class Produce(NamedTuple):
@@ -97,19 +99,22 @@ async def read(
     The topic is read twice, the second time for the letters, so that memory does not grow with it.
     """
     noted: dict[tuple[int, str], int] = {}
+    forgotten = Forgotten()
     async with _consumer(settings) as consumer:
         async for record in _to_end(consumer):
             letter = _decoded(record.value)
             if letter is not None and letter.reason == REPLAYED:
                 key = letter.partition, letter.detail
                 noted[key] = max(noted.get(key, 0), letter.offset)
+            elif letter is not None and letter.reason == ERASED:
+                forgotten.add(letter)
     async with _consumer(settings) as consumer:
         async for record in _to_end(consumer, progress):
             letter = _decoded(record.value)
-            if letter is None or letter.reason == REPLAYED or (reason and letter.reason != reason):
+            if letter is None or letter.reason in (REPLAYED, ERASED) or (reason and letter.reason != reason):
                 continue
             replayed = record.offset < noted.get((record.partition, letter.reason), 0)
-            yield Letter(record.partition, record.offset, letter, replayed)
+            yield Letter(record.partition, record.offset, letter, replayed, letter in forgotten)
 
 
 class Replay:

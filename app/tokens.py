@@ -1,5 +1,6 @@
 """Signed tokens of public links, and the secret that signs them. The only user of itsdangerous."""
 
+import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from itsdangerous import BadData, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous.signer import SigningAlgorithm
 
 from app.codec import encode_json
 from app.errors import SettingsError
@@ -214,13 +216,23 @@ def _since(tenths: Any, now: float) -> float:
     return tenths / 10
 
 
+class _Brief(SigningAlgorithm):
+    """The first 128 bits of HMAC-SHA256, made in one call."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        """The signature of a value."""
+        return hmac.digest(key, value, "sha256")[:16]
+
+
 @lru_cache(maxsize=16)
 def _signer(secret: str, salt: str) -> Signer:
-    return Signer(secret, salt=salt)
+    """Signs for one purpose: each has a key of its own, made of the secret and the salt."""
+    key = hmac.digest(secret.encode(), salt.encode(), "sha256")
+    return Signer(key, key_derivation="none", algorithm=_Brief())
 
 
 def _sign(secret: str, salt: str, parts: list[Any]) -> str:
-    """A token that is made quickly: a mail has a dozen of them. `URLSafeSerializer` would take four times as long."""
+    """A token that is made quickly and is short: a mail has a dozen of them. `URLSafeSerializer` would take six times as long."""
     return _signer(secret, salt).sign(base64_encode(encode_json(parts))).decode()
 
 

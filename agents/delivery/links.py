@@ -3,8 +3,6 @@
 All are signed, and none can be guessed.
 """
 
-from typing import NamedTuple
-
 from app.model.trigger import Trigger
 from app.settings import Settings
 from app.tokens import (
@@ -18,15 +16,6 @@ from app.tokens import (
     unsubscribe_token,
 )
 from channels.channel import Channel, Rendered, provider_of
-
-
-class TrackedLink(NamedTuple):
-    """A link over the collector: with everything in it, and the short one for which `code` has to be known to stand for `token`."""
-
-    url: str
-    short_url: str
-    code: str
-    token: str
 
 
 class Links:
@@ -52,12 +41,18 @@ class Links:
         """What stands for a message in its receipts."""
         return receipt_token(self._secret, _spoken(message_id, trigger, channel), trigger.fired_at)
 
-    def tracked(self, trigger: Trigger, channel: str, message: Rendered, number: int, target: str) -> TrackedLink:
-        """The link to target number `number` of a message."""
+    def tracked(self, trigger: Trigger, channel: str, message: Rendered, number: int, target: str) -> str:
+        """The token of the link to target number `number` of a message."""
         spoken = _spoken(message.message_id, trigger, channel)
-        token = link_token(self._secret, Tracked(spoken, message.at, number, target))
-        code = short_code(self._secret, message.message_id, number)
-        return TrackedLink(f"{self._base}/r/{token}", f"{self._base}/r/{code}", code, token)
+        return link_token(self._secret, Tracked(spoken, message.at, number, target))
+
+    def code(self, message: Rendered, number: int) -> str:
+        """What stands for that token where letters are paid for."""
+        return short_code(self._secret, message.message_id, number)
+
+    def over_us(self, token: str) -> str:
+        """The link over the collector, for a token or what stands for it."""
+        return f"{self._base}/r/{token}"
 
     def pixel(self, trigger: Trigger, channel: str, message: Rendered) -> str:
         """The address of the picture that is fetched when a mail is looked at."""

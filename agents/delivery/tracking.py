@@ -56,11 +56,12 @@ class Tracking:
         return None
 
     async def _lead(self, job: Job, message: Rendered, number: int, target: str) -> str:
-        link = self._links.tracked(job.trigger, job.channel.name, message, number, target)
+        token = self._links.tracked(job.trigger, job.channel.name, message, number, target)
         if job.channel.name == _PROSE:
-            return link.url
-        if self._references is not None and await self._references.remember(SHORT_LINK, link.code, link.token):
-            return link.short_url
+            return self._links.over_us(token)
+        code = self._links.code(message, number)
+        if self._references is not None and await self._references.remember(SHORT_LINK, code, token):
+            return self._links.over_us(code)
         return target
 
     async def handed(self, job: Job, provider_id: str) -> None:
@@ -95,7 +96,7 @@ class Utm:
         """Whether there are any."""
         return bool(self._parameters)
 
-    def of(self, channel: str, scenario: str) -> dict[str, str]:
-        """Name -> value."""
+    def of(self, channel: str, scenario: str) -> tuple[tuple[str, str], ...]:
+        """Names and values for a message."""
         places = {"channel": channel, "scenario": scenario}
-        return {name: _PLACE.sub(lambda found: places[found[1]], value) for name, value in self._parameters}
+        return tuple((name, _PLACE.sub(lambda found: places[found[1]], value)) for name, value in self._parameters)

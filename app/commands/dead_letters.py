@@ -71,8 +71,11 @@ async def _list(settings: Settings, reason: str, limit: int, *, as_json: bool) -
     from app.dead_letters import Hopeless, Letter, plan, read
 
     newest: deque[Letter] = deque(maxlen=limit)
-    total = 0
+    total = erased = 0
     async for item in read(settings, reason, _progress("reading")):
+        if item.erased:
+            erased += 1
+            continue
         hopeless = isinstance(plan(item.letter, settings.partitions, settings.topic_prefix), Hopeless)
         newest.append(item._replace(replayed=item.replayed and not hopeless))
         total += 1
@@ -81,7 +84,9 @@ async def _list(settings: Settings, reason: str, limit: int, *, as_json: bool) -
         print(json.dumps(_as_json(item), ensure_ascii=False) if as_json else _as_text(item))
     if not as_json:
         print(
-            f"{total} dead letter{'s' * (total != 1)}" + (f", the newest {limit} shown" if total > limit else ""),
+            f"{total} dead letter{'s' * (total != 1)}"
+            + (f", the newest {limit} shown" if total > limit else "")
+            + (f"; {erased} of erased customers are not shown" if erased else ""),
             file=sys.stderr,
         )
     return 0
@@ -98,7 +103,9 @@ async def _replay(settings: Settings, reason: str, collector: str, *, dry: bool)
         replay = None if dry else await stack.enter_async_context(Replay(settings, SYSTEM.now, collector.rstrip("/")))
         async for item in read(settings, reason, _progress("replaying")):
             how = plan(item.letter, settings.partitions, settings.topic_prefix)
-            if isinstance(how, Hopeless):
+            if item.erased:
+                hopeless["its customer was erased"] += 1
+            elif isinstance(how, Hopeless):
                 hopeless[how.why] += 1
             elif item.replayed:
                 before += 1

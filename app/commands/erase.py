@@ -55,8 +55,8 @@ async def _erase(settings: Settings, customer: str, *, yes: bool, wait: float) -
         f"erased: state, timers, messages and journal hold nothing about {len(before.keys)} keys; looked again just now"
     )
     print(
-        "Topics keep what was written until their retention is over (events, triggers and journal 7 days, dead letters 30 days;"
-        " changelogs until they are compacted). A suppressed address stays suppressed, as a digest."
+        "Topics keep what was written until their retention is over (events, triggers and journal 7 days, dead letters 30 days, which "
+        "are neither shown nor sent again; changelogs until they are compacted). A suppressed address stays suppressed, as a digest."
     )
     return 0
 
@@ -66,14 +66,15 @@ def _summary(known: Any) -> str:
 
 
 async def _ask(settings: Settings, keys: list[str], now: float) -> None:
-    """Give the request to the single writer, one record a key."""
+    """Give the request to the single writer, one record a key, and note it where dead letters are read."""
     from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
 
     from app.codec import encode_json
     from app.engine.kafka_client import client_options
+    from app.forgotten_letters import note
     from app.model.link import Erase
-    from app.topics import LINKS, partition_of
+    from app.topics import DEAD_LETTERS, LINKS, partition_of
 
     producer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=True)
     try:
@@ -85,6 +86,9 @@ async def _ask(settings: Settings, keys: list[str], now: float) -> None:
                 key=key.encode(),
                 partition=partition_of(key, settings.partitions),
             )
+        await producer.send_and_wait(
+            settings.topic_prefix + DEAD_LETTERS.name, encode_json(note(keys, now)), key=b"erase"
+        )
     except KafkaError as error:
         raise CommandError(f"Kafka did not take the request: {error}; run it again") from None
     finally:

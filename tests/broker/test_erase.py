@@ -28,7 +28,11 @@ async def test_a_customer_is_exported_and_erased_while_a_message_waits_and_anoth
         await shop.post("/v1/identify", {"userId": "ann", "anonymousId": "visitor-7"})
         talk = {"conversation_id": "c1", "message_id": "m1", "message_body": "Is it in stock?"}
         await shop.track("ann", "Live Chat Message Sent", **talk)
+        for user in ("ann", "bob"):  # refused events: dead letters
+            await shop.post("/v1/track", {"userId": user})
         await eventually(lambda: _waiting(shop, 2), 60, "both messages wait")
+        status, text = await said(process, settings, "dead-letters", "list")
+        assert (status, "ann" in text, "bob" in text) == (0, True, True), text
 
         status, text = await said(process, settings, "export", "ann")
         assert status == 0, text
@@ -46,6 +50,10 @@ async def test_a_customer_is_exported_and_erased_while_a_message_waits_and_anoth
         status, text = await said(process, settings, "erase", "ann", "--yes")
         assert status == 0, text
         assert "looked again" in text
+        status, text = await said(process, settings, "dead-letters", "list", "--json")
+        assert (status, '\\"ann\\"' in text, '\\"bob\\"' in text) == (0, False, True), text
+        status, text = await said(process, settings, "dead-letters", "replay", "--dry-run")
+        assert (status, "1 cannot be sent again: its customer was erased" in text) == (0, True), text
         await eventually(lambda: _waiting(shop, 1), 20, "one message waits")
 
         await shop.kill("worker")  # restored from the changelog, it is still forgotten

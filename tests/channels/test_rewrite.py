@@ -92,8 +92,8 @@ def test_the_picture_stands_before_the_end_of_the_body():
     ],
 )
 def test_parameters_are_added_to_what_is_there(target, expected):
-    assert with_parameters(target, {"utm_source": "b", "utm_campaign": "a b"}) == expected
-    assert with_parameters(target, {}) == target
+    assert with_parameters(target, (("utm_source", "b"), ("utm_campaign", "a b"))) == expected
+    assert with_parameters(target, ()) == target
 
 
 @given(st.text(max_size=300), st.text(max_size=40))
