@@ -16,6 +16,7 @@ from itsdangerous.signer import SigningAlgorithm
 
 from app.codec import encode_json
 from app.errors import SettingsError
+from app.model.receipt import Spoken
 from app.settings import Settings
 
 _UNSUBSCRIBE = "unsubscribe"
@@ -48,15 +49,6 @@ class Unsubscribe(NamedTuple):
     channel: str
     address: str
     message_id: str
-
-
-class Spoken(NamedTuple):
-    """What a receipt, a tracked link or an open pixel speaks of: a message of a scenario to a customer, on a channel."""
-
-    customer: str
-    channel: str
-    message_id: str
-    scenario: str
 
 
 class Tracked(NamedTuple):

@@ -12,9 +12,8 @@ from app.clock import Clock
 from app.codec import encode_json
 from app.model.event import PHONE
 from app.model.reasons import Reason
-from app.model.receipt import Receipt
-from app.tokens import Spoken
-from app.topics import RECEIPTS
+from app.model.receipt import Receipt, Spoken
+from app.topics import RECEIPTS, partition_of
 from channels.references import PROVIDER_ID, Away, References
 from channels.sms.carrier import Said
 
@@ -30,9 +29,11 @@ class Ears:
         references: References | None,
         read: Callable[[str], Spoken | None],
         clock: Clock,
+        partitions: int,
         again: tuple[float, ...] = AGAIN,
     ) -> None:
         self._references, self._read, self._clock, self._again = references, read, clock, again
+        self._partitions = partitions
         self.desks: Mapping[int, Desk] = {}
 
     async def hear(self, said: Said) -> bool:
@@ -47,8 +48,9 @@ class Ears:
         desk = next((desk for desk in self.desks.values() if desk.speaks), None)
         if desk is None:
             return False
+        home = partition_of(receipt.customer, self._partitions)  # any desk may write it, its customer's reads it
         try:
-            await desk.commit(lambda step: step.send(RECEIPTS.name, receipt.customer, encode_json(receipt)))
+            await desk.commit(lambda step: step.send(RECEIPTS.name, receipt.customer, encode_json(receipt), home))
         except PartitionLost:
             return False
         metrics.RECEIPT_CALLS.labels(said.provider, "accepted").inc()

@@ -14,8 +14,9 @@ from app import metrics
 from app.clock import SYSTEM, Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
+from app.model.receipt import Spoken
 from app.settings import Settings, split
-from app.tokens import BadToken, Spoken, inbox_token, load_secret, read_receipt_token
+from app.tokens import BadToken, inbox_token, load_secret, read_receipt_token
 from channels.channel import Channel
 from channels.guard import Guard
 from channels.references import References
@@ -46,7 +47,7 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
         Guard(settings.redis, settings.topic_prefix, clock.monotonic, GUARD_UNAVAILABLE.inc) if settings.redis else None
     )
     references = _references(settings, clock)
-    ears = Ears(references, partial(_stands_for, secret, clock), clock)
+    ears = Ears(references, partial(_stands_for, secret, clock), clock, settings.partitions)
     delivery = Delivery(
         channels=channels_of(settings, clock, ears.hear),
         templates=templates,

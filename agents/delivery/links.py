@@ -3,18 +3,10 @@
 All are signed, and none can be guessed.
 """
 
+from app.model.receipt import Spoken
 from app.model.trigger import Trigger
 from app.settings import Settings
-from app.tokens import (
-    Spoken,
-    Tracked,
-    Unsubscribe,
-    link_token,
-    pixel_token,
-    receipt_token,
-    short_code,
-    unsubscribe_token,
-)
+from app.tokens import Tracked, Unsubscribe, link_token, pixel_token, receipt_token, short_code, unsubscribe_token
 from channels.channel import Channel, Rendered, provider_of
 
 

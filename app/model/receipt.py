@@ -56,6 +56,15 @@ def answered(text: str) -> Outcome:
     return Outcome.UNSUBSCRIBED if text.strip(" .!\"'\r\n").lower() in _STOP else Outcome.REPLIED
 
 
+class Spoken(NamedTuple):
+    """What a receipt, a tracked link or an open pixel speaks of: a message of a scenario to a customer, on a channel."""
+
+    customer: str
+    channel: str
+    message_id: str
+    scenario: str
+
+
 class Handed(NamedTuple):
     """Whose message it was, as a provider repeats it in its own receipts."""
 

@@ -3,14 +3,16 @@
 import asyncio
 
 from agents.delivery.ears import Ears
-from app.model.receipt import Outcome
+from app.clock import SYSTEM
+from app.model.receipt import Outcome, Spoken
 from app.model.trigger import Stage
-from app.tokens import Spoken
+from app.topics import partition_of
 from channels.channel import Ambiguous, Misconfigured, Sent
 from channels.circuit import FAILURES
 from channels.references import Away
 from channels.registry import CHANNELS
 from channels.sms.carrier import Said
+from tables.step import Partition, Step
 from tests.agents.ledger_table import LedgerTable, trigger
 from tests.agents.speaking import Mouth, sender
 from tests.channels.gateways import GATEWAYS
@@ -109,7 +111,7 @@ class References:
 
 async def hear(references, said=None, table=None):
     async with sender(table=table) as one:
-        ears = Ears(references, lambda token: Spoken("u1", "sms", "ab.0", "abandoned_cart"), one.clock, (0.0, 0.0))
+        ears = Ears(references, lambda token: Spoken("u1", "sms", "ab.0", "abandoned_cart"), one.clock, 4, (0.0, 0.0))
         ears.desks = one.delivery.desks
         done = await ears.hear(said or Said("smpp", Outcome.DELIVERED, "0001", detail="DELIVRD 000"))
         return done, one.table.receipts()
@@ -124,6 +126,25 @@ async def test_a_receipt_over_a_providers_connection_goes_to_the_topic():
     )  # fmt: skip
 
 
+async def test_it_goes_to_the_partition_of_its_customer_whichever_desk_writes_it():
+    written = []
+
+    class Desk:
+        speaks = True
+
+        async def commit(self, work):
+            step = Step(Partition(3))
+            work(step)
+            written.extend(step.outputs)
+
+    for customer in ("u1", "u2", "u3"):
+        ears = Ears(References(), lambda token, customer=customer: Spoken(customer, "sms", "ab.0", ""), SYSTEM, 8, ())
+        ears.desks = {3: Desk()}
+        assert await ears.hear(Said("smpp", Outcome.DELIVERED, "0001"))
+    assert [item.partition for item in written] == [partition_of(customer, 8) for customer in ("u1", "u2", "u3")]
+    assert len({item.partition for item in written}) > 1
+
+
 async def test_a_receipt_of_a_message_that_nobody_knows_is_done_with():
     assert await hear(References(after=9)) == (True, [])
     assert await hear(None) == (True, [])
@@ -133,7 +154,7 @@ async def test_a_receipt_comes_again_while_it_cannot_be_written():
     assert await hear(References(away=True)) == (False, [])
     lost = LedgerTable()
     async with sender(table=lost) as one:
-        ears = Ears(References(), lambda token: Spoken("u1", "sms", "ab.0", ""), one.clock, ())
+        ears = Ears(References(), lambda token: Spoken("u1", "sms", "ab.0", ""), one.clock, 4, ())
         ears.desks = one.delivery.desks
         lost.ours = False
         assert await ears.hear(Said("smpp", Outcome.DELIVERED, "0001")) is False

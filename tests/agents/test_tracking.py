@@ -9,9 +9,10 @@ from agents.delivery.links import Links
 from agents.delivery.tracking import Tracking
 from app.errors import SettingsError
 from app.model.event import Line
+from app.model.receipt import Spoken
 from app.model.trigger import Content, Stage
 from app.settings import load
-from app.tokens import Spoken, read_link_token, read_pixel_token, read_receipt_token
+from app.tokens import read_link_token, read_pixel_token, read_receipt_token
 from channels.references import PROVIDER_ID, SHORT_LINK
 from tests.agents.ledger_table import trigger
 from tests.agents.speaking import Mouth, sender

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
+from app.model.receipt import Spoken
 from app.settings import load
 from app.tokens import (
     RECEIPT_LIFE,
     BadToken,
-    Spoken,
     Unsubscribe,
     load_secret,
     read_receipt_token,

@@ -5,8 +5,9 @@ import pytest
 from app.clock import SYSTEM
 from app.codec import decode_receipt
 from app.engine.provision import provision
+from app.model.receipt import Spoken
 from app.settings import child_environment
-from app.tokens import Spoken, load_secret, receipt_token
+from app.tokens import load_secret, receipt_token
 from tests.app.web.receipts.reports import ABUSE, POSTFIX, filled
 from tests.broker.test_chat import broker_of
 

@@ -5,8 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from agents.delivery.links import Links
+from app.model.receipt import Spoken
 from app.settings import load
-from app.tokens import Spoken, read_receipt_token
+from app.tokens import read_receipt_token
 from channels.channel import provider_of
 from tests.agents.speaking import Mouth, sender
 from tests.agents.test_delivery import trigger

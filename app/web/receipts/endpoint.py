@@ -11,9 +11,9 @@ from app.clock import Clock
 from app.metrics import COLLECTOR_ACK, RECEIPT_CALLS, RECEIPT_UNAUTHENTIC
 from app.model.event import PHONE
 from app.model.reasons import Reason
-from app.model.receipt import ARRIVED, Receipt
+from app.model.receipt import ARRIVED, Receipt, Spoken
 from app.settings import Settings, split
-from app.tokens import BadToken, Spoken, load_secret, read_receipt_token
+from app.tokens import BadToken, load_secret, read_receipt_token
 from app.web.chat.answered import GUESSES_PER_SECOND, answered
 from app.web.chat.authenticity import Call, Secret, Verdict, shared
 from app.web.collector.declined import Declined

@@ -5,9 +5,8 @@ from hashlib import blake2b
 from app import topics
 from app.codec import encode_json
 from app.model.reasons import Reason
-from app.model.receipt import Outcome, Receipt
+from app.model.receipt import Outcome, Receipt, Spoken
 from app.settings import Settings
-from app.tokens import Spoken
 from app.web.collector.sink import Record
 
 

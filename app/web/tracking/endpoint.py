@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from app.clock import Clock
 from app.metrics import TRACKED
-from app.model.receipt import Outcome
+from app.model.receipt import Outcome, Spoken
 from app.settings import Settings
-from app.tokens import BadToken, Spoken, load_secret, read_link_token, read_pixel_token
+from app.tokens import BadToken, load_secret, read_link_token, read_pixel_token
 from app.web.collector.declined import Declined
 from app.web.collector.http import JSON, Headers, Request, Response
 from app.web.collector.intake import Intake, Unavailable

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.tokens import Spoken
+from app.model.receipt import Spoken
 
 HOLD = 1.0
 """Seconds after the last link that had not been asked for before."""

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.metrics import TRACKED
+from app.model.receipt import Spoken
 from app.tokens import (
     LINK_LIFE,
-    Spoken,
     Tracked,
     Unsubscribe,
     link_token,

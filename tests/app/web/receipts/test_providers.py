@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.model.receipt import Outcome
-from app.tokens import Spoken, receipt_token
+from app.model.receipt import Outcome, Spoken
+from app.tokens import receipt_token
 from app.web.receipts.providers import PROVIDERS
 from tests.app.web.conftest import NOW
 from tests.app.web.receipts import payloads
