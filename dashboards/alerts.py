@@ -283,6 +283,24 @@ SYMPTOMS = (
         quiet_at="80m",
     ),
     Alert(
+        "BoomerangReceiptsNotGenuine",
+        "sum by (provider) (rate(boomerang_receipt_unauthentic_requests_total[30m])) > 0"
+        " unless on (provider) sum by (provider) (rate(boomerang_receipt_reports_total[30m])) > 0",
+        "15m", "ticket",
+        "No receipt that comes for {{ $labels.provider }} is genuine",
+        {
+            'boomerang_receipt_unauthentic_requests_total{provider="twilio",verdict="signature_wrong"}': "0+1x90",
+            'boomerang_receipt_reports_total{provider="twilio",outcome="accepted"}': "9x90",
+        },
+        {
+            'boomerang_receipt_unauthentic_requests_total{provider="twilio",verdict="signature_wrong"}': "0+1x90",
+            'boomerang_receipt_reports_total{provider="twilio",outcome="accepted"}': "0+1x90",
+        },
+        {"provider": "twilio"},
+        at="80m",
+        quiet_at="80m",
+    ),
+    Alert(
         "BoomerangRedisFull",
         "max(boomerang_redis_memory_bytes / (boomerang_redis_memory_limit_bytes > 0)) > 0.9", "5m", "page",
         "Redis has used more than 90 % of the memory that it may",

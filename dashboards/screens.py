@@ -230,7 +230,7 @@ DELIVERY = Screen(
                 Panel("Reports of providers", "Per minute by what became of them; those that were not genuine by their verdict.", "short",
                       (q("60 * sum by (provider, outcome) (rate(boomerang_receipt_reports_total{$J}[$I]))", "{{provider}} {{outcome}}"),
                        q("60 * sum by (provider, verdict) (rate(boomerang_receipt_unauthentic_requests_total{$J}[$I]))",
-                         "{{provider}} {{verdict}}"))),
+                         "{{provider}} {{verdict}}")), alerts=("BoomerangReceiptsNotGenuine",)),
             ),
         ),
         Row(

@@ -28,10 +28,7 @@ class Tracking:
     """The stage. `references`: None without Redis, and only mails are tracked. Raises SettingsError."""
 
     def __init__(self, settings: Settings, links: Links, references: References | None) -> None:
-        self._tracked = frozenset(split(settings.tracking))
-        if not self._tracked <= {LINKS, OPENS}:
-            raise SettingsError(f"BOOMERANG_TRACKING must name {LINKS}, {OPENS}, both, or be empty")
-        self._utm = Utm(settings.utm)
+        self._tracked, self._utm = check_tracking(settings)
         self._links, self._references = links, references
 
     async def __call__(self, job: Job) -> Verdict | None:
@@ -74,6 +71,14 @@ class Tracking:
         """Close the connections."""
         if self._references is not None:
             await self._references.stop()
+
+
+def check_tracking(settings: Settings) -> tuple[frozenset[str], "Utm"]:
+    """What is tracked, and the parameters of links. Raises SettingsError when one of the settings cannot be used."""
+    tracked = frozenset(split(settings.tracking))
+    if not tracked <= {LINKS, OPENS}:
+        raise SettingsError(f"BOOMERANG_TRACKING must name {LINKS}, {OPENS}, both, or be empty")
+    return tracked, Utm(settings.utm)
 
 
 class Utm:

@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked without a server. Every fault is a line on stderr; then the status is 1."""
     from agents.delivery.factory import channels_of
+    from agents.delivery.tracking import check_tracking
     from agents.scenarios.schema import scenario_schema
     from app.web.chat.sources import load_sources
     from app.web.console.passwords import users
+    from app.web.receipts.secrets import receipt_secrets
     from channels import CHANNELS
 
     if args.schema:
@@ -49,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     unset = _unset(load_team(settings.team), channels_of(settings, SYSTEM))
     users(settings.console_users)
     sources = load_sources(settings.chats)
+    receipt_secrets(settings)
+    check_tracking(settings)
     print(f"the team is fine: {staff.described}")
     for channel in unset:
         print(f"but {channel} is not set up: alerts go past addresses of the team there; see docs/alerts.md")

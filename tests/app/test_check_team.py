@@ -46,6 +46,9 @@ def test_with_all_set_up_it_says_no_more_than_that_the_team_is_fine(check):
         ("telegram_token", "nonsense", "BOOMERANG_TELEGRAM_TOKEN"),
         ("webhook_hooks", "crm=https://crm.example", "BOOMERANG_WEBHOOK_SECRETS"),
         ("console_users", "maria:plain", "boomerang password"),
+        ("receipt_secrets", "twilio", "BOOMERANG_RECEIPT_SECRETS"),
+        ("tracking", "clicks", "BOOMERANG_TRACKING"),
+        ("utm", "utm_source={who}", "BOOMERANG_UTM"),
     ],
 )
 def test_a_setting_of_the_team_that_cannot_be_used_is_named(check, setting, value, told):

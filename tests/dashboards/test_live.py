@@ -146,7 +146,7 @@ async def receipts(shop, number):
     for line in [line for line in lines if line["reason"] == "sent"]:
         message = {"message_id": line["detail"]["message_id"], "customer": line["customer"]}
         assert await tell(shop, {"outcome": "clicked", **message}, SYSTEM.now()) == 200
-    async with shop.http.post(shop.url("collector", "/receipts/email"), json={}) as response:
+    async with shop.http.post(shop.url("collector", "/receipts/twilio"), json={}) as response:
         assert response.status in (401, 429)
     async with shop.http.get(shop.url("collector", "/r/nobody")) as response:
         assert response.status == 404
