@@ -36,13 +36,19 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         receipt.scenario,
         receipt.trigger_id,
         channel=receipt.channel,
-        detail={"outcome": receipt.outcome.value, "message": receipt.message_id},
+        detail=_detail(receipt),
     )
     withdrawn = False
     if receipt.outcome in REFUSALS:
         consent = Permission(False, receipt.at, receipt.outcome.value)
         withdrawn = set_consent(customer, receipt.channel, consent)
     return [line], withdrawn
+
+
+def _detail(receipt: Receipt) -> dict[str, str | float | int]:
+    """The outcome and the message, and what the provider said beside it."""
+    told: dict[str, str | float | int] = {"outcome": receipt.outcome.value, "message": receipt.message_id}
+    return {**told, "detail": receipt.detail[:200]} if receipt.detail else told
 
 
 def scenario_of(customer: Customer, trigger_id: str) -> str:

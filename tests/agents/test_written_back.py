@@ -51,9 +51,15 @@ def test_stop_withdraws_the_consent_of_whoever_has_the_number():
 
 def test_a_failure_that_a_provider_tells_of_later_is_in_the_journal():
     engine = written_to()
-    engine.receipt(engine.triggers[0], Outcome.FAILED, reason=Reason.RECEIPT)
+    trigger = engine.triggers[0]
+    message = f"{trigger.trigger_id}.0"
+    receipt = Receipt(
+        Outcome.FAILED, "u1", "sms", engine.clock.now(), message, trigger.trigger_id, reason=Reason.RECEIPT
+    )
+    receipt.detail = "code 30003"
+    engine.record(RECEIPTS.name, "u1", encode_json(receipt))
     lines = [line for line in engine.journal if line.reason == Reason.RECEIPT]
-    assert [line.detail["outcome"] for line in lines] == ["failed"]
+    assert [line.detail for line in lines] == [{"outcome": "failed", "message": message, "detail": "code 30003"}]
 
 
 def test_an_address_that_an_operator_reinstates_is_written_to_again():

@@ -7,6 +7,8 @@ A request is genuine by the provider's signature where BOOMERANG_RECEIPT_SECRETS
 provider signs nothing, or by the signed token in `?t=` that went out with the message, which speaks of that message alone.
 """
 
+import asyncio
+
 from app.clock import Clock
 from app.metrics import COLLECTOR_ACK, RECEIPT_CALLS, RECEIPT_UNAUTHENTIC
 from app.model.event import PHONE
@@ -29,6 +31,8 @@ from channels.references import PROVIDER_ID, Away, References
 
 PREFIX = "/receipts/"
 BODY_LIMIT = 256 * 1024
+SECOND_LOOK = 0.5
+"""Seconds until a provider's id that is not known is looked for once more."""
 _XML = [(b"content-type", b"text/xml; charset=utf-8"), *TEXT[1:]]
 
 
@@ -137,10 +141,15 @@ class Receipts:
         if told.message_id and told.customer:
             return Spoken(told.customer, told.channel or provider.channel, told.message_id, "")
         if told.provider_id and self._references is not None:
+            name = f"{provider.name}:{told.provider_id}"
             try:
-                return self._spoken(await self._references.find(PROVIDER_ID, f"{provider.name}:{told.provider_id}"))
+                token = await self._references.find(PROVIDER_ID, name)
+                if not token:  # it may be quicker than our own note of the id
+                    await asyncio.sleep(SECOND_LOOK)
+                    token = await self._references.find(PROVIDER_ID, name)
             except Away:
                 raise Unavailable(30) from None
+            return self._spoken(token)
         return None
 
 

@@ -1,5 +1,6 @@
 """Receipts as records of the topic, each with an id by which a repetition is known."""
 
+import re
 from hashlib import blake2b
 
 from app import topics
@@ -8,6 +9,9 @@ from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt, Spoken
 from app.settings import Settings
 from app.web.collector.sink import Record
+
+MOST_DETAIL = 200
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 
 
 def of_message(spoken: Spoken, outcome: Outcome, at: float, detail: str = "") -> Receipt:
@@ -22,7 +26,7 @@ def of_message(spoken: Spoken, outcome: Outcome, at: float, detail: str = "") ->
         trigger,
         spoken.scenario,
         Reason.RECEIPT,
-        detail,
+        _ADDRESS.sub("<address>", detail)[:MOST_DETAIL],
     )
 
 

@@ -182,6 +182,29 @@ async def test_a_receipt_of_an_unknown_message_gets_a_silent_200_and_is_counted(
     assert counted(RECEIPT_CALLS, "smsc", "unknown") == before + 1
 
 
+async def test_a_receipt_that_is_quicker_than_the_note_of_its_message_is_understood(known):
+    token = receipt_token(known.settings.secret, SPOKEN, NOW)
+    find, asked = known.references.find, []
+
+    async def late(kind, name):
+        asked.append(name)
+        if len(asked) == 1:
+            found = await find(kind, name)
+            await known.references.remember(kind, name, token)
+            return found
+        return await find(kind, name)
+
+    known.references.find = late
+    assert (await say(known, smsc_status("1"))).status_code == 200
+    assert [receipt.message_id for receipt in known.receipts] == [SPOKEN.message_id]
+
+
+async def test_an_address_in_what_a_provider_says_goes_no_further(shop):  # noqa: F811
+    event = {"outcome": "bounced", "detail": "550 no such user <ann@shop.example> here"}
+    assert (await say(shop, ours("webhook", event, NOW, query=f"?t={shop.token}"))).status_code == 200
+    assert shop.receipts[0].detail == "550 no such user <<address>> here"
+
+
 async def test_what_stands_in_redis_without_our_signature_is_not_believed(known):
     await known.references.remember(PROVIDER_ID, "smsc:12345", '["42","sms","m.0","s"]')
     assert (await say(known, smsc_status("1"))).status_code == 200
