@@ -9,18 +9,21 @@ and with content composed anew (docs/cascade.md).
 
 from math import ceil, inf
 
+from agents.allowed import Basis, Held, Withheld, allow
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
-from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, capped, content, stops, talking_until
-from agents.scenarios.index import ScenarioIndex
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, stops, talking_until
 from agents.scenarios.language import Reaction, Scenario
 from agents.scenarios.reach import Reached, reach
 from app.model.journal import JournalLine
+from app.model.policy import DAY, Policy
 from app.model.reasons import Reason
 from app.model.receipt import ARRIVED, Outcome, Receipt
 from tables.customer import SENDS, Customer, Open, Sent
 from tables.windows import push
 
+KEEP = DAY
+"""Seconds beyond what the caps look back to that a message is known: news of it may be late."""
 _STEPS_UP = (Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED)
 """Each says that those before it are so too."""
 _SAID = frozenset({Outcome.SENT, Outcome.AMBIGUOUS})
@@ -52,13 +55,13 @@ def stage_of(message_id: str, default: int) -> int:
     return int(number) if number.isascii() and number.isdigit() and len(number) < 3 else default
 
 
-def on_news(decision: Decision, key: str, item: Open, receipt: Receipt, scenario: Scenario | None) -> None:
+def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Receipt) -> None:
     """What a receipt of one of its messages means for a trigger: it may be over, or wait, or go on at once."""
     customer, outcome = decision.customer, receipt.outcome
-    number = stage_of(receipt.message_id, item.stage)
+    scenario, number = basis.scenarios.by_id.get(item.scenario), stage_of(receipt.message_id, item.stage)
     stages = () if scenario is None else scenario.cascade
     if outcome in _SAID or outcome in ARRIVED:
-        _count(customer, item, receipt, number)
+        _count(basis.policy, customer, item, receipt, number)
     if item.cancelled:
         if outcome in _SETTLES and number == item.stage:
             drop(customer, item)
@@ -80,13 +83,16 @@ def on_news(decision: Decision, key: str, item: Open, receipt: Receipt, scenario
         drop(customer, item)
 
 
-def _count(customer: Customer, item: Open, receipt: Receipt, number: int) -> None:
-    """What was, or may have been, said counts for the caps from its decision on; once."""
-    if any(sent.trigger_id == item.trigger_id and sent.stage == number for sent in customer.sends or ()):
+def _count(policy: Policy, customer: Customer, item: Open, receipt: Receipt, number: int) -> None:
+    """What was, or may have been, said counts for the caps from its decision on; once. What no cap looks back to is forgotten."""
+    known = customer.sends or []
+    if any(sent.trigger_id == item.trigger_id and sent.stage == number for sent in known):
         return
     at = item.at if number == item.stage else receipt.at
-    sent = Sent(item.trigger_id, item.scenario, receipt.channel, at, item.marketing, number)
-    customer.sends = push(customer.sends, sent, SENDS)
+    kept = [sent for sent in known if sent.at > at - policy.horizon - KEEP]
+    if item.marketing or policy.counts_transactional:
+        kept = push(kept, Sent(item.trigger_id, item.scenario, receipt.channel, at, item.marketing, number), SENDS)
+    customer.sends = kept or None
 
 
 def _wait(decision: Decision, item: Open, until: float) -> None:
@@ -106,33 +112,32 @@ def supersede(decision: Decision, key: str, item: Open, now: float) -> None:
     drop(decision.customer, item)
 
 
-def decide_stages(
-    decision: Decision, index: ScenarioIndex, locale: str, key: str, now: float, shelf: ShelfOf, until: float
-) -> None:
+def decide_stages(basis: Basis, decision: Decision, key: str, now: float, shelf: ShelfOf, until: float) -> None:
     """Decide the stages of customer `key` that are due at or before `until`, as of `now` (both epoch seconds)."""
     customer = decision.customer
     for item in customer.open or ():
         if not item.next_at or item.next_at > until:
             continue
-        scenario = index.by_id.get(item.scenario)
+        scenario = basis.scenarios.by_id.get(item.scenario)
         if scenario is None:
             _end(decision, key, item, now, Refusal(Reason.SCENARIO_GONE, {}))
             continue
         talking = talking_until(scenario, customer.dialogs) if customer.dialogs is not None else 0.0
         if talking > now:
-            item.next_at = ceil(talking)
-            decision.reasons.append(_line(now, key, Reason.HELD_BY_DIALOG, item, {}, item.stage + 1, talking))
+            _hold(decision, key, item, now, Reason.HELD_BY_DIALOG, talking)
             continue
-        answer = _answer(decision, scenario, key, item, now, shelf)
-        if isinstance(answer, Refusal):
+        answer = _answer(basis, decision, scenario, key, item, now, shelf)
+        if isinstance(answer, Held):
+            _hold(decision, key, item, now, Reason.QUIET_HOURS, answer.until)
+        elif isinstance(answer, Refusal):
             _end(decision, key, item, now, answer)
         else:
-            _speak(decision, item, answer, key, locale)
+            _speak(basis, decision, item, answer, key)
 
 
 def _answer(
-    decision: Decision, scenario: Scenario, key: str, item: Open, now: float, shelf: ShelfOf
-) -> Refusal | Saying:
+    basis: Basis, decision: Decision, scenario: Scenario, key: str, item: Open, now: float, shelf: ShelfOf
+) -> Refusal | Held | Saying:
     """What the next stage says, or why none follows."""
     customer, due = decision.customer, float(item.next_at)
     held = stops(scenario, customer, due, now)
@@ -145,22 +150,20 @@ def _answer(
     shown = content(scenario, customer, now, shelf)
     if shown is None:
         return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
-    free = within_caps(scenario, customer, found, as_of(scenario, due, now))
-    return free if isinstance(free, Refusal) else Saying(scenario, free, shown, due, now)
+    free = allow(basis, scenario, key, customer, found, as_of(scenario, due, now))
+    if isinstance(free, Withheld):
+        return Refusal(Reason.CONTROL_GROUP, {"group": free.group})
+    return Saying(scenario, free, shown, due, now) if isinstance(free, Reached) else free
 
 
-def within_caps(scenario: Scenario, customer: Customer, found: Reached, now: float) -> Refusal | Reached:
-    """The stage without the channels over which the customer has heard enough; where that is all of them, why.
-
-    Who has heard enough is not spoken to over a dearer channel instead: nothing follows.
-    """
-    answers = {channel: capped(scenario, customer, channel, now) for channel in found.addresses}
-    free = {channel: found.addresses[channel] for channel, why in answers.items() if why is None}
-    return found._replace(addresses=free) if free else next(why for why in answers.values() if why is not None)
+def _hold(decision: Decision, key: str, item: Open, now: float, reason: Reason, until: float) -> None:
+    """The stage is decided later, and everything is asked again then."""
+    item.next_at = ceil(until)
+    decision.reasons.append(_line(now, key, reason, item, {}, item.stage + 1, until))
 
 
-def _speak(decision: Decision, item: Open, saying: Saying, key: str, locale: str) -> None:
-    trigger = trigger_of(saying, item.trigger_id, key, decision.customer, locale)
+def _speak(basis: Basis, decision: Decision, item: Open, saying: Saying, key: str) -> None:
+    trigger = trigger_of(basis, saying, item.trigger_id, key, decision.customer)
     decision.fired.append(trigger)
     decision.reasons.append(spoken(trigger, Reason.NEXT_STAGE))
     item.stage, item.at, item.next_at = trigger.stage, trigger.fired_at, 0

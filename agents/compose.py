@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+from agents.allowed import Basis, window_of
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, consents_at
+from agents.zones import zone_of
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.trigger import Content, Stage, Trigger
@@ -21,9 +23,11 @@ class Saying(NamedTuple):
     anchor: str = ""
 
 
-def trigger_of(saying: Saying, trigger_id: str, key: str, customer: Customer, locale: str) -> Trigger:
-    """The trigger that the sender gets; `locale` is the language where the customer's is not known."""
-    scenario, reached, now = saying.scenario, saying.reached, saying.now
+def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer: Customer) -> Trigger:
+    """The trigger that the sender gets."""
+    scenario, reached, now, policy = saying.scenario, saying.reached, saying.now, basis.policy
+    windows = {channel: window_of(policy, scenario, channel) for channel in reached.addresses}
+    hushed = scenario.marketing and policy.quiet is not None and scenario.quiet != "ignore"
     return Trigger(
         trigger_id=trigger_id,
         scenario=scenario.id,
@@ -36,12 +40,15 @@ def trigger_of(saying: Saying, trigger_id: str, key: str, customer: Customer, lo
         cascade=[Stage(channel, reached.stage.template) for channel in reached.addresses],
         addresses=dict(reached.addresses),
         content=saying.shown,
-        locale=_locale_of(customer, locale),
-        timezone=customer.profile.timezone if customer.profile is not None else "",
+        locale=_locale_of(customer, basis.locale),
+        timezone=zone_of(customer, policy).key,
         marketing=scenario.marketing,
-        cap=scenario.cap,
-        consent_at=consents_at(customer, reached.addresses),
+        caps={channel: window for channel, window in windows.items() if window},
+        consent_at=consents_at(customer, reached.addresses, scenario.topic),
         stage=reached.number,
+        quiet=(scenario.quiet or ("drop" if policy.quiet is not None and policy.quiet.drop else "hold"))
+        if hushed
+        else "",
     )
 
 

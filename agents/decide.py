@@ -6,6 +6,7 @@ State is changed in place and is the truth; `wake_at` says when the customer wan
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
+from agents.allowed import Basis, group_of
 from agents.cascade import drop, on_news
 from agents.decision import Decision
 from agents.due import decide_due
@@ -16,12 +17,14 @@ from agents.scenarios.language import Scenario
 from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
+from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Cancel
 from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, apply
 from tables.customer import ALIASES, CART_LINES, Armed, Customer, Open, Profile
+from tables.profile import permission
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
 
 _LINKING = ("identify", "alias")
@@ -31,10 +34,10 @@ _ENDED = {ORDERED: Reason.ENDED_BY_ORDER, CART_EMPTIED: Reason.ENDED_BY_EMPTIED_
 class Decider:
     """The scenarios, indexed by the signals that start and end them."""
 
-    def __init__(self, scenarios: Iterable[Scenario], *, locale: str = "en") -> None:
-        """`locale` is the language of messages to customers whose own is not known."""
+    def __init__(self, scenarios: Iterable[Scenario], *, locale: str = "en", policy: Policy | None = None) -> None:
+        """`locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
         self._index = ScenarioIndex(scenarios)
-        self._locale = locale
+        self._basis = Basis(self._index, policy or Policy(), locale)
         self._meaningful = self._index.named | frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
@@ -83,6 +86,25 @@ class Decider:
             profile = decision.customer.profile
             if profile is not None and profile.email:
                 decision.ordered_as = EMAIL + profile.email.lower()
+            if decision.customer.fired is not None:
+                decision.reasons += self._bought_after(key, decision.customer, event, at)
+
+    def _bought_after(self, key: str, customer: Customer, event: Event, at: float) -> list[JournalLine]:
+        """Orders after a scenario fired, of recipients and of the control group alike: what messages bring is worked out from these."""
+        policy, told = self._basis.policy, event.properties
+        lines = []
+        for name, fired_at in (customer.fired or {}).items():
+            scenario = self._index.by_id.get(name)
+            if scenario is None or not scenario.marketing or not fired_at <= at <= fired_at + policy.goal_within:
+                continue
+            detail: dict[str, str | float | int] = {
+                "fired_at": fired_at,
+                "group": group_of(policy, scenario, key) or "recipients",
+                "order": ((told.order_id if told is not None else "") or event.messageId)[:200],
+                "value": told.total if told is not None else 0.0,
+            }
+            lines.append(JournalLine(at, key, Reason.BOUGHT_AFTER, name, event_id=event.messageId, detail=detail))
+        return lines
 
     def _start(
         self, decision: Decision, key: str, name: str, starting: Sequence[Scenario], event_id: str, at: float
@@ -158,15 +180,16 @@ class Decider:
             name: "granted" if item.granted else "refused" for name, item in consents.items()
         }
         decision.reasons.append(JournalLine(at, key, Reason.CONSENT_CHANGED, event_id=event_id, detail=words))
-        refused = {name for name, item in consents.items() if not item.granted}
-        self._cancel(
-            decision,
-            key,
-            [item for item in customer.open or () if item.marketing and item.channel in refused],
-            Reason.CONSENT_WITHDRAWN,
-            event_id,
-            at,
-        )
+        self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, event_id, at)
+
+    def _refused(self, customer: Customer) -> list[Open]:
+        """What the consents, as they are now, do not allow any more."""
+        found = []
+        for item in customer.open or ():
+            word = permission(customer, item.channel, self._index.topic_of(item.scenario)) if item.marketing else None
+            if word is not None and not word.granted:
+                found.append(item)
+        return found
 
     def on_receipt(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
         """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
@@ -174,7 +197,7 @@ class Decider:
         decision = Decision(customer, reasons=lines)
         item = _meant(customer, receipt)
         if item is not None:
-            on_news(decision, key, item, receipt, self._index.by_id.get(item.scenario))
+            on_news(self._basis, decision, key, item, receipt)
         if withdrawn:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
         if item is not None and receipt.outcome in REFUSALS and item in (customer.open or ()):
@@ -223,15 +246,7 @@ class Decider:
                 "",
                 at,
             )
-        refused = {name for name, item in (customer.consent or {}).items() if not item.granted}
-        self._cancel(
-            decision,
-            key,
-            [item for item in customer.open or () if item.marketing and item.channel in refused],
-            Reason.CONSENT_WITHDRAWN,
-            "",
-            at,
-        )
+        self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, "", at)
         decision.wake_at = self.wake_of(customer)
         return decision
 
@@ -253,7 +268,7 @@ class Decider:
 
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
-        return decide_due(self._index, self._locale, key, customer, now, shelf, until)
+        return decide_due(self._basis, key, customer, now, shelf, until)
 
 
 def _meant(customer: Customer, receipt: Receipt) -> Open | None:

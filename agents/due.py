@@ -1,15 +1,15 @@
 """What happens when a customer's timer comes up: the highest priority that nothing holds back fires. Pure."""
 
-from collections.abc import Sequence
+from math import ceil, inf
 from typing import NamedTuple
 
-from agents.cascade import decide_stages, supersede, within_caps
+from agents.allowed import Basis, Held, Withheld, allow
+from agents.cascade import decide_stages, supersede
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
-from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
-from agents.scenarios.reach import Skipped, reach
+from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.trigger import trigger_id
@@ -24,15 +24,13 @@ class Ready(NamedTuple):
     due: float
 
 
-def decide_due(
-    index: ScenarioIndex, locale: str, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float
-) -> Decision:
+def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
     """Look at everything of customer `key` that is due at or before `until`; each fires or is refused, as of `now`.
 
     Both are epoch seconds. Only up to `until` is it known what has happened: a deadline between the two (the timer was an
     older one, postponed since) has neither had its grace nor passed the lag gate, and comes up again by itself.
     """
-    decision = Decision(customer)
+    decision, index = Decision(customer), basis.scenarios
     ready: list[Ready] = []
     waiting: list[Armed] = []
     soonest: float | None = None
@@ -47,46 +45,50 @@ def decide_due(
             soonest = due if soonest is None else min(due, soonest)
         else:
             ready.append(Ready(scenario, instance, due))
-    customer.armed = waiting or None
     winners: dict[str, str] = {}
     if len(ready) > 1:
         ready.sort(key=lambda item: (-item.scenario.priority, item.scenario.id))
     for item in ready:
         family = item.scenario.family
-        answer = _answer(item, key, customer, now, shelf, winners.get(family), index.families[family])
+        answer = _answer(basis, item, key, customer, now, shelf, winners.get(family))
         if isinstance(answer, Refusal):
             decision.reasons.append(_refused(item, key, now, answer))
+            continue
+        winners[family] = item.scenario.id
+        if isinstance(answer, Held):
+            item.instance.held = ceil(answer.until)
+            waiting.append(item.instance)
+            soonest = min(float(item.instance.held), soonest or inf)
+            decision.reasons.append(_refused(item._replace(due=answer.until), key, now, QUIET))
         else:
-            winners[family] = item.scenario.id
-            _fire(decision, item, key, answer, locale)
+            _fire(basis, decision, item, key, answer)
+    customer.armed = waiting or None
     if customer.open is not None:
-        decide_stages(decision, index, locale, key, now, shelf, until)
+        decide_stages(basis, decision, key, now, shelf, until)
         soonest = index.wake_of(customer)
     decision.wake_at = soonest
     return decision
 
 
+QUIET = Refusal(Reason.QUIET_HOURS, {})
+
+
 class Answer(NamedTuple):
-    """What a scenario that fires says, and the stages that cannot."""
+    """What a scenario that fires says, the stages that cannot, and the control group that keeps it from being said."""
 
     saying: Saying
     missed: tuple[Skipped, ...]
+    group: str = ""
 
 
 def _answer(
-    item: Ready,
-    key: str,
-    customer: Customer,
-    now: float,
-    shelf: ShelfOf,
-    winner: str | None,
-    family: Sequence[str],
-) -> Refusal | Answer:
+    basis: Basis, item: Ready, key: str, customer: Customer, now: float, shelf: ShelfOf, winner: str | None
+) -> Refusal | Held | Answer:
     """What to say, or why not to fire. `winner`: the scenario of the family that fires just now."""
     scenario = item.scenario
     if winner is not None:
         return Refusal(Reason.OUTRANKED, {"by": winner})
-    held = refusal(scenario, customer, item.due, now, family)
+    held = refusal(scenario, customer, item.due, now, basis.scenarios.families[scenario.family])
     if held is not None:
         return held
     found, missed = reach(scenario, key, customer)
@@ -95,10 +97,12 @@ def _answer(
     shown = content(scenario, customer, now, shelf)
     if shown is None:
         return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
-    free = within_caps(scenario, customer, found, as_of(scenario, item.due, now))
-    if isinstance(free, Refusal):
+    free = allow(basis, scenario, key, customer, found, as_of(scenario, item.due, now))
+    if isinstance(free, Refusal | Held):
         return free
-    return Answer(Saying(scenario, free, shown, item.due, now, item.instance.anchor), missed)
+    group = free.group if isinstance(free, Withheld) else ""
+    reached = free if isinstance(free, Reached) else found
+    return Answer(Saying(scenario, reached, shown, item.due, now, item.instance.anchor), missed, group)
 
 
 def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
@@ -106,11 +110,17 @@ def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
     return JournalLine(now, key, why.reason, item.scenario.id, "", anchor, "", item.due, why.detail)
 
 
-def _fire(decision: Decision, item: Ready, key: str, answer: Answer, locale: str) -> None:
+def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answer) -> None:
     scenario, instance, customer, now = item.scenario, item.instance, decision.customer, answer.saying.now
     name = trigger_id(scenario.id, scenario.version, key, instance.anchor, 0)
-    trigger = trigger_of(answer.saying, name, key, customer, locale)
+    trigger = trigger_of(basis, answer.saying, name, key, customer)
     decision.reasons += [skipped(one, scenario.id, name, key, now, item.due) for one in answer.missed]
+    customer.fired = {**(customer.fired or {}), scenario.id: now}
+    if answer.group:  # written down like a recipient, and nothing else
+        line = spoken(trigger, Reason.CONTROL_GROUP)
+        line.detail["group"] = answer.group
+        decision.reasons.append(line)
+        return
     decision.fired.append(trigger)
     decision.reasons.append(spoken(trigger, Reason.FIRED))
     for old in [old for old in customer.open or () if old.scenario == scenario.id and old.next_at]:
@@ -118,4 +128,3 @@ def _fire(decision: Decision, item: Ready, key: str, answer: Answer, locale: str
     opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
     opened.marketing, opened.stage = scenario.marketing, trigger.stage
     customer.open = [*(customer.open or ()), opened][-OPEN_TRIGGERS:]
-    customer.fired = {**(customer.fired or {}), scenario.id: now}

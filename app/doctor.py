@@ -90,6 +90,7 @@ async def _settings(settings: Settings, _clock: Clock) -> list[Finding]:
 
 async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
     from agents.delivery.factory import template_folders
+    from agents.policy import PolicyError, load_policy
     from agents.scenarios.language import ScenarioError
     from agents.scenarios.load import load_folder, templates_of
     from channels import CHANNELS
@@ -97,7 +98,8 @@ async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
 
     try:
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale, channels=CHANNELS)
-    except ScenarioError as error:
+        load_policy(settings.policy)
+    except (ScenarioError, PolicyError) as error:
         return [_bad("scenarios", f"{error}; `boomerang check` says more")]
     wanted = [pair for item in scenarios for pair in templates_of(item)]
     faults = check_templates(wanted, folders=template_folders(settings))

@@ -68,6 +68,10 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.TOO_LATE: (Tone.HELD, "{scenario} dropped: {late} late, more than is worth a message"),
     Reason.DECISION_FAILED: (Tone.HELD, "what came due could not be decided, and is looked at again: {error}"),
     Reason.SCENARIO_GONE: (Tone.HELD, "{scenario} dropped: there is no such scenario any more"),
+    Reason.CONTROL_GROUP: (Tone.HELD, "{scenario} says nothing: the customer is in the control group{due}"),
+    Reason.QUIET_HOURS: (Tone.WAIT, "{scenario} kept quiet: it is night where the customer lives{due}"),
+    Reason.BOUGHT_AFTER: (Tone.INFO, "ordered after {scenario} had fired at {fired_at}{event}"),
+    Reason.BUDGET: (Tone.HELD, "{scenario} not sent by {channel}: what it may cost today is spent"),
     Reason.SCENARIO_STOPPED: (Tone.HELD, "{scenario} held back: it was stopped"),
     Reason.NEXT_STAGE: (Tone.FIRED, "{scenario} goes on: no reaction, so the next stage follows{due}"),
     Reason.REACTED: (Tone.ENDED, "{scenario} ended: the customer reacted ({reaction}), and no further stage is needed"),
@@ -109,7 +113,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.UNSUBSCRIBED: (Tone.HELD, "{scenario} not sent: the customer has unsubscribed from {channel}"),
     Reason.RECEIPT: (Tone.INFO, "{scenario}: {channel} reported {outcome}"),
 }
-_MOMENTS = frozenset({"last_order", "last_fired", "last_sent", "refused_at", "next_at", "at"})
+_MOMENTS = frozenset({"fired_at", "last_order", "last_fired", "last_sent", "refused_at", "next_at", "at"})
 _SPANS = frozenset({"late", "allowed", "window", "wait"})
 _MISSING = {"by": "another", "outcome": "news", "window": "a while", "late": "too"}
 

@@ -217,6 +217,11 @@ FLOOD = _gauge("dead_letters_flood", "1 while more than 1 % or 1,000 in a row of
 
 # delivery
 SENDS = _counter("sends_total", "Messages by channel and what became of them.", "channel", "outcome")
+SPENT = _counter("spent_total", "What messages to customers cost, in the currency of the policy.", "channel")
+SPENT_BY_SMS = _counter(
+    "spent_by_sms_total",
+    "What the same triggers would have cost as one SMS each; less what was spent it is the saving.",
+)
 REFUSALS = _counter("refusals_total", "Messages held back by a gate.", "channel", "reason")
 TOLD = _counter(
     "message_receipts_total",

@@ -206,6 +206,10 @@ class Settings:
     team: Path = setting(
         Path(__file__).parent / "team.yaml", "file of the sales team: who is told of dialogs, and the business hours"
     )
+    policy: Path = setting(
+        Path(__file__).parent / "policy.yaml",
+        "file of what the shop allows itself: caps, quiet hours, control group, prices",
+    )
     time: str = setting("live", "live (wall clock) or stream (largest event time of the partition)")
     time_scale: float = setting(1.0, "scenario waits are divided by it; demos and tests only")
     grace: float = setting(2.0, "seconds of wall clock between due and firing")
@@ -282,7 +286,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
         name = variable[len(PREFIX) :].lower()
         if name in known:
             values[name] = _convert(
-                name, type(known[name].default) if name not in ("data", "scenarios", "cache", "team") else Path, text
+                name,
+                type(known[name].default) if name not in ("data", "scenarios", "cache", "team", "policy") else Path,
+                text,
             )
         elif variable not in NOT_SETTINGS:
             raise SettingsError(f"{variable} is not a setting; `boomerang settings` lists them")

@@ -1,7 +1,7 @@
 """The ledger: what has been said, is being said and will not be said. Pure: rows and the one table of their transitions.
 
 Keys of rows: `m:<message id>` a message, `m:<message id>.<digest>` a change of the alert that it shows, `c:<trigger id>` a cancellation that its message must still meet, `a:<channel>:<digest>`
-an address. Times are epoch seconds of the ledger's clock, except `next_at`, which is the wall clock.
+an address, `b:<scenario>:<day>` what a scenario has spent. Times are epoch seconds of the ledger's clock, except `next_at`, which is the wall clock.
 """
 
 from enum import StrEnum
@@ -122,6 +122,8 @@ class Message(msgspec.Struct, array_like=True, gc=False, tag="m"):
     """Digest of the customer's address, for receipts that do not name it; empty for an alert."""
     told: int = 0
     """Which outcomes receipts have told of it, a bit each (`_BITS`)."""
+    price: float = 0.0
+    """What the message costs, once it was granted; given back when the provider did not take it."""
 
     def move(self, move: Move, at: float, reason: str = "") -> None:
         """Make one transition, or raise IllegalMove and change nothing."""
@@ -174,7 +176,15 @@ class Standing(msgspec.Struct, array_like=True, gc=False, tag="a"):
     wake: float = 0.0
 
 
-Row = Message | Cancelled | Standing
+class Spent(msgspec.Struct, array_like=True, gc=False, tag="b"):
+    """What the messages of a scenario have cost on one day, in this partition."""
+
+    amount: float = 0.0
+    deadline: float = 0.0
+    wake: float = 0.0
+
+
+Row = Message | Cancelled | Standing | Spent
 
 
 def message_key(message_id: str) -> str:
@@ -212,6 +222,11 @@ def known_address(address: str) -> bytes:
 def known_address_key(channel: str, known: bytes) -> str:
     """Key of the row of an address of which only the digest is known."""
     return f"a:{channel}:{known.hex()}"
+
+
+def budget_key(scenario: str, day: str) -> str:
+    """Key of a scenario's account of a day (as 2026-12-31)."""
+    return f"b:{scenario}:{day}"
 
 
 def deadline_of(row: Row) -> float | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.model.alert import AlertUpdate
+from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
 from channels import alert, retry
@@ -27,7 +28,7 @@ from channels.channel import (
 )
 from channels.circuit import FAILURES, Circuits, name_of
 from channels.ledger import Move
-from channels.policy import Facts, refusal
+from channels.policy import Facts, hushed, refusal
 from channels.render import RenderError, Templates
 from channels.rendering import Rendering, Thread
 
@@ -94,10 +95,28 @@ Asked = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
 Stage = Callable[[Job], Awaitable[Verdict | None]]
 
 
-async def gates(job: Job) -> Verdict | None:
+class Gates:
     """Hold the message back if there is a reason to by now (channels/policy.py)."""
-    reason = refusal(job.facts(job))
-    return None if reason is None else Verdict(Move.REFUSE, reason)
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    async def __call__(self, job: Job) -> Verdict | None:
+        """Refused, put off, or None: go on."""
+        return gate(job.facts(job), self._policy)
+
+
+def gate(facts: Facts, policy: Policy) -> Verdict | None:
+    """Whether the message is refused for good, or put off until quiet hours are over; None: it may be spoken."""
+    reason = refusal(facts)
+    if reason is not None:
+        return Verdict(Move.REFUSE, reason)
+    opens = hushed(policy, facts.trigger, facts.channel, facts.now)
+    if not opens:
+        return None
+    if facts.trigger.quiet == "drop":
+        return Verdict(Move.REFUSE, Reason.QUIET_HOURS)
+    return Verdict(Move.POSTPONE, Reason.QUIET_HOURS, next_at=opens, put_off=True)
 
 
 async def address(job: Job) -> Verdict | None:

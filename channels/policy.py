@@ -6,9 +6,11 @@ Each gate looks at the same facts and answers with a named reason or None. The f
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.trigger import Stage, Trigger
 from channels.ledger import Cancelled, Standing
+from channels.quiet import quiet_until, zone
 
 
 class Facts(NamedTuple):
@@ -21,6 +23,12 @@ class Facts(NamedTuple):
     standing: Standing | None
     superseded: bool = False
     """A change of an alert that is not the newest any more, or of one that was not sent."""
+
+
+def hushed(policy: Policy, trigger: Trigger, channel: str, now: float) -> float:
+    """Until when quiet hours hold a message back, epoch seconds; 0.0: they do not."""
+    home = zone(trigger.timezone) or zone(policy.zone)
+    return quiet_until(policy.quiet, channel, home, now) if trigger.quiet and home is not None else 0.0
 
 
 Gate = Callable[[Facts], str | None]
@@ -59,9 +67,10 @@ def capped(facts: Facts) -> str | None:
     Both moments are those at which the triggers fired, so that a replay decides the same whatever the relay's speed was.
     """
     trigger, standing = facts.trigger, facts.standing
-    if standing is None or not standing.last_marketing or not trigger.marketing or trigger.cap <= 0:
+    window = trigger.caps.get(facts.channel, trigger.cap)
+    if standing is None or not standing.last_marketing or not trigger.marketing or window <= 0:
         return None
-    return Reason.CAP if trigger.fired_at - standing.last_marketing < trigger.cap else None
+    return Reason.CAP if trigger.fired_at - standing.last_marketing < window else None
 
 
 GATES: tuple[Gate, ...] = (cancelled, superseded, expired, suppressed, capped)

@@ -14,7 +14,8 @@ CATEGORIES = 5
 CART_LINES = 100
 ALIASES = 16
 OPEN_TRIGGERS = 8
-SENDS = 8
+SENDS = 24
+"""Messages that caps may count; those that no cap looks back to are forgotten."""
 ORDER_IDS = 5
 SHELF_ITEMS = 8
 SEEN = 16
@@ -100,6 +101,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     """Messenger -> `source:id`: where the customer has last been met there, and may be written to."""
     devices: list[Device] | None = None
     """See `tables/devices.py`."""
+    device_timezone: str = ""
+    """What the device says of itself."""
 
 
 class Armed(msgspec.Struct, array_like=True, gc=False):
@@ -109,6 +112,8 @@ class Armed(msgspec.Struct, array_like=True, gc=False):
     version: int
     anchor: str
     at: float
+    held: int = 0
+    """Until when quiet hours have put it off (whole epoch seconds); 0: they have not."""
 
 
 class Open(msgspec.Struct, array_like=True, gc=False):

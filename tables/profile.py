@@ -9,9 +9,11 @@ from tables.signals import CONSENT_CHANGED
 
 TEXT = 200
 CHANNELS = 16
+CONSENTS = 64
+"""Channels, and channels with a topic, whose consent is known."""
 SPOKEN = ("unsubscribed", "complained")
 """Sources of a refusal that came from the customer."""
-_PUBLIC = ("name", "first_name", "locale", "timezone", "city")
+_PUBLIC = ("name", "first_name", "locale", "timezone", "city", "device_timezone")
 _TRUSTED = ("email", "phone")
 
 
@@ -34,7 +36,7 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     if not trusted or not traits.consent:
         return ()
     changed = False
-    for channel, consent in list(traits.consent.items())[:CHANNELS]:
+    for channel, consent in list(traits.consent.items())[:CONSENTS]:
         if len(channel) > TEXT:
             continue
         changed |= set_consent(
@@ -50,7 +52,7 @@ def set_consent(customer: Customer, channel: str, consent: Permission) -> bool:
     known = (customer.consent or {}).get(channel)
     if known is not None and not outweighs(consent, known):
         return False
-    if known is None and customer.consent is not None and len(customer.consent) >= CHANNELS:
+    if known is None and customer.consent is not None and len(customer.consent) >= CONSENTS:
         return False
     customer.consent = {**(customer.consent or {}), channel: consent}
     return known is None or known.granted != consent.granted
@@ -67,3 +69,18 @@ def outweighs(consent: Permission, known: Permission) -> bool:
     if known.granted and not known.source and consent.source in SPOKEN:
         return True
     return (consent.at, not consent.granted) >= (known.at, not known.granted)
+
+
+def permission(customer: Customer, channel: str, topic: str = "") -> Permission | None:
+    """The word that counts for a message over `channel` about `topic`; None: nobody has said one.
+
+    That about the topic goes before that about the whole channel; unless the whole channel was refused later, or by the customer himself.
+    """
+    known = customer.consent or {}
+    whole = known.get(channel)
+    of_topic = known.get(f"{channel}:{topic}") if topic else None
+    if of_topic is None:
+        return whole
+    if whole is not None and not whole.granted and not outweighs(of_topic, whole):
+        return whole
+    return of_topic

@@ -25,13 +25,24 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 class Engine:
     """Events in, triggers out; time moves with `wait`."""
 
-    def __init__(self, scenarios=None, *, dialogs=(), staff=None, partitions=4, grace=0.0, locale="en", delivers=False):
+    def __init__(
+        self,
+        scenarios=None,
+        *,
+        dialogs=(),
+        staff=None,
+        partitions=4,
+        grace=0.0,
+        locale="en",
+        delivers=False,
+        policy=None,
+    ):
         self.clock = ManualClock()
         self.grace = grace
         self.partitions = partitions
         self.delivers = delivers
         """Whether each trigger is handed over at once, with a receipt."""
-        self.decider = Decider(load_folder(BUILT_IN) if scenarios is None else scenarios, locale=locale)
+        self.decider = Decider(load_folder(BUILT_IN) if scenarios is None else scenarios, locale=locale, policy=policy)
         talk = None if staff is None else Dialogs(dialogs, staff)
         self.behaviour = Behaviour(self.decider, stream_time=False, partitions=partitions, dialogs=talk)
         self.table = MemoryTable(self._published, packed_rows)

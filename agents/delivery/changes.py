@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from agents.delivery.settle import Note, Rules, settle, trigger_of
+from agents.delivery.rules import Rules
+from agents.delivery.settle import Note, settle, trigger_of
 from app.codec import encode_json
 from app.model.alert import AlertState, AlertUpdate
 from channels import ledger

@@ -61,6 +61,9 @@ def count(note: Note, channels: frozenset[str]) -> None:
     reason = note.reason if note.reason in _REASONS else "other"
     if note.kind in SETTLED:
         metrics.SENDS.labels(channel, note.kind).inc()
+        if note.price or note.by_sms:
+            metrics.SPENT.labels(channel).inc(note.price)
+            metrics.SPENT_BY_SMS.inc(note.by_sms)
     if note.kind in (State.SKIPPED.value, "duplicate"):
         metrics.REFUSALS.labels(channel, reason).inc()
     elif note.kind in (State.AMBIGUOUS.value, "repeated"):

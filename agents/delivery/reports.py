@@ -4,7 +4,8 @@ Receipts come late, more than once and in any order. Each kind counts once a mes
 it comes: before the provider's own answer, after nobody knew, or while a further attempt waits.
 """
 
-from agents.delivery.settle import Note, Rules, settle, suppress, trigger_of
+from agents.delivery.rules import Rules
+from agents.delivery.settle import Note, settle, suppress, trigger_of
 from app.model.reasons import Reason
 from app.model.receipt import ARRIVED, Outcome, Receipt
 from channels.ledger import Message, Move, State, address_key, known_address_key, message_key

@@ -19,11 +19,13 @@ from typing import Any
 from agents.delivery import counts, steps
 from agents.delivery.desk import Desk, Ledger, PartitionLost
 from agents.delivery.lane import Item, Lane
-from agents.delivery.settle import Note, Rules
+from agents.delivery.rules import Rules
+from agents.delivery.settle import Note
 from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
+from app.model.policy import Policy
 from channels import ledger, pipeline
 from channels.beside import Beside
 from channels.channel import Channel
@@ -64,28 +66,28 @@ class Delivery:
         most_waiting: int = MOST_WAITING,
         probe: Callable[[], Awaitable[None]] | None = None,
         board: str = "",
+        policy: Policy | None = None,
+        partitions: int = 1,
         receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
         tracking: Tracking | None = None,
         attempted: Attempted | None = None,
     ) -> None:
         """`grace` (seconds) only serves the measure of lateness; `probe` is called now and then, to look at what we depend on.
 
-        `board` is the console's address for links. Nothing runs before `start`.
+        `board` is the console's address for links; `partitions` share what the `policy` lets a scenario spend. Nothing runs before `start`.
         """
-        self.rules = Rules(live, frozenset(channels), {name: channel.shows for name, channel in channels.items()})
+        shows = {name: channel.shows for name, channel in channels.items()}
+        self.rules = Rules(live, frozenset(channels), shows, policy or Policy(), partitions)
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
-        self._most_waiting = most_waiting
-        self._probe = probe
-        self._tracking = tracking
+        self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
         self._desks: dict[int, Desk] = {}
-        self._table: Ledger | None = None
         self._speaking: set[Item] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(templates, unsubscribe_url, clock, board, receipt_url, tracking),
+            stages=_stages(self.rules.policy, templates, unsubscribe_url, clock, board, receipt_url, tracking),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -99,6 +101,7 @@ class Delivery:
 
     # -- the table's side: synchronous
 
+    _table: Ledger | None = None
     wake_of = staticmethod(ledger.deadline_of)
     on_timer = staticmethod(steps.on_timer)
 
@@ -304,6 +307,7 @@ class Delivery:
 
 
 def _stages(
+    policy: Policy,
     templates: Templates,
     unsubscribe_url: UnsubscribeUrl,
     clock: Clock,
@@ -314,4 +318,4 @@ def _stages(
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
     render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url, Beside("render"))
     made = (render,) if tracking is None else (render, tracking)
-    return pipeline.gates, pipeline.address, *made, speak
+    return pipeline.Gates(policy), pipeline.address, *made, speak

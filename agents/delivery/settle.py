@@ -1,21 +1,22 @@
 """How a message is granted its moment and how its end is written: row, address, receipt and journal line in one step. Pure."""
 
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from agents.delivery.rules import Rules
+from agents.delivery.spending import may_spend, spend
 from app.codec import decode_outgoing, encode_json
-from app.model.alert import AlertState, AlertUpdate
+from app.model.alert import AlertUpdate
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from app.model.trigger import Content, Stage, Trigger
+from app.model.trigger import Content, Stage, Trigger, message_id
 from app.topics import JOURNAL, RECEIPTS
 from channels import ledger, retry
 from channels.alert import TEMPLATE
-from channels.ledger import Message, Move, Standing, State, address_key, cancel_key, shown_key
-from channels.pipeline import Job, Verdict
-from channels.policy import Facts, refusal
+from channels.ledger import Message, Move, Standing, State, address_key, cancel_key, message_key, shown_key
+from channels.pipeline import Job, Verdict, gate
+from channels.policy import Facts
 from tables.step import Step
 
 _OUTCOMES = {
@@ -25,21 +26,6 @@ _OUTCOMES = {
     Move.LOSE: Outcome.AMBIGUOUS,
 }
 _ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
-
-
-class Rules(NamedTuple):
-    """How the sender runs: on the wall clock or in stream time, and the channels that are on.
-
-    `shows`: which states of an alert a channel can show after the fact.
-    """
-
-    live: bool
-    channels: frozenset[str]
-    shows: Mapping[str, frozenset[AlertState]] = {}
-
-    def moment(self, trigger: Trigger, now: float) -> float:
-        """The ledger's time for a message: in stream time everything is said at the moment it was decided."""
-        return now if self.live else trigger.fired_at
 
 
 ERASED = "erased"
@@ -58,6 +44,9 @@ class Note(NamedTuple):
     reason: str = ""
     due: float = 0.0
     """Of a claimed message: when it came due, epoch seconds."""
+    price: float = 0.0
+    """Of a message that was said: what it cost, and in `by_sms` what one SMS would have cost, if it is the trigger's first."""
+    by_sms: float = 0.0
 
 
 def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> None:
@@ -102,16 +91,26 @@ def facts(rows: Any, key: str, trigger: Trigger, channel: str, at: float) -> Fac
     return Facts(trigger, channel, at, None, standing, not seen or newer)
 
 
-def grant(step: Step, key: str, trigger: Trigger, attempt: int, now: float, rules: Rules) -> Verdict | bool:
-    """Allow the irreversible moment: the gates once more, then INFLIGHT. False: the message is not ours to send any more."""
+def grant(
+    step: Step, key: str, trigger: Trigger, attempt: int, now: float, rules: Rules, price: float = 0.0
+) -> Verdict | bool:
+    """Allow the irreversible moment: the gates once more, the budget, then INFLIGHT. False: the message is not ours to send any more.
+
+    `price` is what the message costs.
+    """
     row = step.rows.get(key)
     if row is None or row.state is not State.CLAIMED or row.attempt != attempt:
         return False
     at = rules.moment(trigger, now)
-    reason = refusal(facts(step.rows, key, trigger, row.channel, at))
-    if reason is not None:
-        return Verdict(Move.REFUSE, reason)
+    held = gate(facts(step.rows, key, trigger, row.channel, at), rules.policy)
+    if held is not None:
+        return held
+    if not may_spend(step, trigger, price, at, rules):
+        return Verdict(Move.REFUSE, Reason.BUDGET)
     row.move(Move.SPEAK, at)
+    if trigger.alert is None:
+        row.price = price
+        spend(step, row.scenario, price, at, rules)
     step.touch(key)
     return True
 
@@ -136,6 +135,9 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
     if row is None or move is None or (row.state, move) not in ledger.TRANSITIONS:
         return None
     at = rules.moment(trigger, now)
+    if row.price and move in (Move.POSTPONE, Move.FAIL):  # the provider does not have it
+        spend(step, row.scenario, -row.price, row.updated_at, rules)
+        row.price = 0.0
     detail = _detail(key, row, verdict)
     row.move(move, at, verdict.reason)
     step.touch(key)
@@ -163,7 +165,15 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
         return Note("repeated", key, row.channel, verdict.reason)
     row.settle(at)
     step.wake(key, row.deadline)
-    return Note(row.state.value, key, row.channel, verdict.reason)
+    said = move in (Move.ACCEPT, Move.LOSE) and trigger.alert is None
+    by_sms = rules.policy.by_sms if said and _is_first(step, trigger) else 0.0
+    return Note(row.state.value, key, row.channel, verdict.reason, price=row.price if said else 0.0, by_sms=by_sms)
+
+
+def _is_first(step: Step, trigger: Trigger) -> bool:
+    """Whether no stage before this one was said."""
+    rows = (step.rows.get(message_key(message_id(trigger.trigger_id, number))) for number in range(trigger.stage))
+    return not any(row is not None and row.state in (State.SENT, State.AMBIGUOUS) for row in rows)
 
 
 def _repeated(row: Message, verdict: Verdict) -> bool:
@@ -179,13 +189,17 @@ def _detail(key: str, row: Message, verdict: Verdict) -> dict[str, str | float |
             detail[name] = _ADDRESS.sub("<address>", text)[:200]
     if verdict.next_at:
         detail["next_at"] = verdict.next_at
+    if row.price:
+        detail["price"] = row.price
     return detail
 
 
 def _remember_send(step: Step, key: str, trigger: Trigger, at: float) -> None:
     standing = step.rows.get(key) or Standing()
     standing.last_marketing = max(standing.last_marketing, trigger.fired_at)
-    standing.deadline = 0.0 if standing.suppressed else at + max(ledger.KEEP_ADDRESS, trigger.cap)
+    standing.deadline = (
+        0.0 if standing.suppressed else at + max(ledger.KEEP_ADDRESS, trigger.cap, *trigger.caps.values())
+    )
     step.put(key, standing)
     step.wake(key, standing.deadline or None)
 

@@ -8,7 +8,8 @@ from typing import Protocol
 from agents.delivery.changes import WAIT, must_wait
 from agents.delivery.desk import Desk, PartitionLost
 from agents.delivery.lane import Item, Lane
-from agents.delivery.settle import Note, Rules, change_of, end, facts, grant, trigger_of
+from agents.delivery.rules import Rules
+from agents.delivery.settle import Note, change_of, end, facts, grant, trigger_of
 from app import metrics
 from app.clock import Clock
 from app.logs import traced
@@ -147,9 +148,11 @@ class Speaker:
         desk = self._desks.get(item.partition)
         if desk is None or self.stopping:
             raise Withheld(None)
-        now = self._clock.now()
+        now, price = self._clock.now(), self._price(job)
         try:
-            granted = await desk.commit(lambda step: grant(step, item.key, job.trigger, job.attempt, now, self._rules))
+            granted = await desk.commit(
+                lambda step: grant(step, item.key, job.trigger, job.attempt, now, self._rules, price)
+            )
         except PartitionLost:
             raise Withheld(None) from None
         if granted is not True:
@@ -160,6 +163,10 @@ class Speaker:
             raise Withheld(
                 Verdict(Move.LOSE, Reason.DUPLICATE, "the guard knows this message as spoken, the ledger did not")
             )
+
+    def _price(self, job: Job) -> float:
+        each = self._rules.policy.prices.get(job.channel.name, 0.0)
+        return each * job.channel.units(job.rendered) if each and job.rendered is not None else 0.0
 
     async def _settle(self, item: Item, verdict: Verdict, job: Job) -> None:
         """Write the end. A spoken message waits for its partition: a rebalance may bring it back in a moment."""

@@ -13,7 +13,8 @@ import msgspec
 from agents.deadletter import dead_letter
 from agents.delivery.changes import change
 from agents.delivery.reports import report
-from agents.delivery.settle import ERASED, Note, Rules, journal, reinstate, settle, suppress, trigger_of
+from agents.delivery.rules import Rules
+from agents.delivery.settle import ERASED, Note, journal, reinstate, settle, suppress, trigger_of
 from app.codec import decode_outgoing, decode_receipt
 from app.model.alert import AlertUpdate
 from app.model.reasons import BadInput, Reason

@@ -8,7 +8,7 @@ from app.model.event import Line
 from app.model.reasons import Reason
 from app.model.trigger import Content
 from tables.cart import value
-from tables.customer import Armed, CartLine, Customer, Open, Shelf
+from tables.customer import Armed, CartLine, Customer, Shelf
 from tables.dialog import Dialog, last_word_at
 from tables.shelf import cheapest
 from tables.views import View
@@ -28,6 +28,8 @@ def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
     """When the absence becomes true, epoch seconds. Postponing is a matter of `last_seen` alone for `leaving`."""
     start = max(customer.last_seen, instance.at) if scenario.leaving else instance.at
     due = start + scenario.wait
+    if instance.held > due:
+        due = float(instance.held)
     return due if customer.dialogs is None else max(due, talking_until(scenario, customer.dialogs))
 
 
@@ -45,7 +47,7 @@ def talking_until(scenario: Scenario, dialogs: list[Dialog]) -> float:
 def refusal(scenario: Scenario, customer: Customer, due: float, now: float, family: Sequence[str]) -> Refusal | None:
     """The first gate that keeps the scenario from firing at `now`, or None. `family` names its scenarios' ids.
 
-    What only concerns a channel is asked later (`reach.py`, `caps_of`).
+    What concerns channels is asked after it (`reach.py`, `agents/allowed.py`).
     """
     held = stops(scenario, customer, due, now)
     if held is not None:
@@ -73,17 +75,6 @@ def stops(scenario: Scenario, customer: Customer, due: float, now: float) -> Ref
 def as_of(scenario: Scenario, due: float, now: float) -> float:
     """The moment that is decided about: `outage: fire` decides as if it had been on time."""
     return now if scenario.recheck else due
-
-
-def capped(scenario: Scenario, customer: Customer, channel: str, now: float) -> Refusal | None:
-    """Whether the customer has heard enough over the channel."""
-    if not scenario.marketing or not scenario.cap:
-        return None
-    for sent in (*(customer.sends or ()), *(customer.open or ())):
-        counts = sent.marketing and sent.channel == channel and not (isinstance(sent, Open) and not sent.is_with_sender)
-        if counts and now - sent.at < scenario.cap:
-            return Refusal(Reason.CAP, {"channel": channel, "last_sent": sent.at, "window": scenario.cap})
-    return None
 
 
 def content(scenario: Scenario, customer: Customer, now: float, shelf: ShelfOf) -> Content | None:

@@ -59,6 +59,11 @@ class ScenarioIndex:
             )
         return found
 
+    def topic_of(self, scenario: str) -> str:
+        """The topic of a scenario's messages; of one that is gone, none."""
+        known = self.by_id.get(scenario)
+        return known.topic if known is not None else ""
+
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
         soonest: float | None = None

@@ -110,7 +110,12 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cascade: Annotated[tuple[StageFile, ...], Meta(min_length=1, max_length=MOST_STAGES)]
     unless: Unless = Unless()
     reentry: Duration = "24h"
-    cap: Duration = "16h"
+    cap: Duration | None = None
+    topic: Annotated[
+        str, Meta(pattern=r"^[a-z0-9_]{0,32}$", extra={"advice": "must be up to 32 of a-z, 0-9 and _"})
+    ] = ""
+    quiet: Literal["hold", "drop", "ignore"] | None = None
+    control: Annotated[float, Meta(ge=0, le=50)] = 0.0
     marketing: bool = True
     outage: Literal["fire", "recheck"] | OutageFile = "recheck"
     max_lateness: Duration = "24h"
@@ -143,7 +148,8 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     order_within: float
     in_dialog: float
     reentry: float
-    cap: float
+    cap: float | None
+    """In place of the policy's caps: one message over a channel within so many seconds; 0: none; None: the policy's."""
     marketing: bool
     recheck: bool
     max_lateness: float
@@ -151,3 +157,8 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     within: float
     title: str = ""
     stopped: bool = False
+    topic: str = ""
+    quiet: str = ""
+    """`hold`, `drop` or `ignore`; empty: as the policy says."""
+    control: float = 0.0
+    """Share of the customers who get nothing of it."""

@@ -157,13 +157,16 @@ def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
         order_within=duration(file.unless.order_within) / time_scale,
         in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
         reentry=duration(file.reentry) / time_scale,
-        cap=duration(file.cap) / time_scale,
+        cap=None if file.cap is None else duration(file.cap) / time_scale,
         marketing=file.marketing,
         recheck=file.outage != "fire",
         max_lateness=min(duration(file.max_lateness), skip_after),
         send_within=duration(file.send_within),
         within=duration(file.show.within) / time_scale,
         stopped=file.stopped,
+        topic=file.topic,
+        quiet=file.quiet or "",
+        control=file.control / 100.0,
     )
 
 

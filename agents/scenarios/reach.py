@@ -8,6 +8,7 @@ from agents.scenarios.evaluate import Refusal
 from agents.scenarios.language import Scenario, Stage
 from app.model.reasons import Reason
 from tables.customer import Customer
+from tables.profile import permission
 
 
 class Reached(NamedTuple):
@@ -64,7 +65,7 @@ def _usable(
 def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Mapping[str, str]) -> Refusal | None:
     if not known.get(channel):
         return Refusal(Reason.NO_ADDRESS, {"channel": channel})
-    consent = (customer.consent or {}).get(channel)
+    consent = permission(customer, channel, scenario.topic)
     if scenario.marketing and (consent is None or not consent.granted):
         since = {} if consent is None else {"refused_at": consent.at}
         return Refusal(Reason.NO_CONSENT, {"channel": channel, **since})
@@ -72,10 +73,10 @@ def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Ma
     return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
 
 
-def consents_at(customer: Customer, channels: Iterable[str]) -> dict[str, float]:
+def consents_at(customer: Customer, channels: Iterable[str], topic: str) -> dict[str, float]:
     """Channel -> since when there is consent: a later one outdates an earlier suppression, if it says where it was given.
 
     A back end that repeats `true` every night knows nothing of an unsubscription that was imported.
     """
-    words = {channel: (customer.consent or {}).get(channel) for channel in channels}
+    words = {channel: permission(customer, channel, topic) for channel in channels}
     return {channel: word.at for channel, word in words.items() if word is not None and word.granted and word.source}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from agents.policy import PolicyError, described, load_policy, unknown_names
 from agents.scenarios.faults import Known
 from agents.scenarios.hints import hints
 from agents.scenarios.language import Scenario, ScenarioError
@@ -41,11 +42,13 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(scenario_schema(sorted(CHANNELS)), indent=1))
         return 0
     settings = load()
-    faults, notes = _scenarios(args.folder or settings.scenarios, settings)
+    checked, faults, notes = _scenarios(args.folder or settings.scenarios, settings)
     try:
+        policy = load_policy(settings.policy)
         staff = load_staff(settings.team, moment(SYSTEM.now()).year, channels=CHANNELS)
-    except (ScenarioError, TeamError) as error:
+    except (PolicyError, ScenarioError, TeamError) as error:
         raise _with(faults, str(error)) from None
+    faults += unknown_names(policy, checked.scenarios) if not checked.faults else []
     if faults or (args.strict and notes):
         raise _with(faults + (notes if args.strict else []))
     unset = _unset(load_team(settings.team), channels_of(settings, SYSTEM))
@@ -53,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     sources = load_sources(settings.chats)
     receipt_secrets(settings)
     check_tracking(settings)
+    print(f"the policy is fine: {described(policy)}")
     print(f"the team is fine: {staff.described}")
     for channel in unset:
         print(f"but {channel} is not set up: alerts go past addresses of the team there; see docs/alerts.md")
@@ -63,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _scenarios(folder: Path, settings: Settings) -> tuple[list[str], list[str]]:
-    """Faults and hints of scenarios and templates, a line each. Prints what is fine."""
+def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], list[str]]:
+    """What the folder holds, faults and hints of scenarios and templates, a line each. Prints what is fine."""
     from agents.delivery.factory import template_folders
     from app.web.collector.commerce import SPEC, canonical
     from channels import CHANNELS
@@ -83,7 +87,7 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[list[str], list[str]]:
         for scenario in checked.scenarios:
             print(f"{scenario.id} v{scenario.version}: {scenario.title}")
         print(f"{len(checked.scenarios)} scenarios are fine")
-    return faults, notes
+    return checked, faults, notes
 
 
 def _hints(checked: Checked, events: frozenset[str]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.decide import Decider
+from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import load_folder
 from app.clock import SYSTEM
@@ -81,7 +82,8 @@ def _events(args: argparse.Namespace, seen: list[float]) -> Iterator[Document]:
 def _through_core(args: argparse.Namespace, settings: Settings, advance: Callable[[int], None]) -> int:
     try:
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
-    except ScenarioError as error:
+        policy = load_policy(settings.policy, time_scale=settings.time_scale)
+    except (ScenarioError, PolicyError) as error:
         raise CommandError(str(error)) from None
     out = args.out.open("wb") if args.out else sys.stdout.buffer
     count = [0]
@@ -90,7 +92,7 @@ def _through_core(args: argparse.Namespace, settings: Settings, advance: Callabl
         count[0] += 1
         out.write(encode_json(trigger) + b"\n")
 
-    replay = CoreReplay(Decider(scenarios, locale=settings.locale), settings.partitions, on_trigger)
+    replay = CoreReplay(Decider(scenarios, locale=settings.locale, policy=policy), settings.partitions, on_trigger)
     total, refused = feed_core(replay, _events(args, [0.0]), advance)
     if args.flush:
         replay.flush()

@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT (status 0) or a failure (status 1)."""
+    from agents.policy import PolicyError
     from agents.scenarios.language import ScenarioError
     from agents.team import TeamError
     from app.engine.run import run as run_app
@@ -22,5 +23,5 @@ def run(_args: argparse.Namespace) -> int:
     metrics.introduce("worker", settings.instance)
     try:
         return run_app(settings, settings.worker_port, lambda: engine_app(settings))
-    except (ScenarioError, TeamError) as error:
+    except (ScenarioError, PolicyError, TeamError) as error:
         raise CommandError(str(error)) from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
+from agents.policy import load_policy
 from agents.scenarios.load import load_dialogs, load_folder
 from agents.team import load_staff
 from app import metrics
@@ -35,11 +36,11 @@ DELIVERY = "boomerang-delivery"
 
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
-    """The worker: decides over customers. Raises ScenarioError or TeamError."""
+    """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
     live = settings.time == "live"
     behaviour = Behaviour(
-        Decider(scenarios, locale=settings.locale),
+        Decider(scenarios, locale=settings.locale, policy=load_policy(settings.policy, time_scale=settings.time_scale)),
         stream_time=not live,
         partitions=settings.partitions,
         dialogs=dialogs_of(settings, clock),

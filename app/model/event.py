@@ -74,6 +74,9 @@ class Traits(msgspec.Struct, gc=False, omit_defaults=True):
     timezone: str | None = None
     city: str | None = None
     consent: dict[str, Consent] | None = None
+    """Keys are channels (`email`), or a channel and a topic (`email:news`)."""
+    device_timezone: str | None = None
+    """What the device says of itself; `timezone` is what the customer, or the shop for him, has set."""
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True):

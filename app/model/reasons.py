@@ -39,6 +39,9 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     SCENARIO_GONE = "scenario_gone"
     DECISION_FAILED = "decision_failed"
+    CONTROL_GROUP = "control_group"
+    QUIET_HOURS = "quiet_hours"
+    BOUGHT_AFTER = "bought_after"
     SCENARIO_STOPPED = "scenario_stopped"
     # the core, about the later stages of a cascade
     NEXT_STAGE = "next_stage"
@@ -81,6 +84,7 @@ class Reason(StrEnum):
     TOO_LATE_TO_CANCEL = "too_late_to_cancel"
     ALERT_CHANGED = "alert_changed"
     SUPERSEDED = "superseded"
+    BUDGET = "budget_spent"
 
 
 class BadInput(StrEnum):

@@ -34,7 +34,7 @@ class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_f
     `due` is when the absence became true, or the wait of the stage before was over (grace not included), `fired_at` the clock when
     it was decided, `expires_at` the moment after which it must not be sent any more. `stage` is the stage's number, and `cascade`
     the ways in which it may be spoken: the first whose channel is on is taken. All stages have the same `trigger_id`.
-    `cap` is the channel's frequency window in seconds (0: no cap).
+    `caps` are the frequency windows by channel in seconds, `cap` that of all channels that are missing there (0: no cap).
     """
 
     trigger_id: str
@@ -58,6 +58,9 @@ class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_f
     alert: Alert | None = None
     """Set where the message is for the sales team. Such a trigger is never marketing; `addresses` are the team's."""
     stage: int = 0
+    caps: dict[str, float] = {}
+    quiet: str = ""
+    """What quiet hours, by the clock of `timezone`, do with it: `hold`, `drop`, or nothing (empty)."""
 
 
 class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_field="kind"):

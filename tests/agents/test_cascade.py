@@ -5,6 +5,7 @@ import pytest
 from agents.dialogs.staff import Staff
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import parse
+from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome
 from app.model.team import Team
@@ -36,11 +37,12 @@ cascade:
   - channel: sms
     template: abandoned_cart
 """
+AWAKE = Policy(quiet=None)
 EVERYWHERE = {"email": True, "whatsapp": True, "sms": True}
 
 
 def shop(text=CART, *, consent=EVERYWHERE, phone="+79160000001", **options):
-    engine = Engine([parse(text)], **options)
+    engine = Engine([parse(text)], policy=AWAKE, **options)
     engine.identify("u1", email="u1@shop.example", phone=phone, consent=consent)
     return engine
 
@@ -325,7 +327,7 @@ def test_a_receipt_that_comes_twice_or_late_changes_nothing():
 
 
 def test_the_cascade_moves_with_the_customer():
-    engine = Engine([parse(CART)])
+    engine = Engine([parse(CART)], policy=AWAKE)
     engine.identify(None, anonymous="a1", email="u1@shop.example", phone="+79160000001", consent=EVERYWHERE)
     engine.add("p1", None, anonymous="a1")
     engine.wait(HOUR)
@@ -364,7 +366,7 @@ def test_timers_that_are_rebuilt_from_state_know_the_next_stage():
         ("    wait: 4h\n", "", "stage 1: wait: say how long"),
         ("wait: 4h", "wait: 31d", "up to 30d"),
         ("wait: 4h", "wait: soon", "not a duration"),
-        ("reaction: clicked", "reaction: looked", "line 17"),
+        ("reaction: clicked", "reaction: looked", "Invalid enum value 'looked'"),
         ("channel: sms\n", "channel: sms\n    wait: 1h\n", "stage 3: it is the last one"),
         ("channel: sms\n", "channel: sms\n    reaction: opened\n", "stage 3: it is the last one"),
         ("channel: sms\n    template: abandoned_cart", "channel: sms\n    template: ''", "template: must be named"),

@@ -8,6 +8,7 @@ from collections import Counter, deque
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
+from agents.policy import load_policy
 from agents.scenarios.load import load_folder
 from app.codec import decode_outgoing, encode_json
 from app.model.trigger import Trigger
@@ -21,7 +22,8 @@ class Oracle:
 
     def __init__(self, settings):
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
-        decider = Decider(scenarios, locale=settings.locale)
+        policy = load_policy(settings.policy, time_scale=settings.time_scale)
+        decider = Decider(scenarios, locale=settings.locale, policy=policy)
         self._behaviour = Behaviour(decider, stream_time=False, partitions=settings.partitions)
         self._partitions, self._grace = settings.partitions, settings.grace
         self._table = MemoryTable(self._publish, packed_rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.policy import CapFile, PolicyFile, QuietFile, WhichFile, parse_policy
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
 from app import metrics, topics
@@ -90,6 +91,19 @@ def test_every_field_of_the_language_is_explained(struct):
 def test_every_field_of_dialogs_and_of_the_team_is_explained(struct):
     text = page("dialogs.md")
     assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
+@pytest.mark.parametrize("struct", [PolicyFile, CapFile, WhichFile, QuietFile], ids=lambda struct: struct.__name__)
+def test_every_field_of_the_policy_is_explained(struct):
+    text = page("policy.md")
+    assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
+def test_policy_examples_in_the_docs_load():
+    examples = re.findall(r"```yaml\n(.*?)```", page("policy.md"), re.DOTALL)
+    assert examples
+    for example in examples:
+        parse_policy(example)
 
 
 @pytest.mark.parametrize("watch", Watch)

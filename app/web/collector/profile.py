@@ -1,7 +1,8 @@
 """Traits of a customer: what a write key may set, and in which shape the core wants it. Pure.
 
 A browser key is public: it may never set an address or a consent. Those fields are removed and counted. A server key
-may set `email`, `phone` and `consent = {channel: true | false | {granted, source, wording}}`.
+may set `email`, `phone` and `consent = {channel: true | false | {granted, source, wording}}`;
+a key may name a topic of the channel too, as `email:news`.
 """
 
 import re
@@ -13,10 +14,10 @@ from app.web.collector.refusal import Refused
 from app.web.phone import phone
 
 PROTECTED = ("email", "phone", "consent")
-CONSENTS_LIMIT = 16
-_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+CONSENTS_LIMIT = 64
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}(:[a-z0-9_]{1,32})?")
 _LINK = re.compile(r"//|\bwww\.|\.[a-z]{2,}/", re.IGNORECASE)
-_TEXTS = ("name", "first_name", "locale", "timezone", "city")
+_TEXTS = ("name", "first_name", "locale", "timezone", "city", "device_timezone")
 
 
 def strip_protected(traits: dict[str, Any]) -> int:
@@ -30,7 +31,7 @@ def strip_protected(traits: dict[str, Any]) -> int:
 
 
 def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country: str = "") -> dict[str, Any]:
-    """Typed traits; missing locale and time zone come from the context. `at` (epoch seconds) dates a consent, `country` is the shop's.
+    """Typed traits; a missing locale and the device's time zone come from the context. `at` (epoch seconds) dates a consent, `country` is the shop's.
 
     Raises Refused: `wrong_type`, or `bad_id` for an address that is none (CR and LF in it included).
     """
@@ -40,9 +41,11 @@ def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country:
     address = out.get("address")
     if type(address) is dict and type(address.get("city")) is str:
         out.setdefault("city", address["city"])
-    for name in ("locale", "timezone"):
-        if name not in out and type(context.get(name)) is str:
-            out[name] = context[name]
+    if "locale" not in out and type(context.get("locale")) is str:
+        out["locale"] = context["locale"]
+    out.pop("device_timezone", None)
+    if type(context.get("timezone")) is str:
+        out["device_timezone"] = context["timezone"]
     for name in _TEXTS:
         if name in out:
             try:

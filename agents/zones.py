@@ -1,0 +1,23 @@
+"""Where a customer lives, as far as clocks are concerned. Pure."""
+
+from zoneinfo import ZoneInfo
+
+from app.model.policy import Policy
+from channels.quiet import zone
+from tables.customer import Customer
+
+
+def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
+    """The customer's zone: what he, or the shop for him, has set; his device's; his city's; the shop's."""
+    profile = customer.profile
+    names = () if profile is None else (profile.timezone, profile.device_timezone, city_zone(policy, profile.city))
+    for name in (*names, policy.zone):
+        found = zone(name)
+        if found is not None:
+            return found
+    return ZoneInfo("UTC")
+
+
+def city_zone(policy: Policy, city: str) -> str:
+    """The zone of a city, as the policy knows it; empty: it does not."""
+    return policy.cities.get(city.strip().lower(), "")

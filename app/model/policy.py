@@ -1,0 +1,121 @@
+"""What the shop allows itself: how often, when, to whom not, and for how much. Pure; `agents/policy.py` reads the file.
+
+Durations are seconds, moments of the day minutes since midnight, shares fractions of one, prices in the shop's currency.
+"""
+
+import msgspec
+
+HOUR, DAY = 3_600.0, 86_400.0
+CHANNELS = ("email", "sms", "whatsapp", "telegram", "vk", "webpush", "fcm", "webhook")
+"""Channels over which customers can be spoken to."""
+
+
+class Which(msgspec.Struct, frozen=True, gc=False):
+    """Some messages: those of these channels, topics and scenarios. What is empty says nothing."""
+
+    channels: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    scenarios: frozenset[str] = frozenset()
+
+    def covers(self, channel: str, topic: str, scenario: str) -> bool:
+        """Whether a message is one of these."""
+        return (
+            (not self.channels or channel in self.channels)
+            and (not self.topics or topic in self.topics)
+            and (not self.scenarios or scenario in self.scenarios)
+        )
+
+
+class Cap(msgspec.Struct, frozen=True, gc=False):
+    """At most `most` messages that count, per `seconds` or per calendar `days` of the customer, for what obeys it."""
+
+    most: int
+    seconds: float = 0.0
+    days: int = 0
+    """Calendar days, today included; then `seconds` says nothing."""
+    counts: Which = Which()
+    obeys: Which = Which()
+    transactional: bool = False
+    """Whether messages that are not marketing count too. They never obey."""
+
+    @property
+    def reach(self) -> float:
+        """How far back it looks, at the most: a day has up to 25 hours."""
+        return self.days * 25 * HOUR if self.days else self.seconds
+
+
+def one_per(seconds: float, *channels: str) -> Cap:
+    """The plain rule: one message over these channels within `seconds`."""
+    which = Which(frozenset(channels))
+    return Cap(1, seconds, counts=which, obeys=which)
+
+
+class Quiet(msgspec.Struct, frozen=True, gc=False):
+    """Hours of the customer's day in which these channels are silent. `start` after `end` is over midnight."""
+
+    start: int
+    end: int
+    channels: frozenset[str] = frozenset()
+    """Empty: all."""
+    drop: bool = False
+    """Whether what falls into them is dropped instead of held, where the scenario does not say."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """All of it. The defaults are those of `app/policy.yaml`; a test compares them."""
+
+    zone: str = "UTC"
+    """Time zone of the shop: where nobody knows the customer's, and whose days budgets are counted in."""
+    cities: dict[str, str] = {}
+    """City, in lower case -> time zone."""
+    caps: tuple[Cap, ...] = (
+        one_per(16 * HOUR, "email"),
+        one_per(DAY, "sms"),
+        one_per(DAY, "whatsapp"),
+        one_per(DAY, "webpush", "fcm"),
+        one_per(DAY, "telegram"),
+        one_per(DAY, "vk"),
+    )
+    quiet: Quiet | None = Quiet(21 * 60, 9 * 60, frozenset({"sms", "whatsapp", "telegram", "vk", "webpush", "fcm"}))
+    control: float = 0.0
+    """Share of all customers who get nothing that is marketing."""
+    goal_within: float = 7 * DAY
+    """An order so long after a scenario fired is noted as its goal, of recipients and the control group alike."""
+    currency: str = ""
+    prices: dict[str, float] = {}
+    """Channel -> price of one unit (an SMS segment; elsewhere a message)."""
+    sms_units: int = 1
+    """Segments of the SMS that a cascade is compared with."""
+    budgets: dict[str, float] = {}
+    """Scenario -> what it may cost a day; `*`: every other one."""
+
+    @property
+    def horizon(self) -> float:
+        """How far back any cap looks: what was sent before need not be known."""
+        return max((cap.reach for cap in self.caps), default=0.0)
+
+    @property
+    def counts_transactional(self) -> bool:
+        """Whether any cap counts messages that are not marketing."""
+        return any(cap.transactional for cap in self.caps)
+
+    def cap_of(self, channel: str) -> float:
+        """The window in which one message over `channel` is the most, whatever it is about; 0: there is none.
+
+        It is the one that the sender can hold by the address alone.
+        """
+        return max((cap.seconds for cap in self.caps if cap.most == 1 and _is_of_channel(cap, channel)), default=0.0)
+
+    @property
+    def by_sms(self) -> float:
+        """What a trigger would cost as one SMS."""
+        return self.sms_units * self.prices.get("sms", 0.0)
+
+    def budget_of(self, scenario: str) -> float | None:
+        """What the scenario may cost a day; None: whatever it does."""
+        return self.budgets.get(scenario, self.budgets.get("*"))
+
+
+def _is_of_channel(cap: Cap, channel: str) -> bool:
+    both = (cap.counts, cap.obeys)
+    return not cap.days and all(not w.topics and not w.scenarios and w.covers(channel, "", "") for w in both)
