@@ -360,16 +360,16 @@ def test_timers_that_are_rebuilt_from_state_know_the_next_stage():
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("channel: email", "channel: pigeon", "stage 1: there is no channel 'pigeon'"),
-        ("channel: [whatsapp, telegram]", "channel: []", "stage 2: name one channel"),
+        ("channel: email", "channel: pigeon", "line 14: cascade 1.channel: there is no channel 'pigeon'"),
+        ("channel: [whatsapp, telegram]", "channel: []", "cascade 2.channel: name one channel"),
         ("channel: [whatsapp, telegram]", "channel: [sms, sms]", "several different"),
-        ("    wait: 4h\n", "", "stage 1: wait: say how long"),
-        ("wait: 4h", "wait: 31d", "up to 30d"),
+        ("    wait: 4h\n", "", "cascade 1: wait: say how long"),
+        ("wait: 4h", "wait: 31d", "cascade 1.wait: '31d' is longer than 30d"),
         ("wait: 4h", "wait: soon", "not a duration"),
-        ("reaction: clicked", "reaction: looked", "Invalid enum value 'looked'"),
-        ("channel: sms\n", "channel: sms\n    wait: 1h\n", "stage 3: it is the last one"),
-        ("channel: sms\n", "channel: sms\n    reaction: opened\n", "stage 3: it is the last one"),
-        ("channel: sms\n    template: abandoned_cart", "channel: sms\n    template: ''", "template: must be named"),
+        ("reaction: clicked", "reaction: looked", "line 17: cascade 1.reaction: 'looked' is none of"),
+        ("channel: sms\n", "channel: sms\n    wait: 1h\n", "cascade 3: it is the last one"),
+        ("channel: sms\n", "channel: sms\n    reaction: opened\n", "cascade 3: it is the last one"),
+        ("channel: sms\n    template: abandoned_cart", "channel: sms\n    template: ''", "cascade 3.template: must not be empty"),
     ],
 )
 def test_a_faulty_cascade_is_refused_with_advice(old, new, expected):

@@ -69,8 +69,8 @@ async def test_a_night_does_not_use_up_attempts():
         await one.feed(late())
         await one.until(lambda: Reason.QUIET_HOURS in one.table.reasons())
         await one.advance(MORNING)
-        for _ in range(7):
-            await one.until(lambda: not one.delivery._speaking)
+        for number in range(7):
+            await one.until(lambda tried=number + 1: one.table.reasons().count(Reason.RETRY) == tried)
             await one.advance(1900)
         await one.settled()
         assert one.table.states() == {f"{1:032x}.0": "sent"}
