@@ -297,9 +297,7 @@ class Delivery:
                 lane.keep(
                     lambda item: item.partition in self._desks and item.key in self._desks[item.partition].unsettled
                 )
-        if not self.rules.live:
-            return
-        for desk in list(self._desks.values()):
+        for desk in list(self._desks.values()) if self.rules.live else ():
             late = [key for key in desk.unsettled if desk.ready and desk.rows[key].deadline < now][:256]
             if late:
                 with suppress(PartitionLost):
