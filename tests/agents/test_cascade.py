@@ -369,7 +369,11 @@ def test_timers_that_are_rebuilt_from_state_know_the_next_stage():
         ("reaction: clicked", "reaction: looked", "line 17: cascade 1.reaction: 'looked' is none of"),
         ("channel: sms\n", "channel: sms\n    wait: 1h\n", "cascade 3: it is the last one"),
         ("channel: sms\n", "channel: sms\n    reaction: opened\n", "cascade 3: it is the last one"),
-        ("channel: sms\n    template: abandoned_cart", "channel: sms\n    template: ''", "cascade 3.template: must not be empty"),
+        (
+            "channel: sms\n    template: abandoned_cart",
+            "channel: sms\n    template: ''",
+            "cascade 3.template: must not be empty",
+        ),
     ],
 )
 def test_a_faulty_cascade_is_refused_with_advice(old, new, expected):
