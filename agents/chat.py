@@ -13,7 +13,7 @@ from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.outcome import Outcome
 from app.codec import decode_chat, encode_json
-from app.model.chat import ChatCommand, ChatEvent, ChatKind, ChatRecord
+from app.model.chat import ChatCommand, ChatEvent, ChatKind, ChatRecord, Speaker
 from app.model.event import DIALOG, EMAIL, PHONE, RESERVED_PREFIXES, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Link, Move
@@ -84,6 +84,8 @@ class Chat:
             met(row, item)
             talked = _is_talking(row)
             out = self._dialogs.on_chat(key, row, item)
+            if row.open is not None and item.kind is ChatKind.MESSAGE and item.speaker is Speaker.CLIENT:
+                out.reasons += self._decider.answered(key, row, item.provider, item.at)
             if not talked and _is_talking(row):
                 out.reasons += self._decider.held(key, row, item.event_id, item.at)
             self._settle(step, key, row, out, item.at, item.user_id)

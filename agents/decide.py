@@ -204,6 +204,16 @@ class Decider:
             self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
         return decision
 
+    def answered(self, key: str, customer: Customer, channel: str, at: float) -> list[JournalLine]:
+        """The client has written in a messenger at `at`: an answer to what went to him over it last. Lines about what that ends."""
+        receipt = Receipt(Outcome.REPLIED, key, channel, at)
+        item = _meant(customer, receipt)
+        if item is None:
+            return []
+        decision = Decision(customer)
+        on_news(decision, key, item, receipt, self._index.by_id.get(item.scenario))
+        return decision.reasons
+
     # -- identity ------------------------------------------------------------------------------------------------
 
     def _claim(self, decision: Decision, key: str, event: Event, at: float, before: Profile | None) -> None:
@@ -274,6 +284,9 @@ class Decider:
 def _meant(customer: Customer, receipt: Receipt) -> Open | None:
     """The open trigger that a receipt is about; an answer that names no message is one to the last that went over its channel."""
     if receipt.outcome is Outcome.REPLIED and not receipt.trigger_id:
-        heard = [item for item in customer.open or () if item.channel == receipt.channel and item.at <= receipt.at]
+        said = {(sent.trigger_id, sent.stage) for sent in customer.sends or () if sent.channel == receipt.channel}
+        heard = [
+            item for item in customer.open or () if (item.trigger_id, item.stage) in said and item.at <= receipt.at
+        ]
         return max(heard, key=lambda item: item.at, default=None)
     return next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)

@@ -1,9 +1,12 @@
 """A customer writes back without naming a message: it is found by his number, and is an answer to what went to it last."""
 
+import pytest
+
 from app.codec import encode_json
+from app.model.chat import ChatEvent, ChatKind, Speaker
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from app.topics import RECEIPTS
+from app.topics import CHAT, RECEIPTS
 from tests.agents.test_cascade import CART, EVERYWHERE, channels, shop
 from tests.driver import DAY, HOUR
 
@@ -78,3 +81,38 @@ def test_a_receipt_that_names_no_scenario_is_counted_under_that_of_its_trigger()
     receipt = Receipt(Outcome.CLICKED, "u1", "sms", engine.clock.now(), trigger_id=trigger.trigger_id)
     engine.record(RECEIPTS.name, "u1", encode_json(receipt))
     assert engine.behaviour.receipts["cart", "clicked"] == 1
+
+
+def write_in(engine, provider, speaker=Speaker.CLIENT, at=None):
+    when = engine.clock.now() if at is None else at
+    event = ChatEvent(provider, "shop", "d1", "u1", ChatKind.MESSAGE, when, f"m{when}", speaker=speaker, text="Yes")
+    engine.record(CHAT.name, "u1", encode_json(event))
+
+
+def over_whatsapp():
+    engine = shop(SMS_FIRST.replace("- channel: sms", "- channel: whatsapp"), consent=EVERYWHERE, phone=PHONE)
+    engine.add("p1", name="Lamp", price=20.0)
+    engine.wait(HOUR)
+    engine.receipt(engine.triggers[0])
+    engine.wait(60)
+    assert channels(engine) == ["whatsapp"]
+    return engine
+
+
+def test_what_a_client_writes_in_the_messenger_is_an_answer_to_what_went_to_him_there():
+    engine = over_whatsapp()
+    write_in(engine, "whatsapp")
+    engine.wait(10 * DAY)
+    assert channels(engine) == ["whatsapp"]
+    assert engine.reasons("cart").count(Reason.REACTED) == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "speaker", "before"),
+    [("telegram", Speaker.CLIENT, 0), ("whatsapp", Speaker.MANAGER, 0), ("whatsapp", Speaker.CLIENT, 7_200)],
+)
+def test_what_is_written_elsewhere_by_others_or_before_is_none(provider, speaker, before):
+    engine = over_whatsapp()
+    write_in(engine, provider, speaker, engine.clock.now() - before)
+    engine.wait(DAY)
+    assert Reason.REACTED not in engine.reasons("cart")
