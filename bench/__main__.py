@@ -58,6 +58,8 @@ BENCHES = {
     "chat": Bench("Webhooks of messengers with an in-memory producer, against the plain collector in the same run", 3),
     "dialogs": Bench("Alerts to the team with 100,000 open dialogs and background load; what a dialog costs", 1),
     "email": Bench("Render, MIME and SMTP to a local sink", 3, ("--mails", "1000")),
+    "channels": Bench("Gates, template, request and answer over HTTP, against a local provider that takes 50 ms", 3,
+                      ("--messages", "1500")),
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1),
     "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
                      ("--customers", "1000000")),

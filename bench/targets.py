@@ -94,6 +94,7 @@ ONE, TEN = "1000000 pending", "10000000 pending"
 SIDE, OURS = "sidebyside", "boomerang"
 MILLION = "1,000,000 customers"
 CHATS = ("telegram", "whatsapp", "vk", "chatwoot")
+HTTP = ("sms", "webhook", "whatsapp", "telegram", "vk")
 SIZES = ("100,000 customers", MILLION, "3,000,000 customers")
 
 TARGETS = (
@@ -135,6 +136,11 @@ TARGETS = (
     *(Target("chat", f"p99 at 1,500 requests/s of {name}", figure(f"{name}, 1,500/s", "ack_ms_p99"), 25, unit=" ms") for name in CHATS),
     Target("email", "mails a core, DKIM off", figure("email", "mails_per_cpu_second"), 700, 1_500, at_most=False, unit="/s"),
     Target("email", "mails a core, DKIM on (RSA 2048)", figure("email", "dkim_mails_per_cpu_second"), 250, 500, at_most=False, unit="/s"),
+    *(
+        Target("channels", f"messages over {name}, a core", figure(name, "messages_per_cpu_second"), 1_500, at_most=False, unit="/s")
+        for name in HTTP
+    ),
+    *(Target("channels", f"requests in flight over {name}", figure(name, "in_flight_most"), 200) for name in HTTP),
     Target("scaleout", "CPU per event over 1, 2 and 4 workers parts by",
            flatness("cpu_us_per_event", ("1 worker", "2 workers", "4 workers")), 15, unit=" %"),
 )  # fmt: skip

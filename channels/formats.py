@@ -101,6 +101,8 @@ def line(item: Line, currency: str, locale: str, shop_url: str) -> dict[str, Any
 def plain(value: Any) -> Any:
     """The same values without control characters and line breaks, for parts that nothing escapes."""
     if isinstance(value, str):
+        if value.isprintable():
+            return value
         return _CONTROL.sub(" ", value.replace("\r", " ").replace("\n", " "))
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}

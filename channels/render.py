@@ -30,6 +30,8 @@ SHORT = {"sms": SMS, "webpush": PUSH, "fcm": PUSH}
 """Channels that show a part of their own instead of the long text."""
 OWN = {"whatsapp": WHATSAPP}
 """Channels whose part stands for nothing else, line by line: what has none cannot go out there."""
+UNMARKED = frozenset({"telegram", "vk", "webhook"})
+"""Channels that show the long text alone: the HTML part is rendered only where there is no text part."""
 
 MOST_OUTPUT = 512 * 1024
 """Characters of a rendered part."""
@@ -158,6 +160,8 @@ class Templates:
             text = self._run(parts[own], plain)
             text = text if channel in OWN else " ".join((text or _fallback(subject, link, channel)).split())
             return Texts(subject, text[:MOST_SHORT], "", link)
+        if card is None and channel in UNMARKED and parts[TEXT] is not None:
+            return Texts(subject, self._run(parts[TEXT], plain), "", link)
         html = self._run(parts[HTML], values)
         return Texts(subject, self._run(parts[TEXT], plain) or text_of(html), html, link)
 

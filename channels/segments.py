@@ -34,6 +34,9 @@ _CODES = {character: code for code, character in enumerate(GSM) if code != ESCAP
 _CODES_OF = {**{character: (code,) for character, code in _CODES.items()},
              **{character: (ESCAPE, code) for character, code in EXTENSION.items()}}  # fmt: skip
 
+_ALPHABET = frozenset(_CODES_OF)
+_LONG = frozenset(EXTENSION)
+
 
 class Segments(NamedTuple):
     """A text in its pieces. `unicode`: whether it needs UCS-2."""
@@ -49,7 +52,7 @@ class Segments(NamedTuple):
 
 def is_gsm(text: str) -> bool:
     """Whether the GSM alphabet, with its extension table, has all characters."""
-    return all(character in _CODES_OF for character in text)
+    return _ALPHABET.issuperset(text)
 
 
 def septets(text: str) -> bytes:
@@ -64,11 +67,17 @@ def places(character: str, *, unicode: bool) -> int:
     return len(_CODES_OF[character])
 
 
+def _all_places(text: str, *, unicode: bool) -> int:
+    if unicode:
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) + sum(character in _LONG for character in text)
+
+
 def segments(text: str) -> Segments:
     """The pieces of a text; an empty one is one piece. Raises ValueError for a text of more pieces than can be numbered."""
     unicode = not is_gsm(text)
     single, piece = (SINGLE_UCS2, PIECE_UCS2) if unicode else (SINGLE, PIECE)
-    if sum(places(character, unicode=unicode) for character in text) <= single:
+    if len(text) <= single and _all_places(text, unicode=unicode) <= single:
         return Segments(unicode, (text,))
     pieces, start, taken = [], 0, 0
     for at, character in enumerate(text):

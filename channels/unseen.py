@@ -14,6 +14,8 @@ _LINES = re.compile("\n{3,}")
 
 def plain(text: str) -> str:
     """The text with its line breaks as LF, at most one empty line in a row, and nothing that is not seen."""
+    if text.isascii() and text.isprintable():
+        return _BLANKS.sub(" ", text).strip()
     seen = _HIDDEN.sub("", _BREAKS.sub("\n", text))
     lines = (_BLANKS.sub(" ", line).strip() for line in seen.split("\n"))
     return _LINES.sub("\n\n", "\n".join(lines)).strip()

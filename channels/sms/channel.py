@@ -46,7 +46,7 @@ class Sms:
         problem, text = self.usable(message.address), _text(message)
         if not text:
             problem = problem or "the message has no text"
-        elif len(text) > LONGEST or self.units(message) > self._most:
+        elif len(text) > LONGEST or segments(text).units > self._most:
             problem = problem or f"the text has more than {self._most} segments; see BOOMERANG_SMS_SEGMENTS"
         if problem:
             return Rejected(problem, suppress=False)

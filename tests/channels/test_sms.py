@@ -145,7 +145,7 @@ def test_settings_that_cannot_work_are_told_at_the_start(provider, changed, says
 
 def test_without_a_provider_the_channel_is_off():
     assert CHANNELS["sms"](OPTIONS) is None
-    assert PROVIDERS == ("exolve", "smsaero", "smsc", "twilio")
+    assert PROVIDERS == ("exolve", "smsaero", "smsc", "twilio", "smpp")
 
 
 def test_a_messaging_service_of_twilio_is_told_from_a_number():
