@@ -211,7 +211,7 @@ class Decider:
         if item is None:
             return []
         decision = Decision(customer)
-        on_news(decision, key, item, receipt, self._index.by_id.get(item.scenario))
+        on_news(self._basis, decision, key, item, receipt)
         return decision.reasons
 
     # -- identity ------------------------------------------------------------------------------------------------
