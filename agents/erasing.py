@@ -38,7 +38,9 @@ def erase(step: Step, link: Erase, partitions: int) -> list[tuple[Erase, int]]:
     elif isinstance(row, Customer):
         follow = [(Erase(key, link.at), partition_of(key, partitions)) for key in keys_of(row)]
         follow += _sweeps(link, partitions)
-        addresses = [address_key(*item) for item in addresses_of(row, link.customer).items()]
+        devices = (row.profile.devices if row.profile is not None else None) or ()
+        known = {*addresses_of(row, link.customer).items(), *((item.channel, item.address) for item in devices)}
+        addresses = sorted(address_key(*item) for item in known)
         for dialog in row.dialogs or ():
             step.send(DIALOGS.name, dialog.key, None, partition_of(dialog.key, partitions))
     _leave_shelves(step, link.customer)

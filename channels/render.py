@@ -194,7 +194,7 @@ class Templates:
         try:
             for piece in template.generate(values):
                 length += len(piece)
-                self._env.spend(0)
+                self._env.spend()
                 if length <= MOST_OUTPUT:
                     pieces.append(piece)
                 else:

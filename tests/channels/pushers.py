@@ -83,7 +83,9 @@ def check_push(request, now=None, browser=BROWSER, public=PUBLIC):
     verify_es256(parts["t"], public)
     head, claims = claims_of(parts["t"])
     assert head == {"typ": "JWT", "alg": "ES256"}
-    assert claims["aud"] == f"http://{headers['host']}" and claims["sub"].startswith("mailto:")
+    assert claims["aud"] in (f"http://{headers['host']}", f"https://{headers['host']}") and claims["sub"].startswith(
+        "mailto:"
+    )
     if now is not None:
         assert now < claims["exp"] <= now + 24 * 3600
     return json.loads(browser.read(request.body))
