@@ -63,7 +63,18 @@ class Engine:
     # -- what happens in the shop
 
     def event(
-        self, name, user="u1", /, *, anonymous=None, type="track", at=None, source="browser", id=None, **properties
+        self,
+        name,
+        user="u1",
+        /,
+        *,
+        anonymous=None,
+        type="track",
+        at=None,
+        source="browser",
+        id=None,
+        push="",
+        **properties,
     ):
         self._ids += 1
         products = properties.pop("products", None)
@@ -78,6 +89,7 @@ class Engine:
             anonymous,
             properties=Properties(**properties),
             source=source,
+            push=push,
         )
         self.feed(event)
         return event.messageId

@@ -15,7 +15,7 @@ from app.model.trigger import Erasure
 from app.topics import LINKS
 from channels.channel import Retry, Sent
 from channels.ledger import Message, Standing, address_key
-from tables.customer import ALIASES, SHELF_PREFIX, Device
+from tables.customer import ALIASES, SHELF_PREFIX
 from tables.step import Partition, Step
 from tests.agents.ledger_table import trigger
 from tests.agents.speaking import Mouth, sender
@@ -74,11 +74,13 @@ def test_sender_and_journal_are_asked_for_each_key(shop):
 
 def test_every_device_that_could_be_pushed_to_is_forgotten_by_the_sender_too(shop):
     shop.subscriber("ann")
-    told = [Device("webpush", f"https://push.example/{number} P S", float(number), True) for number in (1, 2)]
-    shop.customer("ann").profile.devices = told
+    addresses = [f"https://push.example/{number} P S" for number in (1, 2)]
+    for address in addresses:
+        shop.event("Push Subscribed", "ann", source="server", push=f"webpush:{address}")
+    assert len(shop.customer("ann").profile.devices) == 2
     erase(shop, "ann")
     keys = {key for item in shop.erasures for key in item.addresses}
-    assert {address_key("webpush", device.address) for device in told} <= keys
+    assert {address_key("webpush", address) for address in addresses} <= keys
 
 
 def test_who_looked_at_a_product_is_forgotten_and_the_product_stays_on_offer(shop):
