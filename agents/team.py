@@ -33,9 +33,14 @@ def load_staff(path: Path, year: int, *, channels: Collection[str] | None = None
     """
     team = load_team(path, channels=channels)
     try:
-        return Staff(team, _hours(team.hours, year))
+        return staff_of(team, year)
     except TeamError as error:
         raise TeamError(f"{path.name}: {error}") from None
+
+
+def staff_of(team: Team, year: int) -> Staff:
+    """The team with its hours around `year`. Raises TeamError."""
+    return Staff(team, _hours(team.hours, year))
 
 
 def load_team(path: Path, *, channels: Collection[str] | None = None) -> Team:

@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "feed a file of events through the collector, or through the core alone",
     "check": "check settings and scenarios",
     "preview": "show what a scenario or a template would say, with sample content",
+    "test": "play the tests of scenarios against time, without a server",
     "explain": "tell what was decided about a customer, and why",
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",

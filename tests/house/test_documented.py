@@ -17,6 +17,7 @@ from app.model.alert import Watch
 from app.model.reasons import BadInput, Reason
 from app.model.team import HoursFile, Member, Team
 from app.settings import PREFIX, Settings
+from app.trial.language import Person, Shown, StepFile, TrialCase, TrialFile
 from app.web.chat.providers import CONFIGS
 from app.web.chat.sources import parse_sources
 from tables.signals import SIGNALS
@@ -77,7 +78,9 @@ def test_every_topic_is_on_the_map(topic):
     assert f"`{topic.name}`" in page("architecture.md")
 
 
-@pytest.mark.parametrize("struct", [ScenarioFile, Absence, Show, Unless, StageFile])
+@pytest.mark.parametrize(
+    "struct", [ScenarioFile, Absence, Show, Unless, StageFile, TrialFile, TrialCase, StepFile, Person, Shown]
+)
 def test_every_field_of_the_language_is_explained(struct):
     text = page("scenarios.md")
     assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.driver import DAY, HOUR, MINUTE, Engine, packed_rows
+from app.replay.core import packed_rows
+from tests.driver import DAY, HOUR, MINUTE, Engine
 
 PRODUCTS = st.sampled_from(["p1", "p2", "p3"])
 ACTIONS = st.one_of(
