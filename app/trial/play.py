@@ -48,7 +48,9 @@ def play(
     Nobody is in a control group: whether a message comes must not hang on the name of the customer.
     """
     everybody = msgspec.structs.replace(policy or Policy(), control=0.0)
-    scenarios = [msgspec.structs.replace(item, control=0.0) if isinstance(item, Scenario) else item for item in scenarios]
+    scenarios = [
+        msgspec.structs.replace(item, control=0.0) if isinstance(item, Scenario) else item for item in scenarios
+    ]
     wanted = [item for item in scenarios if not trial.file.alone or item.id == trial.file.scenario]
     for number, test in enumerate(trial.file.tests):
         if word in test.name:
