@@ -55,7 +55,7 @@ class Smsc:
             while True:
                 length, command, status, sequence = struct.unpack(">IIII", await reader.readexactly(16))
                 await self._on(writer, command, status, sequence, Reader(await reader.readexactly(length - 16)))
-        except (asyncio.IncompleteReadError, ConnectionError, Closed):
+        except (asyncio.IncompleteReadError, ConnectionError, Closed, asyncio.CancelledError):
             pass
         except Exception as error:
             self.errors.append(error)
