@@ -217,6 +217,9 @@ FLOOD = _gauge("dead_letters_flood", "1 while more than 1 % or 1,000 in a row of
 
 # delivery
 SENDS = _counter("sends_total", "Messages by channel and what became of them.", "channel", "outcome")
+RENDER_FAILURES = _counter(
+    "render_failures_total", "Messages that were parked because their template failed.", "channel"
+)
 SPENT = _counter("spent_total", "What messages to customers cost, in the currency of the policy.", "channel")
 SPENT_BY_SMS = _counter(
     "spent_by_sms_total",

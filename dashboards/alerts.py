@@ -252,6 +252,13 @@ SYMPTOMS = (
         {"channel": "email"},
     ),
     Alert(
+        "BoomerangTemplateFails", "sum by (channel) (increase(boomerang_render_failures_total[15m])) > 0", "1m", "ticket",
+        "Messages over {{ $labels.channel }} are parked because their template fails",
+        {'boomerang_render_failures_total{channel="email"}': "0+1x40"},
+        {'boomerang_render_failures_total{channel="email"}': "3x40"},
+        {"channel": "email"},
+    ),
+    Alert(
         "BoomerangRedisDown", "min by (use) (boomerang_redis_up) == 0", "5m", "ticket",
         "Redis does not answer ({{ $labels.use }})",
         {'boomerang_redis_up{use="guard"}': "1x10 0x30"}, {'boomerang_redis_up{use="guard"}': "1x40"},

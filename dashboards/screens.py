@@ -217,6 +217,9 @@ DELIVERY = Screen(
                 Panel("Ambiguous, 1 h", "Messages of which nobody knows whether they arrived.", "short",
                       (q("sum by (channel) (increase(boomerang_sends_ambiguous_total{$J}[1h]))", "{{channel}}"),),
                       alerts=("BoomerangAmbiguousSends",)),
+                Panel("Templates that failed, 1 h", "Messages that were parked because they could not be rendered.", "short",
+                      (q("sum by (channel) (increase(boomerang_render_failures_total{$J}[1h]))", "{{channel}}"),),
+                      alerts=("BoomerangTemplateFails",)),
             ),
         ),
         Row(

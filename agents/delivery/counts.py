@@ -40,6 +40,12 @@ class Pooled(Protocol):
         ...
 
 
+def introduce(channel: str) -> None:
+    """Show a channel before anything happens on it: the first failure must not be missed because there was no zero before it."""
+    down(channel, False)
+    metrics.RENDER_FAILURES.labels(channel)
+
+
 def down(channel: str, is_down: bool) -> None:
     """Whether anything can be handed over on a channel."""
     metrics.CHANNEL_DOWN.labels(channel).set(is_down)
@@ -61,6 +67,8 @@ def count(note: Note, channels: frozenset[str]) -> None:
     reason = note.reason if note.reason in _REASONS else "other"
     if note.kind in SETTLED:
         metrics.SENDS.labels(channel, note.kind).inc()
+        if note.reason == Reason.RENDER_FAILED:
+            metrics.RENDER_FAILURES.labels(channel).inc()
         if note.price or note.by_sms:
             metrics.SPENT.labels(channel).inc(note.price)
             metrics.SPENT_BY_SMS.inc(note.by_sms)

@@ -153,7 +153,7 @@ class Delivery:
         self._table = table
         for name, channel in self._channels.items():
             await channel.start()
-            counts.down(name, False)
+            counts.introduce(name)
             for number in range(channel.workers * HANDS):
                 task = asyncio.create_task(self._work(self._lanes[name]), name=f"{name}-{number}")
                 self._workers[task] = None

@@ -3,6 +3,7 @@ import asyncio
 import msgspec
 import pytest
 
+from app import metrics
 from app.clock import ManualClock
 from app.codec import decode_dead_letter
 from app.model.reasons import Reason
@@ -663,3 +664,13 @@ async def test_a_cancellation_is_kept_for_a_stage_that_is_being_said():
         await one.settled()
         assert one.table.states()[f"{1:032x}.1"] == "skipped"
         assert len(one.channel.spoken) == 1
+
+
+async def test_a_template_that_fails_is_counted_by_its_channel_from_a_zero_on():
+    failures = metrics.RENDER_FAILURES.labels("email")
+    before = failures._value.get()
+    async with sender() as one:
+        assert 'boomerang_render_failures_total{channel="email"}' in metrics.render().decode()
+        await one.feed(trigger(cascade=[Stage("email", "no_such_template")]))
+        await one.settled()
+    assert failures._value.get() == before + 1
