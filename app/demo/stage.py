@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import re
+import shutil
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 import uvicorn
@@ -19,6 +21,7 @@ from app.demo.shop import key_of, shop_app
 from app.demo.shoppers import Players
 from app.demo.stories import BUYERS, shoppers
 from app.demo.watch import Watch
+from app.demo.wisher import SCENARIO, wisher
 from app.errors import CommandError, UsageError
 from app.settings import Settings
 from app.supervisor import System, running_system
@@ -30,6 +33,9 @@ SPREAD = 45.0
 """Seconds over which the shoppers arrive."""
 POLL = 1.0
 NEWEST = 200
+_HERE = Path(__file__).parent
+_PROVIDERS = ("sms_provider", "whatsapp_token")
+"""Settings that would have the demo's cascade go out to the world."""
 """Mails asked for in one poll: more than can come between two."""
 _TRIGGERS = re.compile(r'^boomerang_triggers_total\{[^}]*scenario="([^"]+)"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
 
@@ -60,11 +66,17 @@ def demo_settings(settings: Settings) -> Settings:
         )
     if not (key_of(settings, "browser") and key_of(settings, "server")):
         raise UsageError("the demo needs a browser key and a server key in BOOMERANG_WRITE_KEYS")
+    spoken = [name for name in _PROVIDERS if getattr(settings, name)]
+    if spoken:
+        raise UsageError(
+            f"the demo writes to invented numbers: unset BOOMERANG_{spoken[0].upper()}, so that its messages stay in the inbox"
+        )
     origins = [f"http://{host}:{settings.shop_port}" for host in ("127.0.0.1", "localhost")]
     return replace(
         settings,
         data=settings.data / "demo",
         time_scale=TIME_SCALE if settings.time_scale == 1 else settings.time_scale,
+        policy=_HERE / "policy.yaml" if settings.policy == Settings.policy else settings.policy,
         shop_url=origins[0],
         cors_origins=",".join((settings.cors_origins, *origins)),
     )
@@ -78,6 +90,7 @@ async def opened(
 
     `settings` come from `demo_settings`. While it is open, `watched` must run.
     """
+    settings = _with_cascade(settings)
     listener = _listen(settings.shop_port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
@@ -89,9 +102,27 @@ async def opened(
         run = f"{int(started_at):x}"
         people = shoppers(count, seed=seed, run=run, spread=SPREAD * min(1, count / 100), shop_url=settings.shop_url)
         clients = talkers(run=run, shop_url=settings.shop_url) if people else []
-        players = Players([*people, *clients], sender, clock)
-        watch = Watch(people, team_addresses(settings))
+        wishers = [wisher(run=run, shop_url=settings.shop_url)] if people else []
+        players = Players([*people, *clients, *wishers], sender, clock)
+        watch = Watch([*people, *wishers], team_addresses(settings))
         yield Stage(system, settings.shop_url, watch, players, sender, started_at, Counter())
+
+
+def _with_cascade(settings: Settings) -> Settings:
+    """The built-in scenarios, and the demo's cascade beside them, in a folder of their own; the shop's own stay as they are.
+
+    Raises CommandError.
+    """
+    if settings.scenarios != Settings.scenarios:
+        return settings
+    folder = settings.data / "scenarios"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(settings.scenarios, folder)
+        shutil.copy(_HERE / f"{SCENARIO}.yaml", folder)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written ({error.strerror}); set BOOMERANG_DATA") from None
+    return replace(settings, scenarios=folder)
 
 
 def team_addresses(settings: Settings) -> frozenset[str]:
@@ -174,6 +205,7 @@ def summary(stage: Stage, seconds: float) -> str:
         ("triggers", _counts(stage.triggers)),
         ("mails to them", _counts(watch.mails)),
         ("mails to others", _counts(watch.others)),
+        ("cascade to one", ", ".join(watch.cascade) or "none yet"),
         ("alerts to the team", _counts(watch.alerts)),
         ("first cart mail", first),
         ("buyers with a mail", f"{watch.buyers_with_mail} of {_buyers(stage)}"),

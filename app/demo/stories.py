@@ -49,6 +49,7 @@ class Shopper:
     arrives: float
     cart: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    phone: str = ""
 
 
 def line(product: Product, shop_url: str, quantity: int | None = None) -> Document:

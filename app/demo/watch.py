@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from app.demo.stories import BUYERS, CART, DOMAIN, SILENT, Shopper
+from app.demo.wisher import CHANNELS, SCENARIO
 
 ABANDONED_CART = "abandoned_cart"
 MOST_ITEMS = 10
@@ -25,7 +26,9 @@ class Watch:
     def __init__(self, people: list[Shopper], team: frozenset[str] = frozenset()) -> None:
         """`team`: addresses to which alerts go."""
         self._team = team
-        self._by_email = {shopper.email: shopper for shopper in people}
+        self._by_address = {
+            address: shopper for shopper in people for address in (shopper.email, shopper.phone) if address
+        }
         self._seen: set[Any] = set()
         self.mails: Counter[str] = Counter()
         """Mails to shoppers by scenario."""
@@ -40,6 +43,8 @@ class Watch:
         """Broken promises, one line each."""
         self.first_cart: Mail | None = None
         """The first abandoned-cart mail to a simulated shopper."""
+        self.cascade: list[str] = []
+        """Channels over which the shopper with the wish has heard of it, in order."""
 
     def take(self, mails: list[Mail], started_at: float) -> list[Finding]:
         """Look at the inbox (any order, known mails included); tell what is new since `started_at`, epoch seconds."""
@@ -54,7 +59,7 @@ class Watch:
         if mail["to"].lower() in self._team:
             self.alerts[scenario] += 1
             return [Finding(f"alert to the team: {mail['subject']}")]
-        shopper = self._by_email.get(mail["to"].lower())
+        shopper = self._by_address.get(mail["to"].lower())
         if shopper is None and mail["to"].lower().endswith(DOMAIN):
             self.earlier += 1
             return []
@@ -62,6 +67,8 @@ class Watch:
             self.others[scenario] += 1
             return [Finding(f"mail to {mail['to']}: {mail['subject']}")]
         self.mails[scenario] += 1
+        if scenario == SCENARIO:
+            return self._heard(mail, shopper)
         problem = _problem(mail, scenario, shopper)
         if shopper.story in BUYERS:
             self.buyers_with_mail += 1
@@ -73,6 +80,17 @@ class Watch:
             self.wrong.append(problem)
             found.append(Finding(problem, bad=True))
         return found
+
+    def _heard(self, mail: Mail, shopper: Shopper) -> list[Finding]:
+        """A stage of the cascade."""
+        channel = mail.get("channel") or "email"
+        self.cascade.append(channel)
+        number, last = len(self.cascade), len(CHANNELS)
+        if tuple(self.cascade) != CHANNELS[:number]:
+            self.wrong.append(f"{shopper.email} heard of the wish over {', '.join(self.cascade)}")
+            return [Finding(self.wrong[-1], bad=True)]
+        follows = "and no more follows" if number == last else f"without a reaction {CHANNELS[number]} follows"
+        return [Finding(f"stage {number} of {last} of the cascade, by {channel} to {shopper.name}: {follows}")]
 
 
 def _problem(mail: Mail, scenario: str, shopper: Shopper) -> str:
