@@ -75,7 +75,7 @@ def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Rec
         if outcome in _SETTLES or outcome is Outcome.BOUNCED:
             drop(customer, item)
     elif outcome in _SAID:
-        item.channel = receipt.channel
+        item.channel, item.expires_at = receipt.channel, 0
         _wait(decision, item, receipt.at + stages[number].wait)
     elif outcome in (Outcome.FAILED, Outcome.BOUNCED) or receipt.reason in _UNREACHED:
         _wait(decision, item, receipt.at)

@@ -60,6 +60,7 @@ BENCHES = {
     "email": Bench("Render, MIME and SMTP to a local sink", 3, ("--mails", "1000")),
     "channels": Bench("Gates, template, request and answer over HTTP, against a local provider that takes 50 ms", 3,
                       ("--messages", "1500")),
+    "cascade": Bench("Memory of pending stages; gates, ledger and template of one message", 3),
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1),
     "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
                      ("--customers", "1000000")),

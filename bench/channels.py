@@ -13,6 +13,7 @@ import uvloop
 
 from app.clock import SYSTEM
 from app.model.event import Line
+from app.model.policy import Policy
 from app.model.trigger import Content, Stage, Trigger
 from channels import pipeline
 from channels.pipeline import Job
@@ -119,7 +120,7 @@ async def measure(name, port, messages):
     await channel.start()
     templates = Templates(shop_url="https://shop.example")
     walk = (
-        pipeline.gates,
+        pipeline.Gates(Policy()),
         pipeline.address,
         pipeline.Render(templates, lambda message, *_: f"https://c.example/u/{message}" + "x" * 120, SYSTEM.now),
         pipeline.Speak(SYSTEM.now, SYSTEM.monotonic, lambda *_: None),

@@ -15,6 +15,7 @@ import uvloop
 
 from app.clock import SYSTEM
 from app.model.event import Line
+from app.model.policy import Policy
 from app.model.trigger import Content, Stage, Trigger
 from channels import dkim, pipeline
 from channels.channel import Rendered
@@ -112,7 +113,7 @@ def job(number, channel):
 def stages():
     templates = Templates(shop_url="https://shop.example")
     return (
-        pipeline.gates,
+        pipeline.Gates(Policy()),
         pipeline.address,
         pipeline.Render(templates, lambda message, *_: f"https://c.example/u/{message}" + "x" * 120, SYSTEM.now),
         pipeline.Speak(SYSTEM.now, SYSTEM.monotonic, lambda *_: None),

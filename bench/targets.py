@@ -136,6 +136,9 @@ TARGETS = (
     *(Target("chat", f"p99 at 1,500 requests/s of {name}", figure(f"{name}, 1,500/s", "ack_ms_p99"), 25, unit=" ms") for name in CHATS),
     Target("email", "mails a core, DKIM off", figure("email", "mails_per_cpu_second"), 700, 1_500, at_most=False, unit="/s"),
     Target("email", "mails a core, DKIM on (RSA 2048)", figure("email", "dkim_mails_per_cpu_second"), 250, 500, at_most=False, unit="/s"),
+    Target("cascade", "gates, ledger and template of a message", figure("gates and render", "cpu_us_per_message"), 300, unit=" us"),
+    Target("cascade", "a pending stage beside the customer, by objects", figure("pending stages", "bytes_a_pending_stage"), 150, unit=" B"),
+    Target("cascade", "the same by resident memory, 1,000,000 of them", figure("pending stages", "rss_a_pending_stage"), 150, unit=" B"),
     *(
         Target("channels", f"messages over {name}, a core", figure(name, "messages_per_cpu_second"), 1_500, at_most=False, unit="/s")
         for name in HTTP

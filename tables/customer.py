@@ -128,7 +128,8 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     channel: str
     at: float
     anchor_at: float
-    expires_at: float
+    expires_at: float | int
+    """Until when the sender may speak; a whole 0 once it has, which takes a byte."""
     cancelled: bool = False
     marketing: bool = True
     stage: int = 0
