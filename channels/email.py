@@ -14,6 +14,8 @@ from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfig
 
 NAME = "email"
 RECEIPT_HEADER = "X-Boomerang-Receipt"
+_MOST_TOKEN = 900
+"""Characters: a line of a mail has at most 998, and a relay refuses a longer one."""
 _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.(\d{1,3})\b")
 _DEAD_CODES = frozenset({550, 551, 553})
 
@@ -165,8 +167,9 @@ class Email:
 
 
 def receipt_token(url: str) -> str:
-    """The signed token of a message's receipts; it comes back with every bounce and complaint."""
-    return parse_qs(urlsplit(url).query).get("t", [""])[0]
+    """The signed token of a message's receipts; it comes back with every bounce and complaint. "": none, or too long for a line."""
+    token = parse_qs(urlsplit(url).query).get("t", [""])[0]
+    return token if len(token) <= _MOST_TOKEN else ""
 
 
 def _signer(keys: Sequence[str], domain: str, sender: str) -> Signer | None:

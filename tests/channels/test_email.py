@@ -283,6 +283,12 @@ async def test_the_envelope_names_the_bounce_address_and_the_mail_the_token_of_i
     assert message_from_bytes(raw)["X-Boomerang-Receipt"] == "tok.en-1_2"
 
 
+def test_a_token_that_would_make_a_line_too_long_is_left_out():
+    prepared = email(1).prepare(MESSAGE._replace(receipt_url="https://c.example/receipts/email?t=" + "x" * 2_000))
+    assert b"X-Boomerang-Receipt" not in prepared
+    assert max(map(len, prepared.split(b"\r\n"))) <= 998
+
+
 @pytest.mark.parametrize("address", ["nobody", "a@b@c.example", "a@b.co\r\nRCPT TO:<x@y.example>", "<a@b.co>"])
 def test_a_bounce_address_that_is_none_is_refused(address):
     with pytest.raises(ValueError, match="BOOMERANG_BOUNCE_ADDRESS"):

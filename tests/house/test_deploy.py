@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "docs/deploy/systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 KNOWN = {PREFIX + item.name.upper() for item in fields(Settings)}
-OPTIONAL = {"boomerang-chat-gateway.service"}
+OPTIONAL = {"boomerang-chat-gateway.service", "boomerang-bounces.service"}
 """Units that are enabled by hand where they are needed."""
 KUBERNETES = sorted((ROOT / "docs/deploy/kubernetes").iterdir())
 MANIFESTS = [item for file in KUBERNETES for item in yaml.safe_load_all(file.read_text())]
