@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "check settings and scenarios",
     "preview": "show what a scenario or a template would say, with sample content",
     "test": "play the tests of scenarios against time, without a server",
+    "backtest": "try a scenario on recorded events: what it would have done, without a message",
     "explain": "tell what was decided about a customer, and why",
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",

@@ -59,6 +59,14 @@ def read_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[s
     return checked.scenarios
 
 
+def load_file(path: Path, *, time_scale: float = 1.0) -> AnyScenario:
+    """The scenario of one file. Raises ScenarioError that tells every fault."""
+    checked = check_files([path], Known(), time_scale=time_scale)
+    if checked.faults:
+        raise ScenarioError("; ".join(checked.faults))
+    return checked.scenarios[0]
+
+
 def check_folder(folder: Path, known: Known, *, time_scale: float = 1.0) -> Checked:
     """What a folder holds, with every fault of every file."""
     paths = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []

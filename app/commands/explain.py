@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def moment_of(text: str) -> float:
+def moment_of(text: str, option: str = "--at") -> float:
     """An ISO time, or seconds since the epoch, as epoch seconds. Raises UsageError."""
     try:
         return float(text)
@@ -64,5 +64,5 @@ def moment_of(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--at {text!r} is not a time; write it like 2026-11-22T12:00:00") from None
+        raise UsageError(f"{option} {text!r} is not a time; write it like 2026-11-22T12:00:00") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

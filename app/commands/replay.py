@@ -53,17 +53,18 @@ def run(args: argparse.Namespace) -> int:
     settings = load()
     if args.speed < 0 or args.limit < 0:
         raise CommandError("--speed and --limit cannot be negative")
-    with _progress(args.file) as advance:
+    with progress(args.file.name) as advance:
         if args.core:
             return _through_core(args, settings, advance)
         return asyncio.run(_through_collector(args, settings, advance))
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int], None]]:
+def progress(name: str) -> Iterator[Callable[[int], None]]:
+    """A line on a terminal that counts what is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(path.name, total=None)
+        task = bar.add_task(name, total=None)
         yield lambda count: bar.advance(task, count)
 
 
@@ -117,6 +118,7 @@ def feed_core(replay: CoreReplay, events: Iterable[Document], advance: Callable[
             continue
         at = lenient(event.get("originalTimestamp") or event.get("timestamp"))
         replay.feed(accepted.customer, accepted.value, envelope.received if at is None else at)
+    replay.finish()
     return total, refused
 
 

@@ -1,6 +1,6 @@
 """The core alone over recorded events: no Kafka, no network, stream time. The same Behaviour as in the worker."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -49,11 +49,22 @@ class MemoryBatch(NamedTuple):
 class CoreReplay:
     """Runs events through the core. Every trigger counts as sent at once, as a quick delivery would have it."""
 
-    def __init__(self, decider: Decider, partitions: int, on_trigger: Callable[[Trigger], None]) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        partitions: int,
+        on_trigger: Callable[[Trigger], None],
+        *,
+        bundle: int = 1,
+        on_journal: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """`bundle`: so many events of a partition are applied in one step, as in the worker. `on_journal` gets each line as JSON."""
         self._behaviour = Behaviour(decider, stream_time=True, partitions=partitions)
         self._partitions = partitions
         self._on_trigger = on_trigger
         self._table = MemoryTable(self._publish, packed_rows)
+        self._bundle, self._on_journal = bundle, on_journal
+        self._waiting: defaultdict[int, list[MemoryRecord]] = defaultdict(list)
         self._queue: deque[tuple[str, int, str, bytes]] = deque()
         self._offsets: Counter[tuple[str, int]] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
@@ -70,23 +81,42 @@ class CoreReplay:
     def feed(self, key: str, value: bytes, at: float) -> None:
         """One canonical event of `key`, as JSON, that happened at `at`."""
         self.last_at = max(self.last_at, at)
-        self._queue.append((CLICKSTREAM.name, partition_of(key, self._partitions), key, value))
-        self._drain()
+        number = partition_of(key, self._partitions)
+        waiting = self._waiting[number]
+        waiting.append(self._record(CLICKSTREAM.name, number, key, value))
+        if len(waiting) >= self._bundle:
+            self._apply(number)
+
+    def finish(self) -> None:
+        """Apply what still waits for its bundle to be full."""
+        for number in list(self._waiting):
+            self._apply(number)
 
     def flush(self) -> None:
         """Move every partition's clock on, so that everything armed comes due."""
+        self.finish()
         for number in range(self._partitions):
             self._queue.append((CLICKSTREAM.name, number, "", clock_record(self.last_at + FLUSH_SECONDS)))
+            self._drain()
+
+    def _apply(self, number: int) -> None:
+        records = self._waiting.pop(number, [])
+        if records:
+            self._run(MemoryBatch(CLICKSTREAM.name, number, records))
             self._drain()
 
     def _drain(self) -> None:
         while self._queue:
             topic, number, key, value = self._queue.popleft()
-            offset = self._offsets[topic, number]
-            self._offsets[topic, number] += 1
-            record = MemoryRecord(key.encode() or None, value, offset, 0)
-            batch = MemoryBatch(topic, number, (record,))
-            self._table.run(number, lambda step, batch=batch: self._behaviour.on_bundle(step, batch, 0.0))  # type: ignore[misc]
+            self._run(MemoryBatch(topic, number, (self._record(topic, number, key, value),)))
+
+    def _record(self, topic: str, number: int, key: str, value: bytes) -> MemoryRecord:
+        offset = self._offsets[topic, number]
+        self._offsets[topic, number] += 1
+        return MemoryRecord(key.encode() or None, value, offset, 0)
+
+    def _run(self, batch: MemoryBatch) -> None:
+        self._table.run(batch.partition, lambda step, batch=batch: self._behaviour.on_bundle(step, batch, 0.0))  # type: ignore[misc]
 
     def _publish(self, number: int, output: Output) -> None:
         partition = number if output.partition is None else output.partition
@@ -95,6 +125,9 @@ class CoreReplay:
         if output.topic == LINKS.name:
             self._queue.append((LINKS.name, partition, output.key, output.value))
         elif output.topic == JOURNAL.name:
+            if self._on_journal is not None:
+                self._on_journal(output.value)
+                return
             line = decode_journal(output.value)
             self.reasons[line.scenario, line.reason] += 1
         elif output.topic == DEAD_LETTERS.name:

@@ -1,0 +1,168 @@
+"""`boomerang backtest SCENARIO --events FILE|topic`: the same core over history, and not one message."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from agents.policy import PolicyError, load_policy
+from agents.scenarios.language import Scenario, ScenarioError
+from agents.scenarios.load import AnyScenario, load_file, read_folder
+from app.clock import SYSTEM
+from app.commands.explain import moment_of
+from app.commands.replay import feed_core, progress
+from app.errors import CommandError, UsageError
+from app.explain import full_time, mask
+from app.model.policy import Policy
+from app.model.reasons import Reason
+from app.replay.backtest import ENDINGS, Backtest
+from app.replay.core import CoreReplay
+from app.replay.sources import Document, read
+from app.settings import Settings, load
+from app.web.collector.eventtime import lenient
+
+TOPIC = "topic"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("scenario", help="id of a scenario of BOOMERANG_SCENARIOS, or a file that stands in for it")
+    parser.add_argument(
+        "--events", required=True, help="a file as for `boomerang replay`, or the word topic: what clickstream holds"
+    )
+    parser.add_argument("--from", dest="since", default="", metavar="TIME", help="count decisions from then on only")
+    parser.add_argument("--to", dest="until", default="", metavar="TIME", help="leave out events after it")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="another version of the scenario, shown beside")
+    parser.add_argument("--addresses", action="store_true", help="give each visitor a made-up address and consent")
+    parser.add_argument("--samples", type=int, default=5, help="triggers that are shown (default 5)")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it, once for each version."""
+    settings = load()
+    if args.samples < 0:
+        raise UsageError("--samples cannot be negative")
+    try:
+        others = read_folder(settings.scenarios)
+        first = (
+            _site(load_file(Path(args.scenario)))
+            if args.scenario.endswith((".yaml", ".yml"))
+            else _named(args.scenario, others)
+        )
+        versions = [first] if args.against is None else [first, _site(load_file(args.against))]
+        policy = load_policy(settings.policy)
+    except (ScenarioError, PolicyError) as error:
+        raise CommandError(str(error)) from None
+    site = [item for item in others if isinstance(item, Scenario)]
+    found = [
+        _one(args, settings, [other for other in site if other.id not in {v.id for v in versions}] + [version], policy)
+        for version in versions
+    ]
+    if args.json:
+        print(json.dumps([_figures(test, version) for test, version in zip(found, versions, strict=True)], indent=1))
+    else:
+        _tell(found, versions)
+    return 0
+
+
+def _named(name: str, scenarios: list[AnyScenario]) -> Scenario:
+    for scenario in scenarios:
+        if scenario.id == name:
+            return _site(scenario)
+    raise CommandError(f"there is no scenario {name!r}; there are: {', '.join(item.id for item in scenarios)}")
+
+
+def _site(scenario: AnyScenario) -> Scenario:
+    if isinstance(scenario, Scenario):
+        return scenario
+    raise CommandError(f"{scenario.id} is a scenario of dialogs; recorded events of the site say nothing of it")
+
+
+def _one(args: argparse.Namespace, settings: Settings, scenarios: list[Scenario], policy: Policy) -> Backtest:
+    since = moment_of(args.since, "--from") if args.since else 0.0
+    until = moment_of(args.until, "--to") if args.until else float("inf")
+    test = Backtest(
+        scenarios, policy, partitions=settings.partitions, locale=settings.locale, since=since, samples=args.samples
+    )
+    began = SYSTEM.cpu()
+    with progress(args.events) as advance:
+        if args.events == TOPIC:
+            total, refused = asyncio.run(_feed_topic(test.replay, settings, until, advance)), 0
+        else:
+            events = _until(read(Path(args.events), addresses=args.addresses), until)
+            total, refused = feed_core(test.replay, events, advance)
+        test.replay.flush()
+    spent = SYSTEM.cpu() - began
+    print(
+        f"{total:,} events, {refused} refused, {total / max(spent, 1e-9):,.0f} a second of CPU; journal {test.digest}",
+        file=sys.stderr,
+    )
+    return test
+
+
+def _until(events: Iterator[Document], until: float) -> Iterator[Document]:
+    for event in events:
+        if (lenient(event.get("originalTimestamp") or event.get("timestamp")) or 0.0) <= until:
+            yield event
+
+
+async def _feed_topic(replay: CoreReplay, settings: Settings, until: float, advance: Callable[[int], None]) -> int:
+    """What topic `clickstream` holds, up to its end as it is now."""
+    from app.codec import decode_event
+    from app.commands.broker import with_broker
+    from app.engine.reading import reader, records
+    from app.topics import CLICKSTREAM
+
+    total = 0
+    settings = with_broker(settings)
+    async with reader(settings) as consumer:
+        topic = settings.topic_prefix + CLICKSTREAM.name
+        async for record in records(consumer, topic, range(settings.partitions)):
+            at = decode_event(record.value).timestamp.timestamp()
+            if record.key and at <= until:
+                replay.feed(record.key.decode(), record.value, at)
+                total += 1
+                advance(1)
+    replay.finish()
+    return total
+
+
+# -- what is told
+
+
+def _figures(test: Backtest, scenario: Scenario) -> dict[str, Any]:
+    name = scenario.id
+    return {
+        "scenario": name,
+        "version": scenario.version,
+        "armed": test.count(name, Reason.ARMED),
+        "moved": test.count(name, Reason.MOVED),
+        "ended": {reason.value: n for reason in ENDINGS if (n := test.count(name, reason))},
+        "fired": test.count(name, Reason.FIRED),
+        "stages": test.count(name, Reason.NEXT_STAGE),
+        "refused": test.refused(name),
+        "cost": round(test.cost[name], 4),
+        "overlaps": test.overlaps(name),
+        "journal": test.digest,
+    }
+
+
+def _tell(found: list[Backtest], versions: list[Scenario]) -> None:
+    figures = [_figures(test, version) for test, version in zip(found, versions, strict=True)]
+    rows: list[tuple[str, list[Any]]] = [("", [f"{item['scenario']} v{item['version']}" for item in figures])]
+    rows += [(name, [item[name] for item in figures]) for name in ("armed", "moved", "fired", "stages", "cost")]
+    for part, words in (("ended", "ended"), ("refused", "refused"), ("overlaps", "also fired")):
+        for name in dict.fromkeys(name for item in figures for name in item[part]):
+            rows.append((f"{words}: {name}", [item[part].get(name, 0) for item in figures]))
+    for name, values in rows:
+        print(f"{name:34}" + "".join(f"{value:>28}" for value in values))
+    for test, version in zip(found, versions, strict=True):
+        for trigger in test.samples.get(version.id, ()):
+            items = ", ".join(line.name or line.product_id for line in trigger.content.items[:3])
+            print(
+                f"  {full_time(trigger.fired_at)}  {mask(trigger.customer)}  v{version.version}  {items or trigger.content.query}"
+            )
