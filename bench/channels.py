@@ -74,6 +74,8 @@ def serve(ports):
             body = json.dumps(answer).encode()
             servers.append(await loop.create_server(lambda body=body: Provider(body), "127.0.0.1", 0, backlog=1024))
             found[name] = servers[-1].sockets[0].getsockname()[1]
+        servers.append(await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, backlog=1024))
+        found["hangs"] = servers[-1].sockets[0].getsockname()[1]
         ports.put(found)
         await asyncio.Event().wait()
 
@@ -113,6 +115,50 @@ def job(channel, number):
     item = trigger(channel.name, number)
     facts = lambda one: Facts(one.trigger, channel.name, one.trigger.fired_at, None, None)  # noqa: E731
     return Job(f"{item.trigger_id}.0", item, "abandoned_cart", channel, item.addresses[channel.name], 0, granted, facts)
+
+
+async def latencies(one, first, count, every):
+    """Seconds from the outbox to the provider's answer, of messages to the hook, one each `every` seconds."""
+    loop, taken, waits = asyncio.get_running_loop(), {}, []
+
+    def look():
+        states = one.table.states()
+        done = [key for key in taken if states.get(key) == "sent"]
+        waits.extend(loop.time() - taken.pop(key) for key in done)
+
+    began = loop.time()
+    for number in range(first, first + count):
+        taken[f"{number:032x}.0"] = loop.time()
+        await one.feed(trigger("webhook", number))
+        while loop.time() < began + (number - first + 1) * every:
+            await asyncio.sleep(0.002)
+            look()
+    while taken:
+        await asyncio.sleep(0.002)
+        look()
+    return waits
+
+
+async def isolation(ports, count):
+    """The same messages through the sender alone, and while a provider that hangs has every place of another channel."""
+    from tests.agents.speaking import sender
+
+    every = 0.02
+    hung = options(ports["hangs"])._replace(http_timeout=600.0)
+    sms, hook = CHANNELS["sms"](hung), CHANNELS["webhook"](options(ports["webhook"]))
+    async with sender(channels={"sms": sms, "webhook": hook}, clock=SYSTEM) as one:
+        await latencies(one, 0, 50, every)
+        alone = await latencies(one, 1_000, count, every)
+        await one.feed(*(trigger("sms", number) for number in range(100_000, 100_000 + sms.workers * 2)))
+        await one.until(lambda: list(one.table.states().values()).count("inflight") == sms.workers, 20)
+        beside = await latencies(one, 10_000, count, every)
+    p99 = [sorted(waits)[int(len(waits) * 0.99)] * 1e3 for waits in (alone, beside)]
+    return {
+        "what": "beside one that hangs",
+        "p99_ms_alone": round(p99[0], 1),
+        "p99_ms": round(p99[1], 1),
+        "p99_ratio": round(p99[1] / p99[0], 2),
+    }
 
 
 async def measure(name, port, messages):
@@ -175,6 +221,7 @@ def main():
             print(
                 json.dumps({"bench": "channels", **uvloop.run(measure(name, found[name], args.messages))}), flush=True
             )
+        print(json.dumps({"bench": "channels", **uvloop.run(isolation(found, args.messages // 12))}), flush=True)
     finally:
         provider.terminate()
         provider.join()

@@ -143,6 +143,8 @@ TARGETS = (
         Target("channels", f"messages over {name}, a core", figure(name, "messages_per_cpu_second"), 1_500, at_most=False, unit="/s")
         for name in HTTP
     ),
+    Target("channels", "p99 of a channel beside one that hangs, over its p99 alone",
+           figure("beside one that hangs", "p99_ratio"), 2.0),
     *(Target("channels", f"requests in flight over {name}", figure(name, "in_flight_most"), 200) for name in HTTP),
     Target("scaleout", "CPU per event over 1, 2 and 4 workers parts by",
            flatness("cpu_us_per_event", ("1 worker", "2 workers", "4 workers")), 15, unit=" %"),
