@@ -1,6 +1,7 @@
 """`boomerang explain CUSTOMER`: what was decided about a customer, and why, from the journal's database."""
 
 import argparse
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", metavar="TIME", default="", help="as it stood then: 2026-11-22T12:00[:00][+03:00], UTC without zone"
     )
+    parser.add_argument(
+        "--why-not",
+        action="store_true",
+        help="tell of each scenario why it is not armed, from the customer's state in Kafka",
+    )
     parser.add_argument("--limit", type=int, default=MAX_LINES, help=f"newest lines to tell (default {MAX_LINES})")
     parser.add_argument("--json", action="store_true", help="lines as JSON, one a line")
 
@@ -28,6 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from app.settings import load
 
     until = moment_of(args.at) if args.at else None
+    if args.why_not:
+        if until is not None:
+            raise UsageError("--why-not tells how it stands now: leave --at out")
+        return _why_not(args.customer, args.scenario)
     settings = load()
     if not settings.sql and not Path(settings.data / "journal.sqlite").exists():
         raise CommandError(f"there is no journal in {settings.data}; set BOOMERANG_DATA or BOOMERANG_SQL")
@@ -52,6 +62,37 @@ def run(args: argparse.Namespace) -> int:
         print(sentence)
     for sentence in standing(lines):
         print(sentence)
+    return 0
+
+
+def _why_not(name: str, only: str) -> int:
+    """Tell how each scenario stands. Raises CommandError where nothing is known of the customer or the scenario."""
+    from agents.scenarios.language import ScenarioError
+    from agents.scenarios.load import load_folder
+    from agents.scenarios.unarmed import standings
+    from app.commands.broker import with_broker
+    from app.explain import full_time, mask
+    from app.known import known_of
+    from app.settings import load
+    from tables.customer import Customer
+
+    settings = load()
+    try:
+        scenarios = [item for item in load_folder(settings.scenarios) if only in ("", item.id)]
+    except ScenarioError as error:
+        raise CommandError(str(error)) from None
+    if not scenarios:
+        raise CommandError(f"there is no scenario {only!r} in {settings.scenarios}")
+    known = asyncio.run(known_of(with_broker(settings), name, events=False))
+    rows = {key: row for key, row in known.state.items() if isinstance(row, Customer)}
+    if not rows:
+        raise CommandError(
+            f"no state is kept of {name}: no event of this customer was ever applied; ids are case-sensitive"
+        )
+    for key, row in rows.items():
+        print(f"{mask(key)} (times in UTC), from the state as it is in Kafka and the scenario files of this machine")
+        for item in standings(key, row, scenarios):
+            print(f"  {item.scenario} {item.text}" + (f" {full_time(item.at)}" if item.at else ""))
     return 0
 
 

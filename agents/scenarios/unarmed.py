@@ -1,0 +1,87 @@
+"""Why scenarios are not armed for a customer: worked out on demand from his state, so that nothing is spent on it per event. Pure.
+
+The state remembers what is left of what happened, not every event: what an answer cannot know it says.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from agents.scenarios.evaluate import due_at
+from agents.scenarios.language import Scenario
+from agents.scenarios.reach import reach
+from tables.customer import Customer
+from tables.signals import CART_CHANGED, CATEGORY_VIEWED, CONSENT_CHANGED, ORDERED, PRODUCT_VIEWED, SEARCHED
+
+
+class Standing(NamedTuple):
+    """How a scenario stands with a customer. `at` is the moment that the sentence is about (epoch seconds; 0: none)."""
+
+    scenario: str
+    text: str
+    at: float = 0.0
+
+
+def standings(key: str, customer: Customer, scenarios: Iterable[Scenario]) -> list[Standing]:
+    """One sentence or two for each scenario: whether it waits and why not, and what would keep its message from being said."""
+    found: list[Standing] = []
+    for scenario in scenarios:
+        found.append(_armed(scenario, customer))
+        barrier = _barrier(scenario, key, customer)
+        if barrier:
+            found.append(Standing(scenario.id, barrier))
+    return found
+
+
+def _armed(scenario: Scenario, customer: Customer) -> Standing:
+    name = scenario.id
+    instance = customer.instance(name)
+    if instance is not None:
+        return Standing(name, "is armed, and due at", due_at(scenario, instance, customer))
+    began, unknown = _began(scenario, customer)
+    fired = (customer.fired or {}).get(name, 0.0)
+    ordered = customer.orders.last_at if customer.orders is not None else 0.0
+    if fired and fired >= began:
+        return Standing(name, "is not armed: nothing that begins it is known since it last fired, at", fired)
+    if began and ordered >= began and ORDERED in scenario.without:
+        return Standing(name, "is not armed: what begins it was followed by an order, at", ordered)
+    if began:
+        text = "is not armed, though what begins it was seen: it ended, was refused, or came too late; the journal tells. Seen at"
+        return Standing(name, text, began)
+    if unknown:
+        return Standing(name, f"is not armed; whether {unknown} was seen the state does not keep, the clickstream does")
+    return Standing(name, f"was never armed, or long ago: nothing is known of {' or '.join(sorted(scenario.of))}")
+
+
+def _began(scenario: Scenario, customer: Customer) -> tuple[float, str]:
+    """When the newest of what begins the scenario is known to have happened (0: never), and the events that no state tells of."""
+    times = [_last(name, customer) for name in sorted(scenario.of)]
+    unknown = [name for name, at in zip(sorted(scenario.of), times, strict=True) if at is None]
+    return max((at for at in times if at is not None), default=0.0), " or ".join(unknown)
+
+
+def _last(name: str, customer: Customer) -> float | None:
+    """When a signal last came, as far as the state tells (0: never); None: the state does not keep it."""
+    if name == CART_CHANGED:
+        return customer.cart.changed_at if customer.cart is not None else 0.0
+    if name == PRODUCT_VIEWED:
+        return max((view.at for view in customer.views or ()), default=0.0)
+    if name == CATEGORY_VIEWED:
+        return max((item.at for item in customer.categories or ()), default=0.0)
+    if name == SEARCHED:
+        return max((item.at for item in customer.searches or ()), default=0.0)
+    if name == ORDERED:
+        return customer.orders.last_at if customer.orders is not None else 0.0
+    if name == CONSENT_CHANGED:
+        return max((item.at for item in (customer.consent or {}).values()), default=0.0)
+    return None
+
+
+def _barrier(scenario: Scenario, key: str, customer: Customer) -> str:
+    """What would keep a message of it from being said just now; empty: nothing that the state tells."""
+    if scenario.stopped:
+        return "would say nothing: it is stopped"
+    found = reach(scenario, key, customer)
+    if found.found is not None or not found.skipped:
+        return ""
+    whys = dict.fromkeys(f"{one.why.reason.value} ({one.why.detail.get('channel', '')})" for one in found.skipped)
+    return f"would say nothing: {', '.join(whys)}"
