@@ -78,7 +78,9 @@ def _why_not(name: str, only: str) -> int:
 
     settings = load()
     try:
-        scenarios = [item for item in load_folder(settings.scenarios) if only in ("", item.id)]
+        scenarios = [
+            item for item in load_folder(settings.scenarios, time_scale=settings.time_scale) if only in ("", item.id)
+        ]
     except ScenarioError as error:
         raise CommandError(str(error)) from None
     if not scenarios:

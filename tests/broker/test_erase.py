@@ -45,6 +45,12 @@ async def test_a_customer_is_exported_and_erased_while_a_message_waits_and_anoth
         assert [line["text"] for line in known["dialogs"]] == ["Is it in stock?"]
         assert "bob" not in text
 
+        status, text = await said(process, settings, "explain", "ann", "--why-not", "--scenario", "abandoned_cart")
+        assert (status, "abandoned_cart is not armed: nothing that begins it is known since it last fired" in text) == (
+            0,
+            True,
+        ), text
+
         status, text = await said(process, settings, "erase", "anon:visitor-7")
         assert (status, "nothing was erased" in text) == (0, True)
         status, text = await said(process, settings, "erase", "ann", "--yes")
