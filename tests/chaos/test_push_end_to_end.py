@@ -16,6 +16,7 @@ version: 1
 title: The cart was left
 family: abandonment
 priority: 40
+quiet: ignore
 absence:
   of: [cart_changed]
   without: [ordered, cart_emptied]
