@@ -63,7 +63,7 @@ def free_port() -> Callable[[], int]:
 def make_settings(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> Callable[..., Settings]:
     """Settings wired to the run's Kafka and Valkey, with free ports and a data folder of the test's own.
 
-    `make_settings(kafka="", redis="")` starts neither.
+    `make_settings(kafka="", redis="")` starts neither. Nobody sleeps: what a test sees does not depend on the hour.
     """
 
     def make(**overrides: Any) -> Settings:
@@ -71,6 +71,7 @@ def make_settings(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: 
             "topic_prefix": topic_prefix,
             "data": tmp_path / "data",
             "grace": 0.2,
+            "policy": Path(__file__).parent / "awake.yaml",
             **{item.name: servers.free_port() for item in fields(Settings) if item.name.endswith("_port")},
             **overrides,
         }

@@ -1,5 +1,8 @@
 """The policy file: what is read, and what is refused with a line that says what to do."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from agents.policy import PolicyError, load_policy, parse_policy
@@ -104,3 +107,8 @@ def test_a_file_that_is_missing_huge_or_binary_is_refused_with_its_name(tmp_path
     path.write_text("#" * 100_000)
     with pytest.raises(PolicyError, match="KiB"):
         load_policy(path)
+
+
+def test_the_policy_of_tests_is_that_of_the_product_without_its_night():
+    awake = load_policy(Path(__file__).parents[1] / "awake.yaml")
+    assert awake == msgspec.structs.replace(Policy(), quiet=None)

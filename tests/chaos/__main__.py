@@ -63,7 +63,12 @@ class Place(NamedTuple):
         """An installation with topics and a folder of its own."""
         values = {item.name: free_port() for item in fields(Settings) if item.name.endswith("_port")}
         values |= {"topic_prefix": f"{self.name}-", "data": self.folder / self.name, "grace": 0.5, "instance": "chaos"}
-        values |= {"kafka": self.servers.kafka, "redis": self.servers.redis, **options}
+        values |= {
+            "policy": Path(__file__).parents[1] / "awake.yaml",
+            "kafka": self.servers.kafka,
+            "redis": self.servers.redis,
+            **options,
+        }
         values["data"].mkdir()
         return ground(load({}, **values), self.children, self.say)
 
