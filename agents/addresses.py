@@ -48,3 +48,5 @@ def met(customer: Customer, event: ChatEvent) -> None:
     if known is None or known.get(event.provider) != address:
         customer.profile = customer.profile or Profile()
         customer.profile.messengers = {**(known or {}), event.provider: address}
+        if customer.suppressed is not None:
+            customer.suppressed.pop(event.provider, None)  # it was another chat that could not be reached

@@ -17,6 +17,7 @@ from agents.decision import Decision
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.staff import Staff
 from agents.links import Links
+from agents.outbox import hand_over
 from agents.receipts import REFUSALS, scenario_of
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
@@ -25,7 +26,7 @@ from app.model.link import Forward, Link
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
 from app.model.team import Team
-from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
+from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables import shelf
 from tables.activity import note
 from tables.bounds import TooLargeError, check_size
@@ -115,14 +116,16 @@ class Behaviour:
 
         One customer must not stop a partition for ever, and after each restart again: a decision that fails is put off, loudly.
         """
-        outputs = len(step.outputs)
+        outputs, packed = len(step.outputs), step.packed
+        if packed is not None and key in step.changed:
+            packed.pack(key)  # what this step has done so far stays, should the decision fail half-way
         try:
             self._on_timer(step, due, key, now)
         except Exception as error:
             self._log_failure(now, "a timer of partition %d, due at %.0f,", step.partition, due)
             del step.outputs[outputs:]
-            if step.packed is not None and key not in step.changed:
-                step.packed.opened.pop(key, None)  # what the decision had changed by then is forgotten
+            if packed is not None:
+                packed.opened.pop(key, None)  # what the decision had changed by then is forgotten
             at = due if self._stream_time else now
             step.wake(key, at + PUT_OFF)
             self._journal(
@@ -272,9 +275,9 @@ class Behaviour:
 
     def _publish(self, step: Step, key: str, decision: Decision) -> None:
         for trigger in decision.fired:
-            step.send(OUTBOX.name, key, encode_json(trigger))
+            hand_over(step, key, trigger, self._partitions)
         for cancel in decision.cancelled:
-            step.send(OUTBOX.name, key, encode_json(cancel))
+            hand_over(step, key, cancel, self._partitions)
         for claim in decision.claims:
             self._link(step, claim.alias, claim)
         counts, outputs = self.counts, step.outputs

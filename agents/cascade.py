@@ -19,7 +19,8 @@ from app.model.journal import JournalLine
 from app.model.policy import DAY, Policy
 from app.model.reasons import Reason
 from app.model.receipt import ARRIVED, Outcome, Receipt
-from tables.customer import SENDS, Customer, Open, Sent
+from app.model.trigger import Cancel
+from tables.customer import OPEN_TRIGGERS, SENDS, Customer, Open, Sent
 from tables.windows import push
 
 KEEP = DAY
@@ -63,11 +64,11 @@ def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Rec
     if outcome in _SAID or outcome in ARRIVED:
         _count(basis.policy, customer, item, receipt, number)
     if item.cancelled:
-        if outcome in _SETTLES and number == item.stage:
+        if (outcome in _SETTLES or outcome is Outcome.BOUNCED) and number == item.stage:
             drop(customer, item)
     elif outcome in ARRIVED:
         if number < len(stages) and is_reaction(stages[number].reaction, outcome):
-            drop(customer, item)
+            take_back(decision, key, item, Reason.REACTED, receipt.message_id, receipt.at)
             decision.reasons.append(_line(receipt.at, key, Reason.REACTED, item, {"reaction": outcome.value}, number))
     elif number != item.stage:
         return  # news of an earlier stage, and not what it waited for
@@ -75,7 +76,7 @@ def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Rec
         if outcome in _SETTLES or outcome is Outcome.BOUNCED:
             drop(customer, item)
     elif outcome in _SAID:
-        item.channel, item.expires_at = receipt.channel, 0
+        item.channel, item.expires_at, item.ways, item.home = receipt.channel, 0, None, ""
         _wait(decision, item, receipt.at + stages[number].wait)
     elif outcome in (Outcome.FAILED, Outcome.BOUNCED) or receipt.reason in _UNREACHED:
         _wait(decision, item, receipt.at)
@@ -99,6 +100,25 @@ def _wait(decision: Decision, item: Open, until: float) -> None:
     """The next stage is to be decided at `until`, unless it is sooner already."""
     item.next_at = min(item.next_at or inf, ceil(until))  # type: ignore[assignment]  # one of the two is a number
     decision.wake_at = min(decision.wake_at or inf, float(item.next_at))
+
+
+def take_back(decision: Decision, key: str, item: Open, reason: Reason, event_id: str, at: float) -> None:
+    """Nothing more of this trigger: what is with the sender is called back, and what waits for its next stage is over."""
+    if item.is_with_sender:  # over once the sender has told what became of it
+        item.cancelled = True
+        decision.cancelled.append(Cancel(item.trigger_id, item.home or key, reason, at, event_id))
+    elif not item.cancelled:
+        drop(decision.customer, item)
+
+
+def bound(decision: Decision, key: str, at: float) -> None:
+    """Keep as many open triggers as there is room for: of the oldest beyond, nothing more is said, and it is told."""
+    customer = decision.customer
+    for item in (customer.open or ())[:-OPEN_TRIGGERS]:
+        if not item.cancelled:
+            decision.reasons.append(_line(at, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
+            take_back(decision, key, item, Reason.CASCADE_SUPERSEDED, "", at)
+        drop(customer, item)
 
 
 def drop(customer: Customer, item: Open) -> None:
@@ -168,6 +188,7 @@ def _speak(basis: Basis, decision: Decision, item: Open, saying: Saying, key: st
     decision.reasons.append(spoken(trigger, Reason.NEXT_STAGE))
     item.stage, item.at, item.next_at = trigger.stage, trigger.fired_at, 0
     item.channel, item.expires_at = trigger.cascade[0].channel, trigger.expires_at
+    item.ways, item.home = [way.channel for way in trigger.cascade[1:]] or None, ""
 
 
 def _end(decision: Decision, key: str, item: Open, now: float, why: Refusal) -> None:

@@ -12,6 +12,7 @@ from agents.addresses import met
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.dialogs.outcome import Outcome
+from agents.outbox import hand_over
 from app.codec import decode_chat, encode_json
 from app.model.chat import ChatCommand, ChatEvent, ChatKind, ChatRecord, Speaker
 from app.model.event import DIALOG, EMAIL, PHONE, RESERVED_PREFIXES, Event, is_e164
@@ -19,10 +20,10 @@ from app.model.journal import JournalLine
 from app.model.link import Link, Move
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
-from app.topics import CHAT, DIALOGS, OUTBOX, partition_of
+from app.topics import CHAT, DIALOGS, partition_of
 from tables.bounds import IDENTIFIER, TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Profile
-from tables.dialog import depart
+from tables.identity import depart
 from tables.step import Batch, Record, Step
 from tables.talk import BEGINS
 
@@ -85,7 +86,10 @@ class Chat:
             talked = _is_talking(row)
             out = self._dialogs.on_chat(key, row, item)
             if row.open is not None and item.kind is ChatKind.MESSAGE and item.speaker is Speaker.CLIENT:
-                out.reasons += self._decider.answered(key, row, item.provider, item.at)
+                answered = self._decider.answered(key, row, item.provider, item.at)
+                out.reasons += answered.reasons
+                for cancel in answered.cancelled:
+                    hand_over(step, key, cancel, self._partitions)
             if not talked and _is_talking(row):
                 out.reasons += self._decider.held(key, row, item.event_id, item.at)
             self._settle(step, key, row, out, item.at, item.user_id)
@@ -130,7 +134,7 @@ class Chat:
         home = _home_of(key, row, user_id)
         if home:
             step.wake(key, None)
-            depart(row.dialogs, key)
+            depart(row, key)
             self._link(step, home, Move(key, home, _pack(row), at))
             self._journal(step, JournalLine(at, key, Reason.MOVED_AWAY, detail={"owner": home}))
             step.put(key, Pointer(home))
@@ -142,12 +146,9 @@ class Chat:
             if wake is not None:
                 step.wake(key, wake)
         for trigger in out.fired:
-            step.send(OUTBOX.name, key, encode_json(trigger))
+            hand_over(step, key, trigger, self._partitions)
         for update in out.updates:
-            home = update.customer
-            step.send(
-                OUTBOX.name, home, encode_json(update), None if home == key else partition_of(home, self._partitions)
-            )
+            hand_over(step, key, update, self._partitions)
         for claim in out.claims:
             self._link(step, claim.alias, claim)
         for release in out.releases:

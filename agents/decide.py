@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
 from agents.allowed import Basis, group_of
-from agents.cascade import drop, on_news
+from agents.cascade import bound, on_news, take_back
 from agents.decision import Decision
 from agents.due import decide_due
 from agents.receipts import REFUSALS, on_receipt
@@ -20,10 +20,9 @@ from app.model.link import Claim
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from app.model.trigger import Cancel
 from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, apply
-from tables.customer import ALIASES, CART_LINES, Armed, Customer, Open, Profile
+from tables.customer import ALIASES, CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open, Profile
 from tables.profile import permission
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
 
@@ -160,14 +159,10 @@ class Decider:
     def _cancel(
         self, decision: Decision, key: str, found: list[Open], reason: Reason, event_id: str, at: float
     ) -> None:
-        """No more of these: what is with the sender is called back, and what waits for its next stage is over."""
+        """No more of these."""
         for item in found:
             if not item.cancelled:
-                if item.next_at:
-                    drop(decision.customer, item)
-                else:
-                    item.cancelled = True
-                    decision.cancelled.append(Cancel(item.trigger_id, key, reason, at, event_id))
+                take_back(decision, key, item, reason, event_id, at)
                 decision.reasons.append(
                     JournalLine(at, key, reason, item.scenario, item.trigger_id, event_id, item.channel)
                 )
@@ -184,12 +179,16 @@ class Decider:
 
     def _refused(self, customer: Customer) -> list[Open]:
         """What the consents, as they are now, do not allow any more."""
-        found = []
-        for item in customer.open or ():
-            word = permission(customer, item.channel, self._index.topic_of(item.scenario)) if item.marketing else None
-            if word is not None and not word.granted:
-                found.append(item)
-        return found
+        return [
+            item
+            for item in customer.open or ()
+            if item.marketing
+            and any(self._is_refused(customer, item, way) for way in (item.channel, *(item.ways or ())))
+        ]
+
+    def _is_refused(self, customer: Customer, item: Open, channel: str) -> bool:
+        word = permission(customer, channel, self._index.topic_of(item.scenario))
+        return word is not None and not word.granted
 
     def on_receipt(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
         """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
@@ -200,19 +199,18 @@ class Decider:
             on_news(self._basis, decision, key, item, receipt)
         if withdrawn:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
-        if item is not None and receipt.outcome in REFUSALS and item in (customer.open or ()):
+        if item is not None and item.marketing and receipt.outcome in REFUSALS and item in (customer.open or ()):
             self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
         return decision
 
-    def answered(self, key: str, customer: Customer, channel: str, at: float) -> list[JournalLine]:
-        """The client has written in a messenger at `at`: an answer to what went to him over it last. Lines about what that ends."""
+    def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:
+        """The client has written in a messenger at `at`: an answer to what went to him over it last, which may end that."""
         receipt = Receipt(Outcome.REPLIED, key, channel, at)
         item = _meant(customer, receipt)
-        if item is None:
-            return []
         decision = Decision(customer)
-        on_news(self._basis, decision, key, item, receipt)
-        return decision.reasons
+        if item is not None:
+            on_news(self._basis, decision, key, item, receipt)
+        return decision
 
     # -- identity ------------------------------------------------------------------------------------------------
 
@@ -242,6 +240,8 @@ class Decider:
         decision.reasons += [
             JournalLine(at, key, Reason.ENDED_BY_MERGE, name, detail={"alias": alias}) for name in ended
         ]
+        if len(customer.open or ()) > OPEN_TRIGGERS:
+            bound(decision, key, at)
         orders = customer.orders
         if orders is not None:
             self._cancel(

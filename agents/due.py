@@ -4,7 +4,7 @@ from math import ceil, inf
 from typing import NamedTuple
 
 from agents.allowed import Basis, Held, Withheld, allow
-from agents.cascade import decide_stages, supersede
+from agents.cascade import bound, decide_stages, supersede
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
@@ -127,4 +127,7 @@ def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answe
         supersede(decision, key, old, now)
     opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
     opened.marketing, opened.stage = scenario.marketing, trigger.stage
-    customer.open = [*(customer.open or ()), opened][-OPEN_TRIGGERS:]
+    opened.ways = [way.channel for way in trigger.cascade[1:]] or None
+    customer.open = [*(customer.open or ()), opened]
+    if len(customer.open) > OPEN_TRIGGERS:
+        bound(decision, key, now)

@@ -16,7 +16,7 @@ from app.model.reasons import Reason
 from app.model.receipt import Receipt
 from app.topics import CHAT, CLICKSTREAM, LINKS
 from tables.customer import Customer, Pointer, Row
-from tables.dialog import depart
+from tables.identity import depart
 from tables.step import Batch, Record, Step
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -66,7 +66,7 @@ class Links:
             return
         if type(row) is Customer:
             step.wake(claim.alias, None)
-            depart(row.dialogs, claim.alias)
+            depart(row, claim.alias)
             self._link(step, claim.owner, Move(claim.alias, claim.owner, _pack(row), claim.at))
             detail: dict[str, str | float | int] = {"owner": claim.owner}
             line = JournalLine(claim.at, claim.alias, Reason.MOVED_AWAY, event_id=claim.event_id, detail=detail)

@@ -1,5 +1,6 @@
 """What a receipt means for the customer's state. Pure."""
 
+from agents.addresses import addresses_of
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
@@ -7,7 +8,6 @@ from tables import devices
 from tables.customer import Customer, Permission
 from tables.profile import CHANNELS, set_consent
 
-_SUPPRESSES = (Outcome.BOUNCED, Outcome.COMPLAINED)
 REFUSALS = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
 """What the customer said: kept even of somebody unknown."""
 _OWN = (Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED)
@@ -23,7 +23,11 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         return [], False
     if receipt.outcome is Outcome.BOUNCED and receipt.channel in devices.CHANNELS and receipt.address:
         devices.forget(customer, receipt.channel, receipt.address)  # of one device: others may still be spoken to
-    elif receipt.outcome in _SUPPRESSES and len(customer.suppressed or ()) < CHANNELS:
+    elif (
+        receipt.outcome is Outcome.BOUNCED
+        and _is_present(customer, receipt)
+        and len(customer.suppressed or ()) < CHANNELS
+    ):
         customer.suppressed = {**(customer.suppressed or {}), receipt.channel: receipt.outcome.value}
     if receipt.outcome is Outcome.REINSTATED and customer.suppressed is not None:
         customer.suppressed = {
@@ -43,6 +47,11 @@ def on_receipt(customer: Customer, receipt: Receipt) -> tuple[list[JournalLine],
         consent = Permission(False, receipt.at, receipt.outcome.value)
         withdrawn = set_consent(customer, receipt.channel, consent)
     return [line], withdrawn
+
+
+def _is_present(customer: Customer, receipt: Receipt) -> bool:
+    """Whether it is the customer's present address that bounced. A receipt that names none says so to the ledger, which knows it."""
+    return bool(receipt.address) and addresses_of(customer, receipt.customer).get(receipt.channel) == receipt.address
 
 
 def _detail(receipt: Receipt) -> dict[str, str | float | int]:

@@ -64,8 +64,8 @@ class Journeys:
         self._release = release
 
     def wants(self, anchor: str) -> bool:
-        """Whether the journey that begins with this event is traced."""
-        return trace_id(anchor) & (2**56 - 1) < self._below
+        """Whether the journey that begins with this event is traced. Later stages of a cascade do not know theirs."""
+        return bool(anchor) and trace_id(anchor) & (2**56 - 1) < self._below
 
     def tell(self, span: Span) -> None:
         """Hand a span to the exporter; returns at once."""

@@ -134,6 +134,10 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     marketing: bool = True
     stage: int = 0
     next_at: int = 0
+    ways: list[str] | None = None
+    """Further channels that the stage may go over, while the sender has it."""
+    home: str = ""
+    """The customer's key when the sender got it, where that was another: there lies what can be called back."""
 
     @property
     def is_with_sender(self) -> bool:

@@ -30,6 +30,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.first_seen = min(filter(None, (owner.first_seen, alias.first_seen)), default=0.0)
     if alias.last_seen > owner.last_seen:
         owner.last_seen, owner.session_started = alias.last_seen, alias.session_started
+    owner.suppressed = _suppressed(owner, alias)
     owner.profile = _profile(owner.profile, alias.profile)
     owner.consent = _consent(owner.consent, alias.consent)
     owner.orders = _orders(owner.orders, alias.orders)
@@ -37,18 +38,33 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.views = _views(owner.views, alias.views)
     owner.categories = _newest(owner.categories, alias.categories, "category", CATEGORIES)
     owner.searches = _newest(owner.searches, alias.searches, "query", SEARCHES)
-    owner.open = _ring(owner.open, alias.open, OPEN_TRIGGERS)
+    owner.open = _ring(owner.open, alias.open, 2 * OPEN_TRIGGERS)  # bounded by whoever can call back what is too much
     owner.sends = _ring(owner.sends, alias.sends, SENDS)
     owner.fired = {**(alias.fired or {}), **(owner.fired or {})} or None
     for scenario, at in (alias.fired or {}).items():
         if owner.fired is not None:
             owner.fired[scenario] = max(owner.fired[scenario], at)
-    owner.suppressed = {**(alias.suppressed or {}), **(owner.suppressed or {})} or None
     owner.cart_known_at = max(owner.cart_known_at, alias.cart_known_at)
     owner.removed = _removed(owner.removed, alias.removed)
     owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
     owner.dialogs = dialog.merge(owner.dialogs, alias.dialogs)
     return _armed(owner, alias)
+
+
+def depart(customer: Customer, key: str) -> None:
+    """The customer leaves the key `key` for another: what the sender and the team have got of him is found there later."""
+    dialog.depart(customer.dialogs, key)
+    for item in customer.open or ():
+        if item.is_with_sender:
+            item.home = item.home or key
+
+
+def _suppressed(owner: Customer, alias: Customer) -> dict[str, str] | None:
+    """What of the alias bounced holds where its address becomes the owner's, who has none."""
+    has = owner.profile or Profile()
+    own = {"email": has.email, "sms": has.phone, "whatsapp": has.phone, **(has.messengers or {})}
+    found = {name: why for name, why in (alias.suppressed or {}).items() if not own.get(name)}
+    return {**found, **(owner.suppressed or {})} or None
 
 
 def _armed(owner: Customer, alias: Customer) -> tuple[str, ...]:

@@ -27,8 +27,12 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         profile = customer.profile = Profile()
     trusted = event.source == "server"
     newest, profile.at = at >= profile.at, max(at, profile.at)
-    if trusted and newest and customer.suppressed is not None and traits.email not in (None, profile.email):
-        customer.suppressed.pop("email", None)  # it was the old address that bounced
+    if trusted and newest and customer.suppressed is not None:  # it was the old address that bounced
+        if traits.email not in (None, profile.email):
+            customer.suppressed.pop("email", None)
+        if traits.phone not in (None, profile.phone):
+            for channel in ("sms", "whatsapp"):
+                customer.suppressed.pop(channel, None)
     for name in (*_TRUSTED, *_PUBLIC) if trusted else _PUBLIC:
         value = getattr(traits, name)
         if value is not None and (newest or not getattr(profile, name)):

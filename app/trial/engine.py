@@ -64,9 +64,13 @@ class MemoryEngine:
         at: float | None = None,
         reason: str = "",
         channel: str | None = None,
+        address: str | None = None,
     ) -> None:
-        """What a provider, or the sender, told of a trigger's message."""
-        self.record(RECEIPTS.name, trigger.customer, encode_json(self._sent(trigger, outcome, at, reason, channel)))
+        """What a provider, or the sender, told of a trigger's message; a bounce names the address that it was sent to."""
+        told = self._sent(trigger, outcome, at, reason, channel)
+        if outcome is Outcome.BOUNCED:
+            told.address = trigger.addresses.get(told.channel, "") if address is None else address
+        self.record(RECEIPTS.name, trigger.customer, encode_json(told))
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""

@@ -326,6 +326,81 @@ def test_a_receipt_that_comes_twice_or_late_changes_nothing():
     assert [sent.stage for sent in engine.customer().sends] == [0]
 
 
+def test_a_reaction_to_an_earlier_stage_calls_the_later_one_back_and_so_nothing_comes_after_the_goal():
+    engine = fired()
+    engine.wait(5 * HOUR)
+    engine.receipt(engine.triggers[0], Outcome.CLICKED)  # the second stage is with the sender, who has not spoken yet
+    assert [(cancel.trigger_id, cancel.reason) for cancel in engine.cancels] == [
+        (engine.triggers[1].trigger_id, Reason.REACTED)
+    ]
+    engine.order()
+    engine.receipt(engine.triggers[1], Outcome.SKIPPED, reason=Reason.REACTED)
+    engine.wait(3 * DAY)
+    assert channels(engine) == ["email", "whatsapp"]
+    assert engine.customer().open is None
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "sms"])
+def test_consent_is_called_back_for_each_way_that_a_stage_may_go(channel):
+    engine = fired(text=CART.replace("[whatsapp, telegram]", "[whatsapp, sms]"))
+    engine.wait(5 * HOUR)
+    assert [way.channel for way in engine.triggers[1].cascade] == ["whatsapp", "sms"]
+    engine.identify("u1", consent={channel: False})
+    assert [cancel.reason for cancel in engine.cancels] == [Reason.CONSENT_WITHDRAWN]
+
+
+def test_a_message_that_went_out_under_another_key_is_called_back_there():
+    engine = Engine([parse(CART)], policy=AWAKE, partitions=16)
+    engine.identify(None, anonymous="x", email="x@shop.example", consent=EVERYWHERE)
+    engine.event("Product Added", None, anonymous="x", product_id="p1", price=20.0)
+    engine.wait(HOUR)
+    (trigger,) = engine.triggers
+    assert trigger.customer == "anon:x"
+    engine.identify("u7", anonymous="x")
+    engine.order("u7")
+    assert [(cancel.customer, cancel.reason) for cancel in engine.cancels] == [("anon:x", Reason.GOAL_REACHED)]
+
+
+def test_a_message_that_was_called_back_and_bounces_is_over():
+    engine = shop()
+    engine.add("p1")
+    engine.wait(HOUR)
+    engine.order()
+    assert engine.cancels
+    engine.receipt(engine.triggers[0], Outcome.BOUNCED)
+    assert engine.customer().open is None
+
+
+def test_a_bounce_of_a_former_address_does_not_silence_the_present_one():
+    engine = shop()
+    engine.add("p1")
+    engine.wait(HOUR)
+    engine.receipt(engine.triggers[0])
+    engine.identify("u1", email="new@shop.example", phone="+79160000002")
+    engine.receipt(engine.triggers[0], Outcome.BOUNCED)
+    assert engine.customer().suppressed is None
+    engine.receipt(engine.triggers[0], Outcome.BOUNCED, address="new@shop.example")
+    assert engine.customer().suppressed == {"email": "bounced"}
+
+
+def test_a_complaint_withdraws_consent_which_a_newer_one_gives_back():
+    engine = fired()
+    engine.receipt(engine.triggers[0], Outcome.COMPLAINED)
+    assert engine.customer().consent["email"].granted is False
+    assert engine.customer().suppressed is None
+
+
+def test_of_more_open_triggers_than_there_is_room_for_the_oldest_is_called_back():
+    scenarios = [parse(CART.replace("id: cart", f"id: cart{n}").replace("abandonment", f"f{n}")) for n in range(9)]
+    engine = Engine(scenarios, policy=AWAKE)
+    engine.identify("u1", email="u1@shop.example", consent={"email": True})
+    engine.add("p1", price=20.0)
+    engine.wait(2 * HOUR)
+    assert len(engine.customer().open) <= 8
+    gone = len(engine.triggers) - len(engine.customer().open)
+    assert [cancel.reason for cancel in engine.cancels] == [Reason.CASCADE_SUPERSEDED] * gone
+
+
 def test_the_cascade_moves_with_the_customer():
     engine = Engine([parse(CART)], policy=AWAKE)
     engine.identify(None, anonymous="a1", email="u1@shop.example", phone="+79160000001", consent=EVERYWHERE)
