@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from email.utils import parseaddr
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from app.model.alert import ENDED
 from channels import mime
 from channels.address import BadAddress, parse
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
-from channels.dkim import Signer
 from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
+
+if TYPE_CHECKING:
+    from channels.dkim import Signer
 
 NAME = "email"
 RECEIPT_HEADER = "X-Boomerang-Receipt"
@@ -172,9 +175,11 @@ def receipt_token(url: str) -> str:
     return token if len(token) <= _MOST_TOKEN else ""
 
 
-def _signer(keys: Sequence[str], domain: str, sender: str) -> Signer | None:
+def _signer(keys: Sequence[str], domain: str, sender: str) -> "Signer | None":
     if not keys:
         return None
+    from channels.dkim import Signer  # with what it stands on it takes 7 MB
+
     signer = Signer(keys, domain or sender)
     if not signer.speaks_for(sender):
         raise ValueError(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels import email, fcm, mattermost, slack, telegram, vk, webhook, webpush, whatsapp
+from channels import email, mattermost, slack, telegram, vk, webhook, whatsapp
 from channels.channel import Channel
 from channels.devbox import STANDS_IN_FOR, DevBox
 from channels.egress import Egress, networks, unusable
@@ -36,7 +36,7 @@ class Options(NamedTuple):
     webpush_private_key: str = ""
     webpush_public_key: str = ""
     webpush_contact: str = ""
-    webpush_hosts: Sequence[str] = webpush.HOSTS
+    webpush_hosts: Sequence[str] = ()
     fcm_account: str = ""
     fcm_api: str = ""
     bounce_address: str = ""
@@ -161,11 +161,13 @@ def _sms(options: Options) -> Channel | None:
 def _webpush(options: Options) -> Channel | None:
     if not options.webpush_private_key:
         return None
+    from channels import webpush  # signing and encryption take 7 MB
+
     return webpush.WebPush(
         private_key=options.webpush_private_key,
         public_key=options.webpush_public_key,
         contact=options.webpush_contact,
-        hosts=options.webpush_hosts,
+        hosts=options.webpush_hosts or webpush.HOSTS,
         egress=options.egress(),
         now=options.now,
     )
@@ -174,6 +176,8 @@ def _webpush(options: Options) -> Channel | None:
 def _fcm(options: Options) -> Channel | None:
     if not options.fcm_account:
         return None
+    from channels import fcm  # as above
+
     return fcm.Fcm(account_file=options.fcm_account, api=options.fcm_api, egress=options.egress(), now=options.now)
 
 
@@ -186,8 +190,8 @@ CHANNELS: Mapping[str, Callable[[Options], Channel | None]] = {
     sms.NAME: _sms,
     vk.NAME: _vk,
     whatsapp.NAME: _whatsapp,
-    webpush.NAME: _webpush,
-    fcm.NAME: _fcm,
+    "webpush": _webpush,
+    "fcm": _fcm,
 }
 """Name of the channel (as scenarios write it) -> how it is made; None where the settings do not turn it on."""
 
