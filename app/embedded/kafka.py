@@ -48,7 +48,7 @@ PROPERTIES = {
 }
 
 JVM = (
-    "-Xms32m",
+    "-Xms20m",
     "-Xmx192m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
