@@ -19,6 +19,8 @@ from channels.sms.carrier import Said
 
 AGAIN = (0.2, 1.0, 3.0)
 """Seconds between two looks for a message that nobody knows yet."""
+MOST_LOOKING = 20
+"""Receipts that wait for a message that nobody knows yet; of further ones nobody knows it for good."""
 
 
 class Ears:
@@ -34,6 +36,7 @@ class Ears:
     ) -> None:
         self._references, self._read, self._clock, self._again = references, read, clock, again
         self._partitions = partitions
+        self._looking = 0
         self.desks: Mapping[int, Desk] = {}
 
     async def hear(self, said: Said) -> bool:
@@ -81,9 +84,20 @@ class Ears:
         """The message that the provider's id stands for. Raises Away."""
         if self._references is None:
             return None
-        for pause in (0.0, *self._again):
+        name = f"{said.provider}:{said.provider_id}"
+        token = await self._references.find(PROVIDER_ID, name)
+        if not token and self._looking < MOST_LOOKING:
+            self._looking += 1
+            try:
+                token = await self._look_again(self._references, name)
+            finally:
+                self._looking -= 1
+        return self._read(token) if token else None
+
+    async def _look_again(self, references: References, name: str) -> str:
+        for pause in self._again:
             await asyncio.sleep(pause)
-            token = await self._references.find(PROVIDER_ID, f"{said.provider}:{said.provider_id}")
+            token = await references.find(PROVIDER_ID, name)
             if token:
-                return self._read(token)
-        return None
+                return token
+        return ""

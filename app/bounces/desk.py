@@ -1,6 +1,7 @@
 """From a mail at the bounce address to an acknowledged receipt."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
@@ -18,6 +19,8 @@ from app.web.collector.sink import KafkaSink
 from app.web.receipts import mailreport
 from app.web.receipts.records import ReceiptRecords, of_message
 
+log = logging.getLogger(__name__)
+
 IMAP_SECONDS = 30.0
 KAFKA_SECONDS = 30.0
 """Patience with a Kafka that is not there yet."""
@@ -30,6 +33,8 @@ class Mail(StrEnum):
     REPEATED = "repeated"
     FORGED = "forged"
     NOTHING = "nothing"
+    FAILED = "failed"
+    """It could not be handled, stays unread, and keeps nobody else waiting."""
 
 
 class BounceDesk:
@@ -71,7 +76,14 @@ class BounceDesk:
     def _walk(self, mails: Unread, counts: dict[Mail, int], loop: asyncio.AbstractEventLoop) -> None:
         """In the thread: each mail is marked as read when what it told is acknowledged, and not before."""
         for uid, raw in mails.mails():
-            what = asyncio.run_coroutine_threadsafe(self.take(raw), loop).result(IMAP_SECONDS)
+            try:
+                what = asyncio.run_coroutine_threadsafe(self.take(raw), loop).result(IMAP_SECONDS)
+            except CommandError:
+                raise
+            except Exception:
+                log.exception("a mail at the bounce address could not be handled and stays unread")
+                counts[Mail.FAILED] += 1
+                continue
             counts[what] += 1
             mails.read(uid)
 

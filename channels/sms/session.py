@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 ALIVE = 30.0
 """Seconds between two signs of life."""
 MOST_HEARD = 100
-"""Receipts that are worked on at the same time; the SMSC waits with the next ones."""
+"""Receipts that are worked on at the same time; the SMSC is asked to come again with the next ones."""
 _LAST = 0x7FFFFFFF
 _OK, _INVALID_COMMAND, _TRY_AGAIN = 0x00, 0x03, 0x64
 
@@ -138,8 +138,11 @@ class Session:
             if answer is not None and not answer.done():
                 answer.set_result(heard)
         elif heard.command == Command.DELIVER_SM:
-            while len(self._heard) >= MOST_HEARD:
-                await asyncio.wait(self._heard, return_when=asyncio.FIRST_COMPLETED)
+            if (
+                len(self._heard) >= MOST_HEARD
+            ):  # what else comes over the connection does not wait: answers are among it
+                self._say(Pdu(heard.command | ANSWER, _TRY_AGAIN, heard.sequence, b"\0"))
+                return
             task = asyncio.create_task(self._deliver(heard))
             self._heard.add(task)
             task.add_done_callback(self._heard.discard)

@@ -37,8 +37,8 @@ async def test_reports_in_files_are_receipts_once(make_settings, tmp_path):
         assert child.returncode == 0, err.decode()
         return out.decode().strip()
 
-    assert await read(str(folder)) == "told 2, repeated 0, forged 1, nothing 0"
-    assert await read("-", stdin=filled(POSTFIX, token)) == "told 0, repeated 1, forged 0, nothing 0"
+    assert await read(str(folder)) == "told 2, repeated 0, forged 1, nothing 0, failed 0"
+    assert await read("-", stdin=filled(POSTFIX, token)) == "told 0, repeated 1, forged 0, nothing 0, failed 0"
     receipts = [decode_receipt(record.value) for record in await broker_of(settings).read("receipts")]
     assert sorted(receipt.outcome for receipt in receipts) == ["bounced", "complained"]
     assert {receipt.customer for receipt in receipts} == {"anna"}

@@ -197,6 +197,28 @@ async def test_a_receipt_that_is_not_safe_yet_is_left_with_the_smsc(bound):
     assert (command, status) == (5, 0x64)
 
 
+async def test_more_receipts_than_are_worked_on_come_again_and_nobody_waits_for_them():
+    held = asyncio.Event()
+
+    async def ears(_said):
+        await held.wait()
+        return True
+
+    async with smsc() as server:
+        channel = sms(server, heard=ears)
+        await channel.start()
+        await asyncio.wait_for(server.bound.wait(), 5)
+        for sequence in range(1, session.MOST_HEARD + 3):
+            server.deliver(RECEIPT % (b"DELIVRD", b"000"), sequence=sequence)
+        refused = [await asyncio.wait_for(server.delivered.get(), 5) for _ in range(2)]
+        assert refused == [(5, 0x64, session.MOST_HEARD + 1), (5, 0x64, session.MOST_HEARD + 2)]
+        assert isinstance(await channel.send(SHORT, granted), Sent)  # its answer is read all the same
+        held.set()
+        heard = [await asyncio.wait_for(server.delivered.get(), 5) for _ in range(session.MOST_HEARD)]
+        assert {status for _, status, _ in heard} == {OK}
+        await channel.stop()
+
+
 async def test_what_a_customer_writes_back_is_an_answer_or_a_farewell(bound):
     server, _, ears = bound
     server.deliver(b"thanks", receipt=False)

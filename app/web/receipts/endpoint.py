@@ -88,7 +88,9 @@ class Receipts:
                 return verdict, verdict is Verdict.GENUINE
         elif secret is not None and "key" in call.query:
             return shared(call.query["key"].encode("utf-8", "replace"), secret), True
-        return (Verdict.GENUINE if ours is not None else Verdict.MISSING), False
+        # what went out with a message of one channel says nothing at another's provider
+        known = ours is not None and ours.channel == provider.channel
+        return (Verdict.GENUINE if known else Verdict.MISSING), False
 
     def _spoken(self, token: str) -> Spoken | None:
         try:

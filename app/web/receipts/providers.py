@@ -13,7 +13,7 @@ class Provider(NamedTuple):
 
     `read(document)` says what a body tells, `verify(call, url, secret, now)` whether a request is genuine: None where the provider
     signs nothing, and its address has to carry a word of ours instead. `open`: the address of a message's receipts may be known to
-    its customer too (a browser's push); without a signature it is only believed that the message arrived.
+    its customer too (a browser's push, a mail's header); without a signature it is only believed that the message arrived.
     """
 
     name: str
@@ -36,7 +36,7 @@ PROVIDERS = {
         Provider(smsc.NAME, smsc.CHANNEL, smsc.read, smsc.OK, smsc.verify),
         Provider(smsaero.NAME, smsaero.CHANNEL, smsaero.read, smsaero.OK),
         Provider(exolve.NAME, exolve.CHANNEL, exolve.read, exolve.OK),
-        Provider(mailreport.NAME, mailreport.CHANNEL, mailreport.read, mailreport.OK, raw=True),
+        Provider(mailreport.NAME, mailreport.CHANNEL, mailreport.read, mailreport.OK, open=True, raw=True),
         *(Provider(name, name, events.read, events.OK, events.verify, open=True) for name in OWN),
     )
 }

@@ -68,6 +68,15 @@ async def test_who_only_knows_the_address_of_a_message_can_say_no_more_than_that
         assert {receipt.outcome for receipt in house.receipts} == {"delivered", "opened", "clicked", "replied"}
 
 
+@pytest.mark.parametrize("path", ["smsaero", "twilio", "exolve", "smsc", "mail", "sms", "webhook"])
+async def test_what_went_out_with_a_message_of_one_channel_says_nothing_at_anothers_provider(rebuilt, path):
+    async with rebuilt() as house:
+        token = receipt_token(house.settings.secret, SPOKEN._replace(channel="webpush"), NOW)
+        response = await house.http.post(f"/receipts/{path}?t={token}", json={"outcome": "bounced", "status": 2})
+        assert response.status_code == 401
+        assert house.receipts == []
+
+
 async def test_the_address_of_ones_own_message_does_not_let_anybody_speak_for_another_number(rebuilt):
     async with rebuilt() as house:
         token = receipt_token(house.settings.secret, SPOKEN, NOW)

@@ -13,6 +13,7 @@ from app.cli import main
 from app.errors import CommandError, SettingsError
 from app.model.receipt import Outcome
 from app.tokens import receipt_token
+from app.web.receipts import mailreport
 from app.web.receipts.mailreport import read
 from tests.app.web.conftest import NOW
 from tests.app.web.receipts.reports import ABUSE, EXCHANGE, HEADERS_ONLY, POSTFIX, filled
@@ -190,6 +191,21 @@ class Imap:
         return b""
 
 
+async def test_a_mail_that_cannot_be_handled_stays_unread_and_keeps_nobody_waiting(
+    rebuilt, tmp_path, monkeypatch, caplog
+):
+    async with rebuilt() as house:
+        desk = BounceDesk(house.settings, house.clock, house.intake)
+        token = receipt_token(house.settings.secret, MAILED, NOW)
+        real = mailreport.read
+        monkeypatch.setattr(mailreport, "read", lambda raw: 1 / 0 if raw == b"odd" else real(raw))
+        async with Imap(tmp_path, {3: b"odd", 7: filled(POSTFIX, token)}) as server:
+            box = mailbox(f"imaps://shop:pass%20word@127.0.0.1:{server.port}/Bounces")
+            counts = await desk.empty(box, trust=str(server.certificate))
+            assert (counts[Mail.FAILED], counts[Mail.TOLD], server.seen) == (1, 1, {7})
+        assert "stays unread" in caplog.text
+
+
 async def test_the_unread_mails_of_a_mailbox_are_told_and_marked_when_they_are_acknowledged(rebuilt, tmp_path):
     async with rebuilt() as house:
         desk = BounceDesk(house.settings, house.clock, house.intake)
@@ -203,7 +219,7 @@ async def test_the_unread_mails_of_a_mailbox_are_told_and_marked_when_they_are_a
             assert server.seen == set()
             house.sink.up = True
             counts = await desk.empty(box, trust=str(server.certificate))
-            assert counts == {Mail.TOLD: 2, Mail.NOTHING: 1, Mail.REPEATED: 0, Mail.FORGED: 0}
+            assert counts == {Mail.TOLD: 2, Mail.NOTHING: 1, Mail.REPEATED: 0, Mail.FORGED: 0, Mail.FAILED: 0}
             assert server.seen == {7, 9, 12}
             assert sum((await desk.empty(box, trust=str(server.certificate))).values()) == 0
         assert [receipt.outcome for receipt in house.receipts] == ["bounced", "complained"]
