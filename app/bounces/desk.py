@@ -55,6 +55,8 @@ class BounceDesk:
             spoken = read_receipt_token(self._secret, told[0].token, now)
         except BadToken:
             return Mail.FORGED
+        if spoken.channel != mailreport.CHANNEL:  # what went out with another channel's message says nothing by mail
+            return Mail.FORGED
         record = self._records.record(of_message(spoken, told[0].outcome, now, told[0].detail), spoken.message_id)
         try:
             return Mail.REPEATED if await self._intake.publish([record]) else Mail.TOLD

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents.delivery.ears import Ears
+from agents.delivery.ears import MOST_LOOKING, Ears
 from app.clock import SYSTEM
 from app.model.receipt import Outcome, Spoken
 from app.model.trigger import Stage
@@ -148,6 +148,30 @@ async def test_it_goes_to_the_partition_of_its_customer_whichever_desk_writes_it
 async def test_a_receipt_of_a_message_that_nobody_knows_is_done_with():
     assert await hear(References(after=9)) == (True, [])
     assert await hear(None) == (True, [])
+
+
+async def test_only_a_few_receipts_of_unknown_messages_wait_and_known_ones_are_heard_meanwhile():
+    """A stranger's receipts hold nobody up: those beyond the few are done with at the first look."""
+    references = References(after=10**6)
+    async with sender() as one:
+        ears = Ears(references, lambda token: Spoken("u1", "sms", "ab.0", ""), one.clock, 4, (3600.0,))
+        ears.desks = one.delivery.desks
+        waiting = [asyncio.create_task(ears.hear(Said("smpp", Outcome.DELIVERED, str(n)))) for n in range(MOST_LOOKING)]
+        await one.until(lambda: len(references.asked) == MOST_LOOKING)
+        assert await asyncio.wait_for(ears.hear(Said("smpp", Outcome.DELIVERED, "one more")), 20)
+        assert not any(task.done() for task in waiting) and one.table.receipts() == []
+        references.after = 0
+        assert await asyncio.wait_for(ears.hear(Said("smpp", Outcome.DELIVERED, "known")), 20)
+        assert [receipt.customer for receipt in one.table.receipts()] == ["u1"]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        references.after = 10**6
+        again = asyncio.create_task(ears.hear(Said("smpp", Outcome.DELIVERED, "later")))
+        await one.until(lambda: references.asked[-1] == ("of", "smpp:later"))
+        assert not again.done(), "places are free again"
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
 
 
 async def test_a_receipt_comes_again_while_it_cannot_be_written():

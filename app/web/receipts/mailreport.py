@@ -18,8 +18,10 @@ RECEIPT_HEADER = "X-Boomerang-Receipt"
 MOST_BYTES = 1 << 20
 """Of a report that are looked at: what it brings back of the message may be cut."""
 MOST_PARTS = 50
-_MOST_BOUNDARIES = 50
-_BOUNDARY = re.compile(rb"boundary[ \t]*=", re.IGNORECASE)
+_MOST_MULTIPARTS = 50
+"""In a mail, what it brings back included: each line is compared with the boundaries of all that are open."""
+_MULTIPART = re.compile(rb"(?<![^\r\n])content-type:[\s\x1c-\x1f]*multipart/", re.IGNORECASE)
+"""Where one begins, however its boundary is written. What a text says of boundaries is no structure."""
 _MOST_DEPTH = 8
 _DETAIL = 120
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b", re.ASCII)
@@ -33,7 +35,7 @@ def read(document: object) -> list[Told]:
     """What a raw mail tells: one thing, or nothing. Raises nothing, whatever the mail is."""
     raw = document if isinstance(document, bytes) else b""
     raw = raw[:MOST_BYTES]
-    if sum(1 for _ in _BOUNDARY.finditer(raw)) > _MOST_BOUNDARIES:
+    if sum(1 for _ in _MULTIPART.finditer(raw)) > _MOST_MULTIPARTS:
         return []
     try:
         parts = _parts(message_from_bytes(raw, policy=compat32))

@@ -89,6 +89,9 @@ NOTHING = {
     ),
     "deep": b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(40)),
     "deeper": b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(5000)),
+    "deeper, in other words": b"".join(
+        b"Content-Type: multipart/mixed; boundary*=us-ascii''%d\r\n\r\n--%d\r\n" % (n, n) for n in range(2000)
+    ),
     "messages in messages": b"Content-Type: message/rfc822\r\n\r\n" * 5000,
     "a million headers": b"a: b\r\n" * 170_000,
     "a header without an end": b"X-Boomerang-Receipt: " + b"a" * 1_000_000,
@@ -100,6 +103,31 @@ NOTHING = {
 @pytest.mark.parametrize("what", NOTHING)
 def test_what_is_no_report_of_ours_tells_nothing(what):
     assert read(NOTHING[what]) == []
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        b"Content-Type: multipart/mixed; boundary=%d",
+        b"content-type:multipart/mixed; Boundary = %d",
+        b"Content-Type:\r\n multipart/mixed;\r\n\tboundary=%d",
+        b"Content-Type: multipart/mixed; boundary*=us-ascii''%d",
+        b"Content-Type: multipart/mixed; boundary*0=%d",
+    ],
+)
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
+def test_a_structure_without_end_is_not_looked_at_however_it_is_written(level, end, monkeypatch):
+    raw = b"".join((level + b"\r\n\r\n--%d\r\n") % (n, n) for n in range(200)).replace(b"\r\n", end)
+    monkeypatch.setattr(mailreport, "message_from_bytes", lambda *_args, **_options: pytest.fail("it was parsed"))
+    assert read(raw) == []
+
+
+@every_report
+def test_what_the_text_of_the_returned_mail_says_does_not_hide_the_bounce(shape):
+    raw = filled(shape, "t.1")
+    head, end, tail = raw.rpartition(b"\r\n--")
+    text = b"\r\n" + b"a boundary = a border, boundary=b; multipart/mixed\r\n" * 60
+    assert [item.outcome for item in read(head + b"\r\n" + text + end + tail)] == [Outcome.BOUNCED]
 
 
 @given(st.binary(max_size=2000), st.integers(0, 3000), st.integers(0, 3000))
@@ -189,6 +217,15 @@ class Imap:
             assert command.endswith(r"+FLAGS.SILENT (\Seen)")
             self.seen.add(int(command.split()[2]))
         return b""
+
+
+@pytest.mark.parametrize("channel", ["webpush", "sms", "webhook"])
+async def test_what_went_out_with_a_message_that_was_no_mail_says_nothing_in_a_report(rebuilt, channel):
+    async with rebuilt() as house:
+        desk = BounceDesk(house.settings, house.clock, house.intake)
+        token = receipt_token(house.settings.secret, SPOKEN._replace(channel=channel), NOW)
+        assert await desk.take(filled(POSTFIX, token)) is Mail.FORGED
+        assert house.receipts == []
 
 
 async def test_a_mail_that_cannot_be_handled_stays_unread_and_keeps_nobody_waiting(
