@@ -6,9 +6,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.model.policy import Quiet
 
-_QUARTER = 900.0
-"""Seconds. Clocks are put forward and back at a quarter of an hour."""
-
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo | None:
@@ -29,9 +26,28 @@ def quiet_until(quiet: Quiet | None, channel: str, zone: tzinfo, at: float) -> f
     opens = wall.timestamp()
     if opens <= at:  # the clock was put back: that minute comes a second time
         opens = wall.replace(fold=1).timestamp()
-    while not _is_quiet(quiet, zone, opens - _QUARTER) and opens - _QUARTER > at:
-        opens -= _QUARTER  # that minute does not exist: the clock is put forward past it
-    return opens
+    turn = _turn(zone, at, opens)  # put forward past that minute, or back to before the night began
+    if turn and not _is_quiet(quiet, zone, turn):
+        return turn
+    return (
+        quiet_until(quiet, channel, zone, opens) or opens
+    )  # on this day the only minutes that were not quiet do not exist
+
+
+def _turn(zone: tzinfo, since: float, until: float) -> float:
+    """The moment between two at which the zone's clock is changed; 0.0: it is not. Clocks are changed at whole minutes."""
+    before = _offset(zone, since)
+    if _offset(zone, until) == before:
+        return 0.0
+    low, high = int(since // 60), int(until // 60)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(zone, middle * 60.0) == before else (low, middle)
+    return high * 60.0
+
+
+def _offset(zone: tzinfo, at: float) -> timedelta:
+    return datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
 
 
 def _is_quiet(quiet: Quiet, zone: tzinfo, at: float) -> bool:

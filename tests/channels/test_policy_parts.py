@@ -106,6 +106,12 @@ def test_a_minute_that_does_not_exist_opens_when_the_clock_is_past_it():
     assert quiet_until(quiet, "sms", NEW_YORK, night) == at(NEW_YORK, 2026, 3, 8, 3, 0)
 
 
+def test_a_clock_that_is_put_back_to_before_the_night_opens_for_as_long():
+    quiet, berlin = Quiet(2 * 60 + 1, 0), ZoneInfo("Europe/Berlin")
+    night = at(berlin, 2026, 10, 25, 2, 1)  # at 3:00 it becomes 2:00
+    assert quiet_until(quiet, "sms", berlin, night) == at(berlin, 2026, 10, 25, 2, 0, fold=1)
+
+
 def test_an_hour_that_comes_twice_is_quiet_twice():
     quiet = Quiet(22 * 60, 60 + 30)
     first, second = at(NEW_YORK, 2026, 11, 1, 1, 10), at(NEW_YORK, 2026, 11, 1, 1, 10, fold=1)
@@ -138,6 +144,7 @@ MOMENTS = st.builds(
 @given(ZONES, MINUTES, MINUTES, MOMENTS)
 @example("America/New_York", 22 * 60, 150, datetime(2026, 3, 8, 4, tzinfo=UTC).timestamp())
 @example("America/New_York", 22 * 60, 90, datetime(2026, 11, 1, 6, 10, tzinfo=UTC).timestamp())
+@example("Europe/Berlin", 121, 0, datetime(2026, 10, 25, 0, 1, tzinfo=UTC).timestamp())
 def test_what_is_held_is_held_until_the_first_minute_that_is_not_quiet(name, start, end, moment):
     if start == end:
         return
