@@ -5,24 +5,15 @@ old program): asked after INFLIGHT is written and right before the message goes 
 when Redis is away, or was wiped, the ledger goes on without it.
 """
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-log = logging.getLogger(__name__)
+from channels.resting_redis import CONNECTIONS, PATIENCE, UNANSWERED, RestingRedis
 
 KEEP = 30 * 86_400
 """Seconds that a spoken message is known: as long as the ledger knows it."""
-PATIENCE = 0.25
-"""Seconds that Redis has for an answer."""
 HOLIDAY = 5.0
 """Seconds without asking after Redis did not answer."""
-CONNECTIONS = 32
 
 
 class Health(NamedTuple):
@@ -35,7 +26,7 @@ class Health(NamedTuple):
     limit: int
 
 
-class Guard:
+class Guard(RestingRedis):
     """One `SET ... NX GET` a message. `on_failure` is called for every question that Redis did not answer."""
 
     def __init__(
@@ -47,30 +38,17 @@ class Guard:
         *,
         patience: float = PATIENCE,
     ) -> None:
-        """`monotonic` measures the rest that Redis gets; `patience`: seconds that it has for an answer."""
+        """For the rest see `RestingRedis`."""
+        loss = "sending by the ledger alone"
+        super().__init__(url, monotonic, on_failure, holiday=HOLIDAY, loss=loss, patience=patience)
         self._prefix = f"{prefix}boomerang:spoken:"
-        self._monotonic = monotonic
-        self._on_failure = on_failure
-        self._away_until = 0.0
-        pool = aioredis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=patience,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
-        self._redis = aioredis.Redis(connection_pool=pool)
-        self._pool = pool
 
     async def first(self, message_id: str, attempt: int) -> bool:
         """Whether nobody has spoken this attempt at the message. True when Redis cannot say.
 
         An earlier attempt that is known to have failed does not count: the ledger's attempt number is then larger.
         """
-        if self._monotonic() < self._away_until:
-            self._on_failure()
+        if self._resting():
             return True
         key = self._prefix + message_id
         try:
@@ -80,10 +58,8 @@ class Guard:
             if int(before) >= attempt:
                 return False
             await self._redis.set(key, attempt, ex=KEEP)
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
-            self._away_until = self._monotonic() + HOLIDAY
-            self._on_failure()
-            log.warning("Redis does not answer (%s): sending by the ledger alone", type(error).__name__)
+        except (*UNANSWERED, ValueError) as error:
+            self._failed(error)
         return True
 
     async def server_time(self) -> float:
@@ -95,12 +71,7 @@ class Guard:
         """How Redis is; None where it does not answer. Asks within `PATIENCE`, whatever was said before."""
         try:
             told = await self._redis.info("memory")
-        except (RedisError, OSError, TimeoutError):
+        except UNANSWERED:
             return None
         busy, idle = len(self._pool._in_use_connections), len(self._pool._available_connections)  # noqa: SLF001
         return Health(busy, idle, CONNECTIONS, int(told.get("used_memory", 0)), int(told.get("maxmemory", 0)))
-
-    async def stop(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-        await self._pool.disconnect()

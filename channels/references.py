@@ -4,15 +4,9 @@ The value is a signed token of ours, so that whoever can write to Redis can forg
 message that nobody knows, and a short link leads to the shop's start page.
 """
 
-import logging
 from collections.abc import Callable
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-log = logging.getLogger(__name__)
+from channels.resting_redis import PATIENCE, UNANSWERED, RestingRedis
 
 PROVIDER_ID, SHORT_LINK = "of", "link"
 """Kinds of names."""
@@ -20,18 +14,15 @@ KEEP = {PROVIDER_ID: 7 * 86_400, SHORT_LINK: 30 * 86_400}
 """Kind -> seconds that a name is known."""
 LONGEST_NAME = 160
 LONGEST_VALUE = 4_096
-PATIENCE = 0.25
-"""Seconds that Redis has for an answer."""
 HOLIDAY = 2.0
 """Seconds without asking after Redis did not answer."""
-CONNECTIONS = 32
 
 
 class Away(Exception):  # noqa: N818 - a state, not a programming error
     """Redis does not answer now."""
 
 
-class References:
+class References(RestingRedis):
     """Names and what they stand for. `on_failure` is called for every question that Redis did not answer."""
 
     def __init__(
@@ -43,20 +34,10 @@ class References:
         *,
         patience: float = PATIENCE,
     ) -> None:
-        """`monotonic` measures the rest that Redis gets; `patience`: seconds that it has for an answer."""
+        """For the rest see `RestingRedis`."""
+        loss = "names of messages are not kept now"
+        super().__init__(url, monotonic, on_failure, holiday=HOLIDAY, loss=loss, patience=patience)
         self._prefix = f"{prefix}boomerang:"
-        self._monotonic, self._on_failure = monotonic, on_failure
-        self._away_until = 0.0
-        pool = aioredis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=patience,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
-        self._redis, self._pool = aioredis.Redis(connection_pool=pool), pool
 
     async def remember(self, kind: str, name: str, value: str) -> bool:
         """Whether the name is known from now on. One that is too long is not kept."""
@@ -64,7 +45,7 @@ class References:
             return False
         try:
             await self._redis.set(self._key(kind, name), value, ex=KEEP[kind])
-        except (RedisError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             self._failed(error)
             return False
         return True
@@ -77,25 +58,9 @@ class References:
             raise Away
         try:
             return str(await self._redis.get(self._key(kind, name)) or "")
-        except (RedisError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             self._failed(error)
             raise Away from None
 
-    async def stop(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-        await self._pool.disconnect()
-
     def _key(self, kind: str, name: str) -> str:
         return f"{self._prefix}{kind}:{name}"
-
-    def _resting(self) -> bool:
-        if self._monotonic() < self._away_until:
-            self._on_failure()
-            return True
-        return False
-
-    def _failed(self, error: Exception) -> None:
-        self._away_until = self._monotonic() + HOLIDAY
-        self._on_failure()
-        log.warning("Redis does not answer (%s): names of messages are not kept now", type(error).__name__)

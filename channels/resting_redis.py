@@ -1,0 +1,67 @@
+"""A Redis that may be away: it has little time for an answer, and is left in peace for a while after it did not give one."""
+
+import logging
+from collections.abc import Callable
+
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.25
+"""Seconds that Redis has for an answer."""
+CONNECTIONS = 32
+UNANSWERED = (RedisError, OSError, TimeoutError)
+"""What a question raises that Redis did not answer."""
+
+
+class RestingRedis:
+    """Connections to one, and when it is asked again. `on_failure` is called for every question that was not answered.
+
+    `monotonic` measures the `holiday`, in seconds, that it gets after a failure; `patience`: seconds that it has for an answer. `loss`
+    is what the log says is done without it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        monotonic: Callable[[], float],
+        on_failure: Callable[[], None],
+        *,
+        holiday: float,
+        loss: str,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._monotonic, self._on_failure = monotonic, on_failure
+        self._holiday, self._loss = holiday, loss
+        self._away_until = 0.0
+        pool = aioredis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=patience,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+        self._redis, self._pool = aioredis.Redis(connection_pool=pool), pool
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+        await self._pool.disconnect()
+
+    def _resting(self) -> bool:
+        """Whether it is not to be asked now; that counts as a question it did not answer."""
+        if self._monotonic() < self._away_until:
+            self._on_failure()
+            return True
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        """It did not answer: leave it in peace for a while."""
+        self._away_until = self._monotonic() + self._holiday
+        self._on_failure()
+        log.warning("Redis does not answer (%s): %s", type(error).__name__, self._loss)
