@@ -6,8 +6,10 @@ Stands in for every channel of customers that no setting turns on, under its nam
 import msgspec
 
 from app.model.alert import AlertState
+from app.model.dev_message import DevMessage
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused
+from channels.over_egress import OverEgress
 from channels.segments import segments
 from channels.unseen import plain
 
@@ -19,20 +21,6 @@ MOST_TEXT = 20_000
 _encode = msgspec.json.Encoder().encode
 
 
-class DevMessage(msgspec.Struct):
-    """What is handed over. `units` is what a provider would charge for."""
-
-    channel: str
-    to: str
-    subject: str
-    text: str
-    scenario: str
-    trigger_id: str
-    message_id: str
-    unsubscribe: str
-    units: int
-
-
 class Kept(msgspec.Struct):
     """The answer: the message's number in the inbox."""
 
@@ -42,7 +30,7 @@ class Kept(msgspec.Struct):
 _decode = msgspec.json.Decoder(Kept).decode
 
 
-class DevBox:
+class DevBox(OverEgress):
     """A channel of any name. `url` is the console's, `token` what it believes us by."""
 
     workers = 8
@@ -52,13 +40,6 @@ class DevBox:
         self.name = name
         self._url, self._egress = url, egress
         self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
 
     def usable(self, address: str) -> str:
         """What is wrong with the address; an empty text if it is one at all."""

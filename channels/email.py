@@ -10,6 +10,7 @@ from app.model.alert import ENDED
 from channels import mime
 from channels.address import BadAddress, parse
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
+from channels.over_egress import OneUnit
 from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.(\d{1,3})\b")
 _DEAD_CODES = frozenset({550, 551, 553})
 
 
-class Email:
+class Email(OneUnit):
     """The e-mail channel. `sender` is the From of all mails: `Name <address>` or an address.
 
     Raises ValueError (one line that says what to mend) for a sender or a relay that cannot be used.
@@ -82,11 +83,6 @@ class Email:
         except BadAddress as error:
             return str(error)
         return ""
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one mail to the relay."""

@@ -23,6 +23,7 @@ from channels.channel import (
 )
 from channels.egress import Egress, Reply, unusable
 from channels.jwt import rs256, rsa_of
+from channels.over_egress import OneUnit, OverEgress
 from channels.unseen import plain
 
 NAME = "fcm"
@@ -99,7 +100,7 @@ def account(path: str) -> Account:
     return found
 
 
-class Fcm:
+class Fcm(OneUnit, OverEgress):
     """The channel. Addresses are registration tokens. `api`: FCM's address. Raises ValueError (one line that says what to mend)."""
 
     name = NAME
@@ -117,21 +118,9 @@ class Fcm:
         self._token, self._until = "", 0.0
         self._renewing = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with a token; an empty text if it can be one."""
         return "" if _TOKEN.fullmatch(address) else "not a registration token"
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one notification over."""

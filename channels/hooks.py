@@ -9,6 +9,7 @@ import msgspec
 from app.model.alert import AlertState
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused, unusable
+from channels.over_egress import OneUnit, OverEgress
 from channels.pace import Pace, Pacing
 
 ANSWERED = frozenset({AlertState.TAKEN, AlertState.DISMISSED, AlertState.RESOLVED})
@@ -56,7 +57,7 @@ class Body(Protocol):
         ...
 
 
-class IncomingHooks:
+class IncomingHooks(OneUnit, OverEgress):
     """A channel of incoming webhooks. `urls`: name -> secret address; addresses of messages are the names."""
 
     workers = 32
@@ -76,21 +77,9 @@ class IncomingHooks:
         self._urls, self._body, self._egress = urls, body, egress
         self._pacing = Pacing(lambda _: Pace(every), self._hand, monotonic)
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with the name of a hook; an empty text if there is one of that name."""
         return "" if address in self._urls else f"no hook of that name is in BOOMERANG_{self.name.upper()}_HOOKS"
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. An alert that has ended is answered: a hook cannot edit."""

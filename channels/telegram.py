@@ -25,6 +25,7 @@ from channels.channel import (
 )
 from channels.egress import Egress, Reply, unusable
 from channels.formats import known_host
+from channels.over_egress import OneUnit, OverEgress
 from channels.pace import Pace, Pacing
 from channels.rate import Rate
 from channels.unseen import plain
@@ -80,7 +81,7 @@ _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Telegram:
+class Telegram(OneUnit, OverEgress):
     """The channel. Addresses of the team are chat ids, those of customers `source:id`: the bot that they have written to, and who.
 
     `token` is the team's bot ("" for none), `bots`: source -> token. Raises ValueError for a token or an API that cannot be used.
@@ -121,13 +122,6 @@ class Telegram:
             monotonic,
         )
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with a chat's id; an empty text if it can be one."""
         source, chat = _split(address)
@@ -136,11 +130,6 @@ class Telegram:
         if source in self._bases:
             return ""
         return "no bot of that name is in BOOMERANG_TELEGRAM_BOTS" if source else "BOOMERANG_TELEGRAM_TOKEN is not set"
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over: a new one, or the new text of one that is there."""

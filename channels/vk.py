@@ -13,6 +13,7 @@ import msgspec
 from app.model.alert import AlertState
 from channels.channel import Answer, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
 from channels.egress import Egress, Reply, unusable
+from channels.over_egress import OneUnit, OverEgress
 from channels.rate import Rate
 from channels.statuses import by_status
 from channels.unseen import plain
@@ -49,7 +50,7 @@ class Response(msgspec.Struct):
 _decode = msgspec.json.Decoder(Response).decode
 
 
-class Vk:
+class Vk(OneUnit, OverEgress):
     """The channel. `tokens`: source -> token of its community; addresses are `source:id`. Raises ValueError for what cannot be used."""
 
     name = NAME
@@ -66,24 +67,12 @@ class Vk:
         self._url = f"{api.rstrip('/')}/method/messages.send"
         self._tokens, self._egress, self._rates = tokens, egress, rates
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with the address; an empty text if messages can go there."""
         found = _ADDRESS.fullmatch(address)
         if found is None:
             return "not source:id of somebody in VK"
         return "" if found[1] in self._tokens else "no community of that name is in BOOMERANG_VK_TOKENS"
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over."""

@@ -12,6 +12,7 @@ import msgspec
 from app.model.alert import AlertState
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused
+from channels.over_egress import OneUnit, OverEgress
 from channels.unseen import plain
 
 NAME = "webhook"
@@ -45,7 +46,7 @@ def signature(signing: Sequence[bytes], message_id: str, at: int, body: bytes) -
     return " ".join("v1," + base64.b64encode(hmac.digest(key, signed, sha256)).decode() for key in signing)
 
 
-class Webhook:
+class Webhook(OneUnit, OverEgress):
     """The channel. `urls`: name -> address; addresses of messages are the names, of those to customers `name:customer`.
 
     Raises ValueError without a signing key.
@@ -65,21 +66,9 @@ class Webhook:
             )
         self._urls, self._egress, self._now = urls, egress, now
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with the name of a hook; an empty text if there is one of that name."""
         return "" if _hook(address) in self._urls else f"no hook {_hook(address)[:40]!r} is in BOOMERANG_WEBHOOK_HOOKS"
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over. A repetition has the same `webhook-id`, by which a receiver knows it."""

@@ -14,6 +14,7 @@ from channels.aes128gcm import CURVE, MOST_PLAIN, SALT, Receiver, encrypted, poi
 from channels.channel import Answer, Irreversible, Rejected, Rendered, Sent
 from channels.egress import Egress, Reply, refused, unusable
 from channels.jwt import bytes_of, es256, private_of, text_of
+from channels.over_egress import OneUnit, OverEgress
 from channels.unseen import plain
 
 NAME = "webpush"
@@ -34,7 +35,7 @@ class Subscription(NamedTuple):
     to: Receiver
 
 
-class WebPush:
+class WebPush(OneUnit, OverEgress):
     """The channel. `private_key`, `public_key`: of `boomerang webpush-keys`; `contact`: whom a push service may write to.
 
     Raises ValueError with one line that says what to mend.
@@ -67,13 +68,6 @@ class WebPush:
         self._hosts = tuple(hosts)
         self._tokens: dict[str, tuple[str, float]] = {}
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with a subscription; an empty text if it can be one."""
         try:
@@ -81,11 +75,6 @@ class WebPush:
         except ValueError as error:
             return str(error)
         return ""
-
-    def units(self, message: Rendered) -> int:
-        """One: it has no price by length."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one notification over. A newer one of the same scenario takes the place of one that still waits for the browser."""

@@ -14,6 +14,7 @@ from app.model.event import is_e164
 from app.model.receipt import callback_data
 from channels.channel import Answer, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
 from channels.egress import Egress, Reply, unusable
+from channels.over_egress import OneUnit, OverEgress
 from channels.pace import Pace, Pacing
 from channels.rate import Rate
 from channels.statuses import by_status
@@ -69,7 +70,7 @@ _decode = msgspec.json.Decoder(Response).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class WhatsApp:
+class WhatsApp(OneUnit, OverEgress):
     """The channel. `number` is the id of the business number. Raises ValueError for settings that cannot be used."""
 
     name = NAME
@@ -103,21 +104,9 @@ class WhatsApp:
         self._egress, self._rate = egress, rate
         self._pacing = Pacing(lambda _: Pace(EVERY_PAIR * pace, together=1), self._hand, monotonic)
 
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
-
     def usable(self, address: str) -> str:
         """What is wrong with the number; an empty text if messages can go there."""
         return "" if is_e164(address) else "not a phone number in E.164"
-
-    def units(self, message: Rendered) -> int:
-        """One: a template message has one price."""
-        del message
-        return 1
 
     async def send(self, message: Rendered, irreversible: Irreversible) -> Answer:
         """Hand one message over, in the turn of its pair of numbers."""

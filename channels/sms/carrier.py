@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from app.model.receipt import Outcome
 from channels.channel import Answer, Irreversible
 from channels.egress import Egress, Reply, unusable
+from channels.over_egress import OverEgress
 
 
 class ShortMessage(NamedTuple):
@@ -69,18 +70,11 @@ class Gateway(Protocol):
         ...
 
 
-class OverHttp:
+class OverHttp(OverEgress):
     """Carries over a provider's HTTP API."""
 
     def __init__(self, gateway: Gateway, egress: Egress) -> None:
         self._gateway, self._egress = gateway, egress
-
-    async def start(self) -> None:
-        """Nothing: connections are opened when there is something to say."""
-
-    async def stop(self) -> None:
-        """Close the idle connections."""
-        await self._egress.close()
 
     async def carry(self, message: ShortMessage, irreversible: Irreversible) -> Answer:
         """Hand one message over."""
