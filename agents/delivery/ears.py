@@ -12,7 +12,7 @@ from app.clock import Clock
 from app.codec import encode_json
 from app.model.event import PHONE
 from app.model.reasons import Reason
-from app.model.receipt import Receipt, Spoken
+from app.model.receipt import Receipt, Spoken, of_message
 from app.topics import RECEIPTS, partition_of
 from channels.references import PROVIDER_ID, Away, References
 from channels.sms.carrier import Said
@@ -67,18 +67,7 @@ class Ears:
         spoken = await self._spoken(said)
         if spoken is None:
             return None
-        trigger = spoken.message_id.rpartition(".")[0]
-        return Receipt(
-            said.outcome,
-            spoken.customer,
-            spoken.channel,
-            at,
-            spoken.message_id,
-            trigger,
-            spoken.scenario,
-            Reason.RECEIPT,
-            said.detail,
-        )
+        return of_message(spoken, said.outcome, at, said.detail)
 
     async def _spoken(self, said: Said) -> Spoken | None:
         """The message that the provider's id stands for. Raises Away."""

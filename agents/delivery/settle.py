@@ -1,6 +1,5 @@
 """How a message is granted its moment and how its end is written: row, address, receipt and journal line in one step. Pure."""
 
-import re
 from typing import Any, NamedTuple
 
 from agents.delivery.rules import Rules
@@ -9,7 +8,7 @@ from app.codec import decode_outgoing, encode_json
 from app.model.alert import AlertUpdate
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from app.model.receipt import Outcome, Receipt
+from app.model.receipt import Outcome, Receipt, without_addresses
 from app.model.trigger import Content, Stage, Trigger, message_id
 from app.topics import JOURNAL, RECEIPTS
 from channels import ledger, retry
@@ -25,7 +24,6 @@ _OUTCOMES = {
     Move.REFUSE: Outcome.SKIPPED,
     Move.LOSE: Outcome.AMBIGUOUS,
 }
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 
 
 ERASED = "erased"
@@ -186,7 +184,7 @@ def _detail(key: str, row: Message, verdict: Verdict) -> dict[str, str | float |
     detail: dict[str, str | float | int] = {"message_id": key[2:], "attempt": row.attempt + 1}
     for name, text in (("detail", verdict.detail), ("provider_id", verdict.provider_id)):
         if text:
-            detail[name] = _ADDRESS.sub("<address>", text)[:200]
+            detail[name] = without_addresses(text)
     if verdict.next_at:
         detail["next_at"] = verdict.next_at
     if row.price:
@@ -222,7 +220,7 @@ def _send_receipt(
                 trigger.trigger_id,
                 row.scenario,
                 verdict.reason,
-                _ADDRESS.sub("<address>", verdict.detail)[:200],
+                without_addresses(verdict.detail),
                 address if verdict.suppress else "",
                 row.marketing,
             )

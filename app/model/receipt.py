@@ -1,9 +1,12 @@
 """What became of a message: records of the `receipts` topic, keyed by customer."""
 
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
+
+from app.model.reasons import Reason
 
 
 class Outcome(StrEnum):
@@ -63,6 +66,31 @@ class Spoken(NamedTuple):
     channel: str
     message_id: str
     scenario: str
+
+
+MOST_DETAIL = 200
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+
+
+def without_addresses(detail: str) -> str:
+    """What a provider said, bounded, with the addresses that it quotes left out."""
+    return _ADDRESS.sub("<address>", detail)[:MOST_DETAIL]
+
+
+def of_message(spoken: Spoken, outcome: Outcome, at: float, detail: str = "") -> Receipt:
+    """What a provider, a link or a mail tells of a message that we have sent; `at` is epoch seconds."""
+    trigger = spoken.message_id.rpartition(".")[0]
+    return Receipt(
+        outcome,
+        spoken.customer,
+        spoken.channel,
+        at,
+        spoken.message_id,
+        trigger,
+        spoken.scenario,
+        Reason.RECEIPT,
+        without_addresses(detail),
+    )
 
 
 class Handed(NamedTuple):

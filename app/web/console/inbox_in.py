@@ -9,27 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import metrics
+from app.model.dev_message import DevMessage
 from app.tokens import inbox_token, load_secret
 from app.web.console.state import Console, console_of
 
 MOST_BODY = 256 * 1024
 
 
-class Incoming(msgspec.Struct):
-    """One message (see channels/devbox.py). `units` is what a provider would charge for."""
-
-    channel: str
-    to: str
-    subject: str
-    text: str
-    scenario: str
-    trigger_id: str
-    message_id: str
-    unsubscribe: str
-    units: int
-
-
-_decode = msgspec.json.Decoder(Incoming).decode
+_decode = msgspec.json.Decoder(DevMessage).decode
 
 
 async def take(request: Request) -> Response:
@@ -54,7 +41,7 @@ async def take(request: Request) -> Response:
     return Response(msgspec.json.encode({"id": number}), 201, media_type="application/json")
 
 
-def _keep(console: Console, incoming: Incoming) -> int:
+def _keep(console: Console, incoming: DevMessage) -> int:
     message = EmailMessage()
     for name, value in (
         ("Subject", incoming.subject),

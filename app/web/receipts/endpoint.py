@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.metrics import COLLECTOR_ACK, RECEIPT_CALLS, RECEIPT_UNAUTHENTIC
 from app.model.event import PHONE
 from app.model.reasons import Reason
-from app.model.receipt import ARRIVED, Receipt, Spoken
+from app.model.receipt import ARRIVED, Receipt, Spoken, of_message
 from app.settings import Settings, split
 from app.tokens import BadToken, load_secret, read_receipt_token
 from app.web.chat.answered import GUESSES_PER_SECOND, answered
@@ -24,7 +24,7 @@ from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.sink import Record
 from app.web.receipts.providers import PROVIDERS, Provider
-from app.web.receipts.records import ReceiptRecords, of_message
+from app.web.receipts.records import ReceiptRecords
 from app.web.receipts.secrets import receipt_secrets
 from app.web.receipts.told import Told, document
 from channels.references import PROVIDER_ID, Away, References

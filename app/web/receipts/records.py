@@ -1,33 +1,12 @@
 """Receipts as records of the topic, each with an id by which a repetition is known."""
 
-import re
 from hashlib import blake2b
 
 from app import topics
 from app.codec import encode_json
-from app.model.reasons import Reason
-from app.model.receipt import Outcome, Receipt, Spoken
+from app.model.receipt import Receipt
 from app.settings import Settings
 from app.web.collector.sink import Record
-
-MOST_DETAIL = 200
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
-
-
-def of_message(spoken: Spoken, outcome: Outcome, at: float, detail: str = "") -> Receipt:
-    """The receipt of a message that we have sent; `at` is epoch seconds."""
-    trigger = spoken.message_id.rpartition(".")[0]
-    return Receipt(
-        outcome,
-        spoken.customer,
-        spoken.channel,
-        at,
-        spoken.message_id,
-        trigger,
-        spoken.scenario,
-        Reason.RECEIPT,
-        _ADDRESS.sub("<address>", detail)[:MOST_DETAIL],
-    )
 
 
 class ReceiptRecords:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from app.clock import Clock
 from app.metrics import TRACKED
-from app.model.receipt import Outcome, Spoken
+from app.model.receipt import Outcome, Spoken, of_message
 from app.settings import Settings
 from app.tokens import BadToken, load_secret, read_link_token, read_pixel_token
 from app.web.collector.declined import Declined
@@ -19,7 +19,7 @@ from app.web.collector.http import JSON, Headers, Request, Response
 from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.page import HEADERS, Words, language, page
 from app.web.collector.sink import Record
-from app.web.receipts.records import ReceiptRecords, of_message
+from app.web.receipts.records import ReceiptRecords
 from app.web.tracking.robots import Sign, sign
 from app.web.tracking.watch import OPEN, Seen, Watch
 from channels.formats import web
