@@ -9,7 +9,7 @@ all processes trace the same ones. A span says what was done and how it went, ne
 from collections.abc import Mapping
 from hashlib import blake2b
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -97,17 +97,41 @@ class Journeys:
         )
 
 
-def journeys(
-    endpoint: str, headers: Mapping[str, str], share: float, *, service: str, instance: str = ""
-) -> Journeys | None:
-    """Traces to the OpenTelemetry collector at `endpoint` (its base address, OTLP over HTTP); None where there is none."""
-    if not endpoint or share <= 0:
+class Wanted(Protocol):
+    """The settings of the same names."""
+
+    @property
+    def otlp(self) -> str:
+        """Base address of the OpenTelemetry collector (OTLP over HTTP); empty: there is none."""
+        ...
+
+    @property
+    def otlp_headers_by_name(self) -> dict[str, str]:
+        """Headers for it."""
+        ...
+
+    @property
+    def trace_share(self) -> float:
+        """Share of journeys that are traced."""
+        ...
+
+    @property
+    def instance(self) -> str:
+        """Name of this process among those of its kind."""
+        ...
+
+
+def journeys(wanted: Wanted, service: str) -> Journeys | None:
+    """The journeys that these settings trace, told as the process `service`; None where they name no collector."""
+    if not wanted.otlp or wanted.trace_share <= 0:
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", headers=dict(headers), timeout=PATIENCE_S)
+    exporter = OTLPSpanExporter(
+        f"{wanted.otlp.rstrip('/')}/v1/traces", headers=wanted.otlp_headers_by_name, timeout=PATIENCE_S
+    )
     processor = BatchSpanProcessor(
         exporter, max_queue_size=QUEUE, max_export_batch_size=BATCH, schedule_delay_millis=EVERY_MS
     )
-    return Journeys(processor, share, service, instance, version("boomerang"))
+    return Journeys(processor, wanted.trace_share, service, wanted.instance, version("boomerang"))

@@ -8,16 +8,15 @@ from enum import StrEnum
 
 from app.bounces.mailbox import Mailbox, Unread, unread
 from app.clock import SYSTEM, Clock
-from app.engine.kafka_client import client_options
 from app.engine.provision import check_partitions
 from app.errors import CommandError
+from app.model.receipt import of_message
 from app.settings import Settings
 from app.tokens import BadToken, load_secret, read_receipt_token
-from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.intake import Intake, Unavailable
-from app.web.collector.sink import KafkaSink
+from app.web.collector.taking import intake_of
 from app.web.receipts import mailreport
-from app.web.receipts.records import ReceiptRecords, of_message
+from app.web.receipts.records import ReceiptRecords
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +93,11 @@ class BounceDesk:
 async def bounce_desk(settings: Settings, clock: Clock = SYSTEM) -> AsyncIterator[BounceDesk]:
     """A desk on real Kafka and Redis. Raises CommandError when they cannot be used."""
     await check_partitions(settings)
-    ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
-    sink = KafkaSink(client_options(settings), clock, partitions=settings.partitions)
-    intake = Intake(sink, ids)
+    intake = intake_of(settings, clock)
     await intake.start()
     try:
         deadline = clock.monotonic() + KAFKA_SECONDS
-        while not sink.ready:
+        while not intake.sink.ready:
             if clock.monotonic() > deadline:
                 raise CommandError("Kafka does not answer; nothing was read")
             await asyncio.sleep(0.05)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from app.clock import Clock
 from app.codec import decode_outgoing
 from app.model.trigger import Trigger
-from app.settings import Settings
 from app.topics import OUTBOX
-from app.tracing import COLLECTED, DECIDED, SPOKEN, Journeys, Span, journeys
+from app.tracing import COLLECTED, DECIDED, SPOKEN, Journeys, Span
 from channels.ledger import Move
 from tables.step import Step
 
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
     from channels.pipeline import Job, Verdict
 
 _FAILED = frozenset({Move.FAIL, Move.LOSE, Move.POSTPONE, None})
-
-
-def journeys_of(settings: Settings, service: str) -> Journeys | None:
-    """The journeys that these settings trace, told as the process `service`."""
-    headers = settings.otlp_headers_by_name
-    return journeys(settings.otlp, headers, settings.trace_share, service=service, instance=settings.instance)
 
 
 class Telling:

@@ -20,10 +20,11 @@ from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
-from app.engine.journeys import Telling, attempts, decisions, journeys_of
+from app.engine.journeys import Telling, attempts, decisions
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
+from app.tracing import journeys
 from tables.store import FencedTable
 from tables.writer import Fault
 
@@ -46,7 +47,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         dialogs=dialogs_of(settings, clock),
     )
     app = EngineApp(ENGINE, settings)
-    told = journeys_of(settings, "worker")
+    told = journeys(settings, "worker")
     customers = table(
         app,
         clock,
@@ -102,7 +103,7 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     from agents.journal import JournalSink
     from app.journal_store import JournalStore
 
-    told = journeys_of(settings, "delivery")
+    told = journeys(settings, "delivery")
     delivery = make_delivery(settings, clock, attempts(told) if told is not None else None)
     app = EngineApp(DELIVERY, settings)
     ledger = table(

@@ -8,7 +8,7 @@ import uvloop
 
 from app import metrics
 from app.clock import SYSTEM
-from app.engine.kafka_client import client_options, reachable
+from app.engine.kafka_client import client_options
 from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
@@ -20,10 +20,9 @@ from app.web.chat.positions import RedisPositions
 from app.web.chat.sources import load_sources
 from app.web.collector import server
 from app.web.collector.app import Seldom, need_port
-from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
 from app.web.collector.http import TEXT, Message, Receive, Response, Send, answer
-from app.web.collector.intake import Intake
-from app.web.collector.sink import REACH_SECONDS, KafkaSink
+from app.web.collector.sink import Sink
+from app.web.collector.taking import intake_of
 from app.web.phone import country_of
 
 logger = logging.getLogger(__name__)
@@ -47,19 +46,14 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
     Raises CommandError when the topics have another number of partitions.
     """
     await check_partitions(settings)
-    ids: RecentIds = RedisIds(settings.redis, SYSTEM, prefix=settings.topic_prefix) if settings.redis else NoIds()
     positions = RedisPositions(settings.redis, prefix=settings.topic_prefix)
-    sink = KafkaSink(
-        client_options(settings),
-        SYSTEM,
-        partitions=settings.partitions,
-        reachable=lambda: reachable(settings, REACH_SECONDS),
-    )
-    intake = Intake(sink, ids)
-    metrics.before_render("chat-gateway", lambda: metrics.READY.set(sink.ready))
+    intake = intake_of(settings, SYSTEM)
+    metrics.before_render("chat-gateway", lambda: metrics.READY.set(intake.sink.ready))
     await intake.start()
     courier, country = Courier(settings, intake), country_of(settings.phone_country)
-    web = uvicorn.Server(server.metrics_config(settings.chat_gateway_host, settings.chat_gateway_port, Health(sink)))
+    web = uvicorn.Server(
+        server.metrics_config(settings.chat_gateway_host, settings.chat_gateway_port, Health(intake.sink))
+    )
     readers = [
         asyncio.ensure_future(Gateway(source, config, courier, positions, SYSTEM, country=country).run())
         for source, config in sources.items()
@@ -84,7 +78,7 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
 class Health:
     """`/healthz`, `/readyz` and `/metrics` of this process. It is ready when Kafka is: the gateway itself may come later."""
 
-    def __init__(self, sink: KafkaSink) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

@@ -12,15 +12,15 @@ import uvloop
 
 from app import metrics
 from app.clock import SYSTEM, Clock
-from app.engine.kafka_client import client_options, reachable
+from app.engine.kafka_client import client_options
 from app.engine.provision import check_partitions
 from app.errors import CommandError
 from app.settings import Settings
 from app.web.collector import server
 from app.web.collector.asgi import Collector
-from app.web.collector.dedupe import NoIds, RecentIds, RedisIds
+from app.web.collector.dedupe import RedisIds
 from app.web.collector.intake import Intake
-from app.web.collector.sink import REACH_SECONDS, KafkaSink
+from app.web.collector.taking import ACK_SECONDS, intake_of
 from channels.references import References
 
 logger = logging.getLogger(__name__)
@@ -49,28 +49,22 @@ class Seldom(logging.Filter):
         return True
 
 
-def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: float = 8.0) -> Collector:
+def collector_app(settings: Settings, clock: Clock = SYSTEM, *, ack_timeout: float = ACK_SECONDS) -> Collector:
     """The ASGI application on real Kafka and Redis. To be made inside a running loop. Raises SettingsError."""
-    ids: RecentIds = RedisIds(settings.redis, clock, prefix=settings.topic_prefix) if settings.redis else NoIds()
-    sink = KafkaSink(
-        client_options(settings),
-        clock,
-        ack_timeout=ack_timeout,
-        partitions=settings.partitions,
-        reachable=lambda: reachable(settings, REACH_SECONDS),
-    )
-    metrics.before_render("collector", lambda: _show(sink, ids))
+    intake = intake_of(settings, clock, ack_timeout=ack_timeout)
+    metrics.before_render("collector", lambda: _show(intake))
     references = (
         References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
         if settings.redis
         else None
     )
-    return Collector(settings, clock, Intake(sink, ids), references)
+    return Collector(settings, clock, intake, references)
 
 
-def _show(sink: KafkaSink, ids: RecentIds) -> None:
+def _show(intake: Intake) -> None:
     """Bring the gauges up to date."""
-    metrics.READY.set(sink.ready)
+    ids = intake.ids
+    metrics.READY.set(intake.sink.ready)
     if isinstance(ids, RedisIds):
         metrics.REDIS_UP.labels("dedupe").set(ids.answers)
         for state, count in zip(("busy", "idle"), ids.connections, strict=True):

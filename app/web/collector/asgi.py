@@ -57,13 +57,7 @@ class Collector:
     def __init__(self, settings: Settings, clock: Clock, intake: Intake, references: References | None = None) -> None:
         self._intake = intake
         self._origins = Origins(split(settings.cors_origins))
-        self._told = journeys(
-            settings.otlp,
-            settings.otlp_headers_by_name,
-            settings.trace_share,
-            service="collector",
-            instance=settings.instance,
-        )
+        self._told = journeys(settings, "collector")
         self._ingest = Ingest(settings, clock, intake, self._origins, self._told)
         self._keys = Keys(settings.write_keys_by_key)
         self._script = Script(respect_dnt=settings.respect_dnt)

@@ -198,7 +198,8 @@ class Ingest:
                     errors.append({"index": index, "reason": refused.reason, "detail": refused.detail})
                 continue
             records.append(self._record(accepted, key))
-            taken.append(accepted)
+            if self._told is not None:
+                taken.append(accepted)
             names[accepted.name] += 1
             stripped += accepted.stripped
         duplicates = await self._intake.publish(records)

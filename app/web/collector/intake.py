@@ -33,7 +33,7 @@ class Intake:
 
     def __init__(self, sink: Sink, ids: RecentIds) -> None:
         self.sink = sink
-        self._ids = ids
+        self.ids = ids
         self._pending: list[Record] = []
         self._flying: dict[bytes, Record] = {}
         self._recent: dict[bytes, None] = {}
@@ -46,7 +46,7 @@ class Intake:
     async def start(self) -> None:
         """Connect (in the background) and begin."""
         self._loop = asyncio.get_running_loop()
-        await self._ids.start()
+        await self.ids.start()
         await self.sink.start()
         self._pump_task = asyncio.ensure_future(self._pump())
 
@@ -57,7 +57,7 @@ class Intake:
             await asyncio.gather(self._pump_task, return_exceptions=True)
         await self._step()
         await self.sink.close(within)
-        await self._ids.close()
+        await self.ids.close()
 
     def submit(self, records: list[Record]) -> Ticket:
         """Take the records of one request. Raises Unavailable when the buffer is full."""
@@ -94,7 +94,7 @@ class Intake:
         fresh = self._unseen(records)
         ids = [record.id for record in fresh if record.id]
         try:
-            known = await self._ids.known(ids)
+            known = await self.ids.known(ids)
         except BaseException:
             self._put(fresh)
             raise
@@ -133,7 +133,7 @@ class Intake:
         self._forget(records)
         if acknowledged:
             ids = [record.id for record in records if record.id]
-            self._ids.remember(ids)
+            self.ids.remember(ids)
             self._recent.update(dict.fromkeys(ids))
             excess = len(self._recent) - RECENT_LIMIT
             if excess > 0:
