@@ -9,23 +9,12 @@ from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome
 from app.model.team import Team
+from tests.carts import cart_scenario
 from tests.driver import DAY, HOUR, MINUTE, Engine
 from tests.properties.test_core import restart
 
-CART = """\
-id: cart
-version: 1
-title: The cart was left
-family: abandonment
-priority: 40
-absence:
-  of: [cart_changed]
-  without: [ordered, cart_emptied]
-  for: 60m
-show:
-  items: cart
-reentry: 7d
-cascade:
+CART = cart_scenario(
+    """\
   - channel: email
     template: abandoned_cart
     wait: 4h
@@ -36,7 +25,9 @@ cascade:
     reaction: delivered
   - channel: sms
     template: abandoned_cart
-"""
+""",
+    more="reentry: 7d\n",
+)
 AWAKE = Policy(quiet=None)
 EVERYWHERE = {"email": True, "whatsapp": True, "sms": True}
 

@@ -7,25 +7,10 @@ from app.model.policy import Cap, Policy, Quiet, Which, one_per
 from app.model.reasons import Reason
 from app.model.receipt import Outcome
 from tests.agents.test_cascade import CART, EVERYWHERE, channels
+from tests.carts import cart_scenario
 from tests.driver import DAY, HOUR, MINUTE, Engine
 
-SMS = """\
-id: cart
-version: 1
-title: The cart was left
-family: abandonment
-priority: 40
-absence:
-  of: [cart_changed]
-  without: [ordered, cart_emptied]
-  for: 60m
-show:
-  items: cart
-reentry: 0s
-cascade:
-  - channel: sms
-    template: abandoned_cart
-"""
+SMS = cart_scenario("  - channel: sms\n    template: abandoned_cart\n", more="reentry: 0s\n")
 WISH = (
     SMS.replace("id: cart", "id: wish")
     .replace("family: abandonment", "family: wishes")

@@ -59,7 +59,8 @@ async def test_what_becomes_of_a_mail_is_known_once_and_for_good(make_settings, 
         assert (status, location.startswith(settings.shop_url)) == (302, True)
         targets = [(await follow(shop, url, purpose="prefetch"))[1] for url in links]
         assert f"{settings.shop_url}/lamp?utm_source=boomerang" in targets
-        assert (await follow(shop, links[0][:-1] + "x"))[0] == 404
+        other = "y" if links[0][-9] == "x" else "x"  # not the last letter: some of its bits say nothing
+        assert (await follow(shop, f"{links[0][:-9]}{other}{links[0][-8:]}"))[0] == 404
         await eventually(lambda: SYSTEM.now() - mail["sent_at"] > 1.5, 15, "somebody can have read it")
         assert (await follow(shop, pixel))[0] == 200
         await eventually(lambda: _are(shop, "ann", ["opened"]), 30, "the open is known, and nothing of the robots")

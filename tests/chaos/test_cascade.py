@@ -9,6 +9,7 @@ import pytest
 from app.codec import decode_outgoing
 from app.model.trigger import Trigger
 from app.topics import OUTBOX
+from tests.carts import cart_scenario
 from tests.chaos.ground import ground
 from tests.chaos.log import read
 from tests.chaos.shop import HOUR, Customer
@@ -16,22 +17,13 @@ from tests.chaos.shop import HOUR, Customer
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 PEOPLE = 40
-SCENARIO = """\
-id: abandoned_cart
-version: 1
-title: The cart was left
-family: abandonment
-priority: 40
-absence:
-  of: [cart_changed]
-  without: [ordered, cart_emptied]
-  for: 60m
-show:
-  items: cart
-cascade:
+SCENARIO = cart_scenario(
+    """\
   - {channel: email, template: abandoned_cart, wait: 60m, reaction: clicked}
   - {channel: sms, template: abandoned_cart}
-"""
+""",
+    id="abandoned_cart",
+)
 
 
 class Reachable(Customer):

@@ -3,6 +3,7 @@
 import pytest
 
 from app.clock import SYSTEM
+from tests.carts import cart_scenario
 from tests.channels.hooks import hook
 from tests.channels.pushers import BROWSER, PRIVATE, PUBLIC, b64, check_push
 from tests.channels.relays import self_signed
@@ -11,23 +12,9 @@ from tests.servers import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-SCENARIO = """id: abandoned_cart
-version: 1
-title: The cart was left
-family: abandonment
-priority: 40
-quiet: ignore
-absence:
-  of: [cart_changed]
-  without: [ordered, cart_emptied]
-  for: 60m
-show:
-  items: cart
-  most: 10
-cascade:
-  - channel: webpush
-    template: abandoned_cart
-"""
+SCENARIO = cart_scenario(
+    "  - channel: webpush\n    template: abandoned_cart\n", id="abandoned_cart", more="quiet: ignore\n"
+)
 
 
 @pytest.fixture
