@@ -5,10 +5,9 @@ old program): asked after INFLIGHT is written and right before the message goes 
 when Redis is away, or was wiped, the ledger goes on without it.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from channels.resting_redis import CONNECTIONS, PATIENCE, UNANSWERED, RestingRedis
+from channels.resting_redis import CONNECTIONS, UNANSWERED, RestingRedis
 
 KEEP = 30 * 86_400
 """Seconds that a spoken message is known: as long as the ledger knows it."""
@@ -27,21 +26,10 @@ class Health(NamedTuple):
 
 
 class Guard(RestingRedis):
-    """One `SET ... NX GET` a message. `on_failure` is called for every question that Redis did not answer."""
+    """One `SET ... NX GET` a message."""
 
-    def __init__(
-        self,
-        url: str,
-        prefix: str,
-        monotonic: Callable[[], float],
-        on_failure: Callable[[], None],
-        *,
-        patience: float = PATIENCE,
-    ) -> None:
-        """For the rest see `RestingRedis`."""
-        loss = "sending by the ledger alone"
-        super().__init__(url, monotonic, on_failure, holiday=HOLIDAY, loss=loss, patience=patience)
-        self._prefix = f"{prefix}boomerang:spoken:"
+    holiday = HOLIDAY
+    loss = "sending by the ledger alone"
 
     async def first(self, message_id: str, attempt: int) -> bool:
         """Whether nobody has spoken this attempt at the message. True when Redis cannot say.
@@ -50,7 +38,7 @@ class Guard(RestingRedis):
         """
         if self._resting():
             return True
-        key = self._prefix + message_id
+        key = f"{self._prefix}spoken:{message_id}"
         try:
             before = await self._redis.set(key, attempt, nx=True, get=True, ex=KEEP)
             if before is None:

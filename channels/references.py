@@ -4,9 +4,7 @@ The value is a signed token of ours, so that whoever can write to Redis can forg
 message that nobody knows, and a short link leads to the shop's start page.
 """
 
-from collections.abc import Callable
-
-from channels.resting_redis import PATIENCE, UNANSWERED, RestingRedis
+from channels.resting_redis import UNANSWERED, RestingRedis
 
 PROVIDER_ID, SHORT_LINK = "of", "link"
 """Kinds of names."""
@@ -23,21 +21,10 @@ class Away(Exception):  # noqa: N818 - a state, not a programming error
 
 
 class References(RestingRedis):
-    """Names and what they stand for. `on_failure` is called for every question that Redis did not answer."""
+    """Names and what they stand for."""
 
-    def __init__(
-        self,
-        url: str,
-        prefix: str,
-        monotonic: Callable[[], float],
-        on_failure: Callable[[], None],
-        *,
-        patience: float = PATIENCE,
-    ) -> None:
-        """For the rest see `RestingRedis`."""
-        loss = "names of messages are not kept now"
-        super().__init__(url, monotonic, on_failure, holiday=HOLIDAY, loss=loss, patience=patience)
-        self._prefix = f"{prefix}boomerang:"
+    holiday = HOLIDAY
+    loss = "names of messages are not kept now"
 
     async def remember(self, kind: str, name: str, value: str) -> bool:
         """Whether the name is known from now on. One that is too long is not kept."""

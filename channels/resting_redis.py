@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import ClassVar
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -18,24 +19,28 @@ UNANSWERED = (RedisError, OSError, TimeoutError)
 
 
 class RestingRedis:
-    """Connections to one, and when it is asked again. `on_failure` is called for every question that was not answered.
+    """Connections to one, and when it is asked again."""
 
-    `monotonic` measures the `holiday`, in seconds, that it gets after a failure; `patience`: seconds that it has for an answer. `loss`
-    is what the log says is done without it.
-    """
+    holiday: ClassVar[float]
+    """Seconds without asking after it did not answer."""
+    loss: ClassVar[str]
+    """What the log says is done without it."""
 
     def __init__(
         self,
         url: str,
+        prefix: str,
         monotonic: Callable[[], float],
         on_failure: Callable[[], None],
         *,
-        holiday: float,
-        loss: str,
         patience: float = PATIENCE,
     ) -> None:
+        """`prefix` is that of our topics, and of keys; `on_failure` is called for every question that was not answered.
+
+        `monotonic` measures the holiday; `patience`: seconds that Redis has for an answer.
+        """
+        self._prefix = f"{prefix}boomerang:"
         self._monotonic, self._on_failure = monotonic, on_failure
-        self._holiday, self._loss = holiday, loss
         self._away_until = 0.0
         pool = aioredis.BlockingConnectionPool.from_url(
             url,
@@ -62,6 +67,6 @@ class RestingRedis:
 
     def _failed(self, error: Exception) -> None:
         """It did not answer: leave it in peace for a while."""
-        self._away_until = self._monotonic() + self._holiday
+        self._away_until = self._monotonic() + self.holiday
         self._on_failure()
-        log.warning("Redis does not answer (%s): %s", type(error).__name__, self._loss)
+        log.warning("Redis does not answer (%s): %s", type(error).__name__, self.loss)
