@@ -43,8 +43,6 @@ PUT_OFF = 3_600.0
 """Seconds after which a timer whose decision failed is looked at again; a restart looks at once."""
 
 _log = logging.getLogger(__name__)
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Customer).decode
 
 
 class Behaviour:

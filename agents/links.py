@@ -18,6 +18,7 @@ from app.topics import CHAT, CLICKSTREAM, LINKS
 from tables.customer import Customer, Pointer, Row
 from tables.identity import depart
 from tables.step import Batch, Record, Step
+from tables.upcast import current
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Customer).decode
@@ -92,7 +93,7 @@ class Links:
             return
         if row is None:
             row = step.rows[move.owner] = Customer()
-        decision = self._decider.merge(move.owner, row, move.alias, _unpack(move.state), move.at)
+        decision = self._decider.merge(move.owner, row, move.alias, _unpack(current(move.state)), move.at)
         step.touch(move.owner)
         if decision.wake_at is not None:
             step.wake(move.owner, decision.wake_at)

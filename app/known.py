@@ -89,7 +89,7 @@ async def _known(settings: Settings, names: list[str], report: Report, *, events
 
 async def _state(settings: Settings, consumer: Any, names: list[str]) -> tuple[list[str], dict[str, Any]]:
     """Follow pointers, in both directions, and aliases until there is nothing new. Keys, the asked one first, and their rows."""
-    decode = Codec(Row).decode_row
+    decode = Codec(Row).read_row
     keys, rows = list(dict.fromkeys(names)), dict[str, Any]()
     for _ in range(MOST_ROUNDS):
         wanted, pointers = {key.encode() for key in keys}, {pointer_to(key) for key in keys}

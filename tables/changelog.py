@@ -10,12 +10,16 @@ from typing import Any
 import msgspec
 
 from tables.packed import PackedRows
+from tables.upcast import current
 
 FENCE_KEY = b"\xfffence"
 """0xff never occurs in UTF-8, so no row has this key."""
 
-FORMAT = 1
-"""Format of rows and fences. It goes up when a program of before would read them wrongly; new fields at the end do not need that."""
+FORMAT = 2
+"""Format of rows and fences. It goes up when a program of before would read them wrongly; new fields at the end do not need that.
+
+Rows of former formats are read by `tables/upcast.py`.
+"""
 
 KeyValue = tuple[bytes, bytes | None]
 
@@ -38,7 +42,12 @@ class Codec:
     def __init__(self, row_type: Any) -> None:
         self.encode_row = msgspec.msgpack.Encoder().encode
         self.decode_row = msgspec.msgpack.Decoder(row_type).decode
+        """For rows of this format; what was read from a topic goes through `read_row`."""
         self._decode_fence = msgspec.msgpack.Decoder(Fence).decode
+
+    def read_row(self, value: bytes) -> Any:
+        """A row from its record's value, of whatever format."""
+        return self.decode_row(current(value))
 
     def records(self, rows: Mapping[str, Any], changed: Iterable[str]) -> Iterator[KeyValue]:
         """The changed rows; one that is no longer there becomes a tombstone."""

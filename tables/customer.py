@@ -1,6 +1,7 @@
 """State of one customer. Pure data; `tables/apply.py` changes it, `agents/decide.py` reads it.
 
-Field order is the format of the changelog (array-like structs): new fields go to the end, with a default.
+Field order is the format of the changelog (array-like structs): new fields go to the end, with a default. Of `Customer` the last field
+stays the last (`tables/activity.py`): what is new of a customer goes to the end of `Engagement`, or needs a new format (`tables/upcast.py`).
 Limits on each list stand here, so that a row always fits a Kafka record.
 """
 
@@ -165,6 +166,15 @@ class Permission(msgspec.Struct, array_like=True, gc=False):
     wording: str = ""
 
 
+class Engagement(msgspec.Struct, array_like=True, gc=False):
+    """What scenarios with steps and segments keep of a customer."""
+
+    segments: dict[str, float] | None = None
+    """Segment -> since when the customer is in it."""
+    segments_at: float = 0.0
+    """When his memberships change, or may change, though nothing happens; 0: not at all."""
+
+
 class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):
     """One customer. Times are epoch seconds; empty lists are None."""
 
@@ -192,6 +202,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):
     """When a snapshot last said what the whole cart is."""
     removed: dict[str, float] | None = None
     """Product -> when it was taken out of the cart, for additions that arrive late."""
+    engagement: Engagement | None = None
     dialogs: list[Dialog] | None = None
     """Stays the last field: see `tables/activity.py`."""
 

@@ -11,6 +11,7 @@ from tables.changelog import FENCE_KEY, Codec, FormatError
 from tables.gate import Gate
 from tables.packed import PackedRows
 from tables.step import Partition
+from tables.upcast import current
 
 _ANEW = "To begin anew without that state, delete the topic {} and the consumer group {}."
 
@@ -72,7 +73,7 @@ class HeldPartition(Partition):
         return len(bundle)
 
     def _read(self, bundle: Bundle, codec: Codec) -> None:
-        rows, decode, packed = self.rows, codec.decode_row, self.packed
+        rows, read, packed = self.rows, codec.read_row, self.packed
         for record in bundle.records:
             key, value = record.key, record.value
             if key == FENCE_KEY:
@@ -83,9 +84,9 @@ class HeldPartition(Partition):
                 if value is None:
                     rows.pop(key.decode(), None)
                 elif packed is not None:
-                    packed.put_packed(key.decode(), value)
+                    packed.put_packed(key.decode(), current(value))
                 else:
-                    rows[key.decode()] = decode(value)
+                    rows[key.decode()] = read(value)
 
     def check_state(self, changelog: str, begin: int, group: str, committed: dict[str, int]) -> None:
         """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state.
