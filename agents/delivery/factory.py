@@ -10,10 +10,12 @@ from agents.delivery.links import Links
 from agents.delivery.service import Delivery
 from agents.delivery.speaker import Attempted
 from agents.delivery.tracking import Tracking
+from agents.policy import PolicyError, load_policy
 from app import metrics
 from app.clock import SYSTEM, Clock
 from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
+from app.model.policy import Policy
 from app.model.receipt import Spoken
 from app.settings import Settings, split
 from app.tokens import BadToken, inbox_token, load_secret, read_receipt_token
@@ -61,9 +63,19 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
         board=settings.console_base,
         probe=None if guard is None else lambda: _look(guard),
         attempted=attempted,
+        policy=_policy(settings),
+        partitions=settings.partitions,
     )
     ears.desks = delivery.desks
     return delivery
+
+
+def _policy(settings: Settings) -> Policy:
+    """The policy of the settings' file: the sender asks for quiet hours, caps and budgets once more. Raises SettingsError."""
+    try:
+        return load_policy(settings.policy, time_scale=settings.time_scale)
+    except PolicyError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _stands_for(secret: str, clock: Clock, token: str) -> Spoken | None:

@@ -2,11 +2,14 @@
 
 import pytest
 
+from agents.delivery.factory import make_delivery
 from app import metrics
 from app.clock import ManualClock
+from app.errors import SettingsError
 from app.model.policy import Policy, Quiet
 from app.model.reasons import Reason
 from app.model.trigger import Cancel, Stage
+from app.settings import Settings
 from channels.channel import Down, Retry, Sent
 from channels.ledger import Spent
 from tests.agents.ledger_table import LedgerTable, trigger
@@ -169,3 +172,19 @@ def _accounts(one):
 def _counted():
     spent = {name: metrics.SPENT.labels(name)._value.get() for name in ("email", "sms")}
     return spent | {"by sms": metrics.SPENT_BY_SMS._value.get()}
+
+
+def test_the_sender_of_the_settings_holds_the_policy_of_their_file(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text('quiet: {from: "22:00", until: "08:00"}\nprices: {sms: 3.5}\nbudgets: {"*": 500}\n')
+    delivery = make_delivery(Settings(data=tmp_path, policy=file, partitions=4), ManualClock())
+    rules = delivery.rules
+    assert (rules.policy.budget_of("abandoned_cart"), rules.policy.prices, rules.partitions) == (500.0, {"sms": 3.5}, 4)
+    assert rules.policy.quiet == Quiet(22 * 60, 8 * 60)
+
+
+def test_a_policy_that_cannot_be_used_is_said_before_anything_is_sent(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("control: 80\n")
+    with pytest.raises(SettingsError, match=r"policy.yaml: control: between"):
+        make_delivery(Settings(data=tmp_path, policy=file), ManualClock())
