@@ -40,7 +40,7 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
         cascade=[Stage(channel, reached.stage.template) for channel in reached.addresses],
         addresses=dict(reached.addresses),
         content=saying.shown,
-        locale=_locale_of(customer, basis.locale),
+        locale=locale_of(customer, basis.locale),
         timezone=zone_of(customer, policy).key,
         marketing=scenario.marketing,
         caps={channel: window for channel, window in windows.items() if window},
@@ -76,6 +76,7 @@ def skipped(one: Skipped, scenario: str, trigger_id: str, key: str, now: float, 
     return JournalLine(now, key, one.why.reason, scenario, trigger_id, due=due, detail=detail)
 
 
-def _locale_of(customer: Customer, default: str) -> str:
+def locale_of(customer: Customer, default: str) -> str:
+    """The language of a message to the customer."""
     said = customer.profile.locale.lower() if customer.profile is not None else ""
     return "ru" if said.startswith("ru") else "en" if said.startswith("en") else default

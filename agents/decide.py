@@ -6,6 +6,7 @@ State is changed in place and is the truth; `wake_at` says when the customer wan
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
+from agents import optin
 from agents.allowed import Basis, group_of
 from agents.cascade import bound, on_news, take_back
 from agents.decision import Decision
@@ -49,6 +50,7 @@ class Decider:
         """Apply one event of customer `key` that happened at `at`. What it means depends on event time alone."""
         linking = event.type in _LINKING
         before = copy(customer.profile) if linking else None
+        wishes = {} if event.traits is None else optin.set_aside(self._basis.policy, event)
         signals = apply(customer, event, at)
         decision = Decision(customer)
         heard = self._index.heard(signals, "" if event.historical else event.event)
@@ -58,6 +60,8 @@ class Decider:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
             self._claim(decision, key, event, at, before)
+        if event.traits is not None and self._basis.policy.confirm is not None:
+            optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
         return decision
 
     def is_mere_activity(self, event: Event) -> bool:
@@ -192,8 +196,12 @@ class Decider:
 
     def on_receipt(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
         """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
+        if receipt.outcome is Outcome.CONFIRMED:
+            return self._confirmed(key, customer, receipt)
         lines, withdrawn = on_receipt(customer, receipt)
         decision = Decision(customer, reasons=lines)
+        if receipt.outcome in REFUSALS:
+            optin.refused_on_page(decision, key, receipt)
         item = _meant(customer, receipt)
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
@@ -201,6 +209,16 @@ class Decider:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
         if item is not None and item.marketing and receipt.outcome in REFUSALS and item in (customer.open or ()):
             self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
+        return decision
+
+    def _confirmed(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
+        """A consent is confirmed: it counts from now on, for what it begins as well."""
+        decision = Decision(customer)
+        if optin.confirm(decision, key, receipt):
+            self.consent_changed(decision, key, receipt.message_id, receipt.at)
+            starting = self._index.starting.get(CONSENT_CHANGED)
+            if starting:
+                self._start(decision, key, CONSENT_CHANGED, starting, receipt.message_id, receipt.at)
         return decision
 
     def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:

@@ -7,6 +7,7 @@ from agents.allowed import Basis, Held, Withheld, allow
 from agents.cascade import bound, decide_stages, supersede
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
+from agents.optin import lapse
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, reach
@@ -63,11 +64,21 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
         else:
             _fire(basis, decision, item, key, answer)
     customer.armed = waiting or None
+    decision.wake_at = soonest
+    _beside(basis, decision, key, now, shelf, until)
+    return decision
+
+
+def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: ShelfOf, until: float) -> None:
+    """What is due beside armed scenarios: later stages, and consents that nobody has confirmed."""
+    customer = decision.customer
+    asked = customer.profile is not None and customer.profile.asked is not None
     if customer.open is not None:
         decide_stages(basis, decision, key, now, shelf, until)
-        soonest = index.wake_of(customer)
-    decision.wake_at = soonest
-    return decision
+    if asked:
+        lapse(decision, key, now, until)
+    if asked or customer.open is not None:
+        decision.wake_at = basis.scenarios.wake_of(customer)
 
 
 QUIET = Refusal(Reason.QUIET_HOURS, {})

@@ -11,7 +11,7 @@ from agents.scenarios.document import convert, read_yaml
 from agents.scenarios.language import Scenario, ScenarioError, duration
 from agents.scenarios.load import MOST_BYTES, AnyScenario
 from agents.scenarios.shape import nearest
-from app.model.policy import CHANNELS, Cap, Policy, Quiet, Which
+from app.model.policy import CHANNELS, Cap, Confirm, Policy, Quiet, Which
 from channels.control import LARGEST
 from channels.quiet import zone
 
@@ -21,6 +21,9 @@ MOST_MESSAGES = 20
 LONGEST_CAP = 31
 """Days that a cap may look back."""
 _DAYS = re.compile(r"(\d{1,2}) days?")
+SOONEST = 600.0
+"""Seconds that the link of a confirmation works at the least: mails take their time."""
+_CONFIRMED = re.compile(r"email(:[a-z0-9_]{1,32})?")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 Names = str | tuple[str, ...]
@@ -60,6 +63,14 @@ class QuietFile(msgspec.Struct, forbid_unknown_fields=True, rename={"start": "fr
     then: Literal["hold", "drop"] = "hold"
 
 
+class ConfirmFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Double opt-in: which consents, how long the link works, and how seldom an address is asked."""
+
+    consents: Names
+    within: str = "2d"
+    again: str = "30d"
+
+
 class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The file, durations as text and shares in per cent."""
 
@@ -73,6 +84,7 @@ class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     prices: dict[str, float] = {}
     sms_units: int = 1
     budgets: dict[str, float] = {}
+    confirm: ConfirmFile | None = None
 
 
 def load_policy(path: Path, *, time_scale: float = 1.0) -> Policy:
@@ -103,6 +115,7 @@ def parse_policy(text: str, *, time_scale: float = 1.0) -> Policy:
         prices=file.prices,
         sms_units=file.sms_units,
         budgets=file.budgets,
+        confirm=None if file.confirm is None else _confirm(file.confirm, time_scale),
     )
 
 
@@ -146,6 +159,21 @@ def _cap(file: CapFile, where: str, time_scale: float) -> Cap:
     return Cap(file.most, seconds / time_scale, days, counts, obeys, file.transactional)
 
 
+def _confirm(file: ConfirmFile, time_scale: float) -> Confirm:
+    names = _names(file.consents)
+    if not names:
+        raise PolicyError("confirm.consents: name at least one, such as email; leave `confirm` out where none needs it")
+    for name in names:
+        if _CONFIRMED.fullmatch(name) is None:
+            raise PolicyError(
+                f"confirm.consents: {name!r}: write email, or email:news for one topic; over other channels nobody is asked by a mail"
+            )
+    within, again = duration(file.within), duration(file.again)
+    if not SOONEST <= within <= again:
+        raise PolicyError("confirm: `within` is at least 10m, and `again` at least as long as `within`")
+    return Confirm(frozenset(names), within / time_scale, again / time_scale)
+
+
 def _which(file: WhichFile) -> Which:
     return Which(*(frozenset(_names(part)) for part in (file.channel, file.topic, file.scenario)))
 
@@ -175,6 +203,8 @@ def unknown_names(policy: Policy, scenarios: Iterable[AnyScenario]) -> list[str]
     parts = [part for cap in policy.caps for part in (cap.counts, cap.obeys)]
     named = {*policy.budgets, *(name for part in parts for name in part.scenarios)} - {"*"}
     told = {name for part in parts for name in part.topics}
+    if policy.confirm is not None:
+        told |= {topic for name in policy.confirm.consents if (topic := name.partition(":")[2])}
     return [
         f"policy: there is no scenario {name!r}{nearest(name, known) or '; there are: ' + ', '.join(sorted(known))}"
         for name in sorted(named - set(known))
@@ -190,6 +220,8 @@ def described(policy: Policy) -> str:
     if quiet is not None:
         start, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (quiet.start, quiet.end))
         words.append(f"quiet from {start} until {end}")
+    if policy.confirm is not None:
+        words.append(f"consent to be confirmed: {', '.join(sorted(policy.confirm.consents))}")
     if policy.control:
         words.append(f"{policy.control:.1%} of the customers get nothing")
     return ", ".join(words)

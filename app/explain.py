@@ -53,6 +53,15 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.MOVED_AWAY: (Tone.INFO, "state and live timers moved to {owner}{event}"),
     Reason.FORWARDED: (Tone.INFO, "a late event was forwarded to {owner}{event}"),
     Reason.CONSENT_CHANGED: (Tone.INFO, "consent changed{event}"),
+    Reason.CONSENT_ASKED: (Tone.WAIT, "consent to {consents} waits until it is confirmed: a mail asks for it{event}"),
+    Reason.CONSENT_CONFIRMED: (Tone.INFO, "consent to {consents} confirmed from the mail: it counts now"),
+    Reason.CONSENT_LAPSED: (Tone.ENDED, "consent to {consents} lapsed: nobody has confirmed it in time"),
+    Reason.NOT_ASKED: (Tone.HELD, "consent to {consents} does not count, and no mail asks to confirm it: {why}{event}"),
+    Reason.ASKED_BEFORE: (Tone.HELD, "no second mail asks to confirm a consent: the address was asked before{event}"),
+    Reason.NOTHING_TO_CONFIRM: (
+        Tone.INFO,
+        "a confirmation came for which no consent waits: confirmed before, lapsed, withdrawn, or of another address",
+    ),
     Reason.STATE_BOUNDED: (Tone.INFO, "the cart has reached its bound: its oldest lines are forgotten{event}"),
     Reason.ERASED: (Tone.INFO, "everything that was known was erased on request"),
     Reason.FIRED: (Tone.FIRED, "{scenario} fired{due}"),
@@ -113,7 +122,20 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.UNSUBSCRIBED: (Tone.HELD, "{scenario} not sent: the customer has unsubscribed from {channel}"),
     Reason.RECEIPT: (Tone.INFO, "{scenario}: {channel} reported {outcome}"),
 }
-_MOMENTS = frozenset({"fired_at", "last_order", "last_fired", "last_sent", "refused_at", "next_at", "at"})
+_MOMENTS = frozenset(
+    {
+        "fired_at",
+        "last_order",
+        "last_fired",
+        "last_sent",
+        "refused_at",
+        "next_at",
+        "at",
+        "asked_at",
+        "lapsed_at",
+        "until",
+    }
+)
 _SPANS = frozenset({"late", "allowed", "window", "wait"})
 _MISSING = {"by": "another", "outcome": "news", "window": "a while", "late": "too"}
 

@@ -21,6 +21,7 @@ from app.settings import Settings
 
 _UNSUBSCRIBE = "unsubscribe"
 _SESSION = "console-session"
+_CONFIRM = "confirm"
 _RECEIPT = "receipt"
 _LINK = "link"
 _PIXEL = "pixel"
@@ -49,6 +50,15 @@ class Unsubscribe(NamedTuple):
     channel: str
     address: str
     message_id: str
+
+
+class Confirming(NamedTuple):
+    """What a confirmation link stands for: the consents that this message asks the owner of the address for, until then (epoch seconds)."""
+
+    customer: str
+    address: str
+    message_id: str
+    until: float
 
 
 class Tracked(NamedTuple):
@@ -152,6 +162,22 @@ def read_unsubscribe_token(secret: str, token: str, now: float) -> Unsubscribe:
     if not customer or not day * 86_400.0 - 86_400.0 <= now <= day * 86_400.0 + 86_400.0 + UNSUBSCRIBE_LIFE:
         raise BadToken
     return Unsubscribe(customer, channel, address, message_id)
+
+
+def confirm_token(secret: str, what: Confirming) -> str:
+    """Token for `/c/TOKEN`, of a salt of its own: no other link of ours confirms anything."""
+    return _sign(secret, _CONFIRM, [what.customer, what.address, what.message_id, round(what.until * 10)])
+
+
+def read_confirm_token(secret: str, token: str, now: float) -> Confirming:
+    """What a token stands for at `now` (epoch seconds). Raises BadToken, also when its time is over."""
+    customer, address, message_id, tenths = _unsign(secret, _CONFIRM, token, 4)
+    told = (customer, address, message_id)
+    if not all(isinstance(part, str) and part for part in told) or not isinstance(tenths, int):
+        raise BadToken
+    if now > tenths / 10:
+        raise BadToken
+    return Confirming(customer, address, message_id, tenths / 10)
 
 
 def receipt_token(secret: str, what: Spoken, issued: float) -> str:

@@ -127,7 +127,7 @@ def message(messages):
     walk = (
         pipeline.Gates(policy),
         pipeline.address,
-        pipeline.Render(templates, lambda one, *_: f"https://c.example/u/{one}" + "x" * 120, SYSTEM.now),
+        pipeline.Render(templates, pipeline.Urls(lambda one, *_: f"https://c.example/u/{one}" + "x" * 120), SYSTEM.now),
     )
     items = [
         msgspec.structs.replace(

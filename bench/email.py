@@ -115,7 +115,9 @@ def stages():
     return (
         pipeline.Gates(Policy()),
         pipeline.address,
-        pipeline.Render(templates, lambda message, *_: f"https://c.example/u/{message}" + "x" * 120, SYSTEM.now),
+        pipeline.Render(
+            templates, pipeline.Urls(lambda message, *_: f"https://c.example/u/{message}" + "x" * 120), SYSTEM.now
+        ),
         pipeline.Speak(SYSTEM.now, SYSTEM.monotonic, lambda *_: None),
     )
 

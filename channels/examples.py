@@ -8,7 +8,7 @@ import msgspec
 from app.clock import SYSTEM
 from app.model.alert import Alert, Watch, Word
 from app.model.chat import Speaker
-from app.model.trigger import Content, Trigger
+from app.model.trigger import CONFIRMATION, Content, Trigger
 from channels.alert import SIZES, TEMPLATE, card
 from channels.render import LOCALES, NAMES, OWN, SHORT, RenderError, Templates
 from channels.whatsapp_template import read
@@ -59,6 +59,13 @@ EXAMPLE = Trigger(
 """What every template is tried with before anything is sent."""
 
 
+def example_of(name: str, locale: str) -> Trigger:
+    """The example that template `name` is tried with."""
+    if name == CONFIRMATION:
+        return msgspec.structs.replace(EXAMPLE, locale=locale, marketing=False, confirm_until=1.0, alert=None)
+    return msgspec.structs.replace(EXAMPLE, locale=locale)
+
+
 def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence[Path] = ()) -> list[str]:
     """What is wrong with the templates of the folders (ours, if there are none): each is compiled and tried with an example.
 
@@ -68,9 +75,9 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence
     problems = templates.load()
     if problems:
         return problems
-    for name in sorted({*NAMES, TEMPLATE, *(template for _, template in wanted)}):
+    for name in sorted({*NAMES, TEMPLATE, CONFIRMATION, *(template for _, template in wanted)}):
         for locale in LOCALES:
-            trigger = msgspec.structs.replace(EXAMPLE, locale=locale)
+            trigger = example_of(name, locale)
             try:
                 shown = card(trigger, locale, 1_800.0, "https://shop.example", change=None, ref="", size=SIZES[0])
                 for channel in _channels_of(name, wanted):
@@ -84,7 +91,7 @@ def check_templates(wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence
 
 def _channels_of(name: str, wanted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The channels that a template is tried for: those whose parts need not be there always, and those that ask for it."""
-    if name == TEMPLATE:
+    if name in (TEMPLATE, CONFIRMATION):
         return ("email",)
     own = OWN if name in NAMES else {channel for channel, template in wanted if template == name and channel in OWN}
     return ("email", *SHORT, *own)

@@ -162,7 +162,7 @@ class Cancelled(msgspec.Struct, array_like=True, gc=False, tag="c"):
 
 
 class Standing(msgspec.Struct, array_like=True, gc=False, tag="a"):
-    """What we know of an address in one channel: the last marketing send (`fired_at` of its trigger), and whether it is suppressed.
+    """What we know of an address in one channel: the last marketing send and the last question for a confirmation (`fired_at` of their triggers), and whether it is suppressed.
 
     `suppressed` is "" or a `Reason`; `everything` tells whether transactional messages are held back too (a mailbox that does
     not exist), or marketing only (an unsubscribe or a complaint).
@@ -174,6 +174,7 @@ class Standing(msgspec.Struct, array_like=True, gc=False, tag="a"):
     everything: bool = False
     deadline: float = 0.0
     wake: float = 0.0
+    last_asked: float = 0.0
 
 
 class Spent(msgspec.Struct, array_like=True, gc=False, tag="b"):

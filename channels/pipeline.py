@@ -86,8 +86,20 @@ class Job(msgspec.Struct):
 UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
 """(message id, trigger, channel, address) -> the link that ends marketing messages to the address."""
 
+ConfirmUrl = Callable[[str, Trigger, str, str], str]
+"""The same for the link by which a consent is confirmed."""
+
 ReceiptUrl = Callable[[str, Trigger, Channel], str]
 """(message id, trigger, channel) -> where the provider may tell what became of the message; "" where it cannot."""
+
+
+class Urls(NamedTuple):
+    """Makes the addresses of ours that go out with a message."""
+
+    unsubscribe: UnsubscribeUrl
+    receipt: ReceiptUrl = lambda _message_id, _trigger, _channel: ""
+    confirm: ConfirmUrl = lambda _message_id, _trigger, _channel, _address: ""
+
 
 Asked = Sent | Retry | Rejected | Misconfigured | Down | Ambiguous
 """Answers of a provider that was asked."""
@@ -129,26 +141,18 @@ class Render:
     """Make the texts, with the unsubscribe link of a marketing message; of an alert its cards, with links to `board`."""
 
     def __init__(
-        self,
-        templates: Templates,
-        unsubscribe_url: UnsubscribeUrl,
-        now: Callable[[], float],
-        board: str = "",
-        receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
-        thread: Thread | None = None,
+        self, templates: Templates, urls: Urls, now: Callable[[], float], board: str = "", thread: Thread | None = None
     ) -> None:
         self._templates, self._rendering = templates, Rendering(templates, now, thread)
-        self._unsubscribe_url = unsubscribe_url
-        self._receipt_url = receipt_url
+        self._urls = urls
         self._now = now
         self._board = board
 
     async def __call__(self, job: Job) -> Verdict | None:
         """Park a message whose template fails; nobody else waits for it."""
         trigger = job.trigger
-        link = (
-            self._unsubscribe_url(job.message_id, trigger, job.channel.name, job.address) if trigger.marketing else ""
-        )
+        what = job.message_id, trigger, job.channel.name, job.address
+        link = self._urls.unsubscribe(*what) if trigger.marketing else ""
         now, locale = self._now(), self._templates.language(trigger.locale)
         cards = tuple(
             made
@@ -157,7 +161,8 @@ class Render:
         )
         try:
             card = cards[0] if cards else None
-            texts = await self._rendering.render(job.template, trigger, link, card, job.channel.name)
+            signed = self._urls.confirm(*what) if trigger.confirm_until else link
+            texts = await self._rendering.render(job.template, trigger, signed, card, job.channel.name)
         except RenderError as error:
             return Verdict(Move.FAIL, Reason.RENDER_FAILED, str(error)[:MOST_DETAIL])
         job.rendered = Rendered(
@@ -173,7 +178,7 @@ class Render:
             now,
             cards,
             locale,
-            "" if cards else self._receipt_url(job.message_id, trigger, job.channel),
+            "" if cards else self._urls.receipt(job.message_id, trigger, job.channel),
             texts.link,
             trigger.customer,
         )

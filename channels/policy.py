@@ -73,7 +73,15 @@ def capped(facts: Facts) -> str | None:
     return Reason.CAP if trigger.fired_at - standing.last_marketing < window else None
 
 
-GATES: tuple[Gate, ...] = (cancelled, superseded, expired, suppressed, capped)
+def asked_before(facts: Facts) -> str | None:
+    """The address was asked for a confirmation within the window, for whichever customer; the same question is no second one."""
+    trigger, standing = facts.trigger, facts.standing
+    if standing is None or not trigger.confirm_until or standing.last_asked in (0.0, trigger.fired_at):
+        return None
+    return Reason.ASKED_BEFORE if trigger.fired_at - standing.last_asked < trigger.cap else None
+
+
+GATES: tuple[Gate, ...] = (cancelled, superseded, expired, suppressed, capped, asked_before)
 
 
 def refusal(facts: Facts) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateError
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
-from app.model.trigger import Trigger
+from app.model.trigger import CONFIRMATION, Trigger
 from channels import formats
 from channels.alert import TEMPLATE, Card, as_values
 from channels.loading import Folders
@@ -95,7 +95,12 @@ class Templates:
     def load(self) -> list[str]:
         """Compile every template in every language; returns what is wrong, one line each."""
         problems = []
-        for name in {*NAMES, TEMPLATE, *(name for locale in LOCALES for name in self._folders.names(locale))}:
+        for name in {
+            *NAMES,
+            TEMPLATE,
+            CONFIRMATION,
+            *(name for locale in LOCALES for name in self._folders.names(locale)),
+        }:
             for locale in LOCALES:
                 for part in (SUBJECT, HTML):
                     try:
@@ -136,18 +141,18 @@ class Templates:
         self,
         name: str,
         trigger: Trigger,
-        unsubscribe: str,
+        signed: str,
         card: Card | None = None,
         *,
         channel: str = "email",
         seconds: float = MOST_SECONDS,
     ) -> Texts:
-        """The texts of one message; `card` is an alert's; `seconds` of CPU it may take.
+        """The texts of one message; `signed` is its link to unsubscribe (or, where it asks for that, to confirm), `card` an alert's; `seconds` of CPU it may take.
 
         Raises RenderError, whatever the template or the content does; RenderTooSlowError when the time is up.
         """
         locale = self.language(trigger.locale)
-        values = {**self._context(trigger, locale, unsubscribe), "alert": as_values(card)}
+        values = {**self._context(trigger, locale, signed), "alert": as_values(card)}
         plain = formats.plain(values)
         link = str(values["link"])
         own = (SHORT | OWN).get(channel, "") if card is None else ""
@@ -165,8 +170,8 @@ class Templates:
         html = self._run(parts[HTML], values)
         return Texts(subject, self._run(parts[TEXT], plain) or text_of(html), html, link)
 
-    def _context(self, trigger: Trigger, locale: str, unsubscribe: str) -> dict[str, Any]:
-        content = trigger.content
+    def _context(self, trigger: Trigger, locale: str, signed: str) -> dict[str, Any]:
+        content, asks = trigger.content, bool(trigger.confirm_until)
         items = [formats.line(item, content.currency, locale, self._shop_url) for item in content.items]
         similar = [formats.line(item, content.currency, locale, self._shop_url) for item in content.similar]
         return {
@@ -181,9 +186,10 @@ class Templates:
             "count": len(items),
             "value": formats.money(content.value, content.currency, locale) if content.value else "",
             "shop_url": self._shop_url,
-            "link": items[0]["url"] if len(items) == 1 else self._shop_url,
+            "link": signed if asks else items[0]["url"] if len(items) == 1 else self._shop_url,
             "shop_name": self._shop_name,
-            "unsubscribe": unsubscribe,
+            "unsubscribe": "" if asks else signed,
+            "confirm": signed if asks else "",
             "marketing": trigger.marketing,
         }
 

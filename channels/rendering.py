@@ -33,18 +33,18 @@ class Rendering:
         self._slow: dict[Which, float] = {}
         self._stopped: dict[Which, float] = {}
 
-    async def render(self, name: str, trigger: Trigger, unsubscribe: str, card: Card | None, channel: str) -> Texts:
-        """The texts of one message. Raises RenderError."""
+    async def render(self, name: str, trigger: Trigger, signed: str, card: Card | None, channel: str) -> Texts:
+        """The texts of one message; `signed` is its link to unsubscribe, or to confirm. Raises RenderError."""
         which = (name, self._templates.language(trigger.locale), channel)
         if _known(self._stopped, which, self._now()):
             raise RenderError(f"template {which[1]}/{name}: took too long before; it is left alone for {REST:.0f} s")
         if not _known(self._slow, which, self._now()):
             try:
-                return self._templates.render(name, trigger, unsubscribe, card, channel=channel, seconds=AT_ONCE)
+                return self._templates.render(name, trigger, signed, card, channel=channel, seconds=AT_ONCE)
             except RenderTooSlowError:
                 self._slow[which] = self._now() + REST
         self._twin = self._twin or self._templates.twin()  # a sandbox counts one rendering at a time
-        work = partial(self._twin.render, name, trigger, unsubscribe, card, channel=channel, seconds=ASIDE)
+        work = partial(self._twin.render, name, trigger, signed, card, channel=channel, seconds=ASIDE)
         try:
             return work() if self._thread is None else await self._thread(work)
         except RenderTooSlowError:

@@ -86,6 +86,21 @@ class Device(msgspec.Struct, array_like=True, gc=False):
     vouched: bool = False
 
 
+class Asked(msgspec.Struct, array_like=True, gc=False):
+    """A consent that was given and waits for its confirmation, with its proof: when (epoch seconds), from where, to which wording.
+
+    `trigger` is that of the mail that asks, `address` where it went (lower case), `until` when it lapses; `over`: it has.
+    """
+
+    at: float
+    until: float
+    address: str
+    trigger: str
+    source: str = ""
+    wording: str = ""
+    over: bool = False
+
+
 class Profile(msgspec.Struct, array_like=True, gc=False):
     """What the shop told of the customer."""
 
@@ -104,6 +119,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     """See `tables/devices.py`."""
     device_timezone: str = ""
     """What the device says of itself."""
+    asked: dict[str, Asked] | None = None
+    """Channel, or channel and topic -> a consent that is not confirmed, and permits nothing (`agents/optin.py`)."""
 
 
 class Armed(msgspec.Struct, array_like=True, gc=False):
@@ -158,12 +175,13 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
 
 
 class Permission(msgspec.Struct, array_like=True, gc=False):
-    """Consent to one channel, with its proof: when, from where, to which wording."""
+    """Consent to one channel, with its proof: when, from where, to which wording. `asked_at`: when it was given, if `at` confirmed it."""
 
     granted: bool
     at: float = 0.0
     source: str = ""
     wording: str = ""
+    asked_at: float = 0.0
 
 
 class Engagement(msgspec.Struct, array_like=True, gc=False):

@@ -31,6 +31,8 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     if alias.last_seen > owner.last_seen:
         owner.last_seen, owner.session_started = alias.last_seen, alias.session_started
     owner.suppressed = _suppressed(owner, alias)
+    if _elsewhere(owner.profile, alias.profile):  # what was confirmed there says nothing of the owner's address
+        alias.consent = {name: word for name, word in (alias.consent or {}).items() if not word.asked_at} or None
     owner.profile = _profile(owner.profile, alias.profile)
     owner.consent = _consent(owner.consent, alias.consent)
     owner.orders = _orders(owner.orders, alias.orders)
@@ -91,8 +93,15 @@ def _profile(owner: Profile | None, alias: Profile | None) -> Profile | None:
     both = Profile(*(getattr(owner, name) or getattr(alias, name) for name in Profile.__struct_fields__))
     both.at = max(owner.at, alias.at)
     both.devices = devices.joined(owner.devices, alias.devices)
+    asked = {**(alias.asked or {}), **(owner.asked or {})}
+    both.asked = {name: item for name, item in asked.items() if item.address == both.email.lower()} or None
     both.messengers = {**(alias.messengers or {}), **(owner.messengers or {})} or None
     return both
+
+
+def _elsewhere(owner: Profile | None, alias: Profile | None) -> bool:
+    """Whether the two have different addresses for mail."""
+    return bool(owner and alias and owner.email and alias.email and owner.email.lower() != alias.email.lower())
 
 
 def _removed(owner: dict[str, float] | None, alias: dict[str, float] | None) -> dict[str, float] | None:

@@ -21,6 +21,7 @@ from app.settings import Settings, split
 from app.tokens import BadToken, inbox_token, load_secret, read_receipt_token
 from channels.channel import Channel
 from channels.guard import Guard
+from channels.pipeline import Urls
 from channels.references import References
 from channels.registry import Options, make_channels
 from channels.render import TEMPLATES, Templates
@@ -53,8 +54,7 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
     delivery = Delivery(
         channels=channels_of(settings, clock, ears.hear),
         templates=templates,
-        unsubscribe_url=links.unsubscribe,
-        receipt_url=links.receipt,
+        urls=Urls(links.unsubscribe, links.receipt, links.confirm),
         tracking=Tracking(settings, links, references),
         clock=clock,
         live=settings.time == "live",

@@ -1,4 +1,4 @@
-"""The links of ours that go out with a message: to unsubscribe, for the provider's receipts, tracked links and the open pixel.
+"""The links of ours that go out with a message: to unsubscribe, to confirm a consent, for the provider's receipts, tracked links and the open pixel.
 
 All are signed, and none can be guessed.
 """
@@ -6,7 +6,17 @@ All are signed, and none can be guessed.
 from app.model.receipt import Spoken
 from app.model.trigger import Trigger
 from app.settings import Settings
-from app.tokens import Tracked, Unsubscribe, link_token, pixel_token, receipt_token, short_code, unsubscribe_token
+from app.tokens import (
+    Confirming,
+    Tracked,
+    Unsubscribe,
+    confirm_token,
+    link_token,
+    pixel_token,
+    receipt_token,
+    short_code,
+    unsubscribe_token,
+)
 from channels.channel import Channel, Rendered, provider_of
 
 
@@ -21,6 +31,12 @@ class Links:
         """The link that ends marketing messages to an address."""
         what = Unsubscribe(trigger.customer, channel, address, message_id)
         return f"{self._base}/u/{unsubscribe_token(self._secret, what, trigger.fired_at)}"
+
+    def confirm(self, message_id: str, trigger: Trigger, channel: str, address: str) -> str:
+        """The link that confirms the consents that a message asks for."""
+        del channel
+        what = Confirming(trigger.customer, address, message_id, trigger.confirm_until)
+        return f"{self._base}/c/{confirm_token(self._secret, what)}"
 
     def receipt(self, message_id: str, trigger: Trigger, channel: Channel) -> str:
         """Where the provider may tell what became of a message; "" where no provider reaches us."""

@@ -16,8 +16,8 @@ UNKNOWN = "unknown"
 """What is counted instead of the outcome when the ledger does not know the message (any more)."""
 TOLD = "told"
 """Kind of the note about a receipt; its reason is the outcome."""
-_OURS = frozenset({Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS, Outcome.REINSTATED})
-"""What the sender alone says, whose own receipts come back; and what the operator has told it in another way."""
+_OURS = frozenset({Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS, Outcome.REINSTATED, Outcome.CONFIRMED})
+"""What the sender alone says, whose own receipts come back; what the operator has told it in another way; and what concerns a consent."""
 _SUPPRESSING = {
     Outcome.BOUNCED: (Reason.SUPPRESSED, True),
     Outcome.COMPLAINED: (Reason.SUPPRESSED, False),

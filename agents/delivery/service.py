@@ -25,12 +25,13 @@ from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
+from app.model.alert import AlertState
 from app.model.policy import Policy
 from channels import ledger, pipeline
 from channels.beside import Beside
 from channels.channel import Channel
 from channels.ledger import Message, State
-from channels.pipeline import ReceiptUrl, UnsubscribeUrl
+from channels.pipeline import Urls
 from channels.render import Templates
 from tables.step import Batch, Step
 
@@ -58,7 +59,7 @@ class Delivery:
         *,
         channels: Mapping[str, Channel],
         templates: Templates,
-        unsubscribe_url: UnsubscribeUrl,
+        urls: Urls,
         clock: Clock,
         live: bool = True,
         grace: float = 0.0,
@@ -68,7 +69,6 @@ class Delivery:
         board: str = "",
         policy: Policy | None = None,
         partitions: int = 1,
-        receipt_url: ReceiptUrl = lambda _message_id, _trigger, _channel: "",
         tracking: Tracking | None = None,
         attempted: Attempted | None = None,
     ) -> None:
@@ -76,8 +76,7 @@ class Delivery:
 
         `board` is the console's address for links; `partitions` share what the `policy` lets a scenario spend. Nothing runs before `start`.
         """
-        shows = {name: channel.shows for name, channel in channels.items()}
-        self.rules = Rules(live, frozenset(channels), shows, policy or Policy(), partitions)
+        self.rules = Rules(live, frozenset(channels), _shows(channels), policy or Policy(), partitions)
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
@@ -87,7 +86,7 @@ class Delivery:
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(self.rules.policy, templates, unsubscribe_url, clock, board, receipt_url, tracking),
+            stages=_stages(self.rules.policy, templates, urls, clock, board, tracking),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -304,16 +303,14 @@ class Delivery:
                     self._noted(desk, await desk.commit(partial(steps.expire, keys=late, now=now, rules=self.rules)))
 
 
+def _shows(channels: Mapping[str, Channel]) -> dict[str, frozenset[AlertState]]:
+    return {name: channel.shows for name, channel in channels.items()}
+
+
 def _stages(
-    policy: Policy,
-    templates: Templates,
-    unsubscribe_url: UnsubscribeUrl,
-    clock: Clock,
-    board: str,
-    receipt_url: ReceiptUrl,
-    tracking: Tracking | None,
+    policy: Policy, templates: Templates, urls: Urls, clock: Clock, board: str, tracking: Tracking | None
 ) -> tuple[pipeline.Stage, ...]:
+    render = pipeline.Render(templates, urls, clock.now, board, Beside("render"))
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
-    render = pipeline.Render(templates, unsubscribe_url, clock.now, board, receipt_url, Beside("render"))
     made = (render,) if tracking is None else (render, tracking)
     return pipeline.Gates(policy), pipeline.address, *made, speak

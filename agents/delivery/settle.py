@@ -67,7 +67,7 @@ def reinstate(step: Step, key: str, at: float) -> bool:
     if not isinstance(known, Standing) or not known.suppressed or known.suppressed_at > at:
         return False
     known.suppressed, known.suppressed_at, known.everything = "", 0.0, False
-    if not known.last_marketing:
+    if not (known.last_marketing or known.last_asked):
         step.delete(key)
         return True
     known.deadline = at + ledger.KEEP_ADDRESS
@@ -140,7 +140,7 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
     row.move(move, at, verdict.reason)
     step.touch(key)
     address = trigger.addresses.get(row.channel, "")
-    if trigger.marketing and move in (Move.ACCEPT, Move.LOSE):
+    if (trigger.marketing or trigger.confirm_until) and move in (Move.ACCEPT, Move.LOSE):
         _remember_send(step, address_key(row.channel, address), trigger, at)
     if row.shown is not None:  # the team's addresses are mended by a person, and then used again
         verdict = verdict._replace(suppress=False)
@@ -194,7 +194,10 @@ def _detail(key: str, row: Message, verdict: Verdict) -> dict[str, str | float |
 
 def _remember_send(step: Step, key: str, trigger: Trigger, at: float) -> None:
     standing = step.rows.get(key) or Standing()
-    standing.last_marketing = max(standing.last_marketing, trigger.fired_at)
+    if trigger.marketing:
+        standing.last_marketing = max(standing.last_marketing, trigger.fired_at)
+    if trigger.confirm_until:
+        standing.last_asked = max(standing.last_asked, trigger.fired_at)
     standing.deadline = (
         0.0 if standing.suppressed else at + max(ledger.KEEP_ADDRESS, trigger.cap, *trigger.caps.values())
     )

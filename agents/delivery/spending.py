@@ -19,7 +19,7 @@ KEEP = 2 * DAY
 def may_spend(step: Step, trigger: Trigger, price: float, at: float, rules: Rules) -> bool:
     """Whether there is room for one more message of `price` on the day of `at` (epoch seconds)."""
     ceiling = rules.policy.budget_of(trigger.scenario)
-    if ceiling is None or price <= 0.0 or trigger.alert is not None:
+    if ceiling is None or price <= 0.0 or trigger.alert is not None or trigger.confirm_until:
         return True
     spent = step.rows.get(_key(trigger.scenario, at, rules))
     return (spent.amount if spent is not None else 0.0) + price <= ceiling / rules.partitions

@@ -68,9 +68,18 @@ def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Ma
     consent = permission(customer, channel, scenario.topic)
     if scenario.marketing and (consent is None or not consent.granted):
         since = {} if consent is None else {"refused_at": consent.at}
-        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since})
+        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since, **_asked(customer, channel, scenario.topic)})
     reason = (customer.suppressed or {}).get(channel)
     return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
+
+
+def _asked(customer: Customer, channel: str, topic: str) -> dict[str, float]:
+    """Since when a consent waits for its confirmation, and when it lapsed without one."""
+    known = (customer.profile.asked if customer.profile is not None else None) or {}
+    item = (known.get(f"{channel}:{topic}") if topic else None) or known.get(channel)
+    if item is None:
+        return {}
+    return {"asked_at": item.at, "lapsed_at": item.until} if item.over else {"asked_at": item.at}
 
 
 def consents_at(customer: Customer, channels: Iterable[str], topic: str) -> dict[str, float]:

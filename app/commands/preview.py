@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the texts. Raises CommandError, UsageError."""
     from agents.delivery.factory import template_folders
-    from channels.examples import EXAMPLE
+    from channels.examples import example_of
     from channels.render import LOCALES, RenderError, Templates
 
     settings = load()
@@ -41,10 +41,9 @@ def run(args: argparse.Namespace) -> int:
         shop_name=parseaddr(settings.mail_from)[0],
         cpu=SYSTEM.cpu,
     )
-    EXAMPLE.locale = locale
     for channel, template in _stages(settings, args.name, args.channel):
         try:
-            texts = templates.render(template, EXAMPLE, SAMPLE_LINK, channel=channel)
+            texts = templates.render(template, example_of(template, locale), SAMPLE_LINK, channel=channel)
         except RenderError as error:
             raise CommandError(str(error)) from None
         print(f"--- {channel}: {template}, {locale}\n{texts.subject}\n\n{texts.text.strip()}\n")

@@ -61,6 +61,21 @@ class Quiet(msgspec.Struct, frozen=True, gc=False):
     """Whether what falls into them is dropped instead of held, where the scenario does not say."""
 
 
+class Confirm(msgspec.Struct, frozen=True, gc=False):
+    """Consents that count only once whoever owns the address has confirmed them from a mail (double opt-in)."""
+
+    consents: frozenset[str]
+    """`email` for the whole channel with all its topics, `email:news` for one topic."""
+    within: float = 2 * DAY
+    """How long the link of the mail works."""
+    again: float = 30 * DAY
+    """At most one such mail to an address in this time, unless it was answered."""
+
+    def covers(self, consent: str) -> bool:
+        """Whether this consent needs a confirmation."""
+        return consent in self.consents or consent.partition(":")[0] in self.consents
+
+
 class Policy(msgspec.Struct, frozen=True):
     """All of it. The defaults are those of `app/policy.yaml`; a test compares them."""
 
@@ -88,6 +103,8 @@ class Policy(msgspec.Struct, frozen=True):
     """Segments of the SMS that a cascade is compared with."""
     budgets: dict[str, float] = {}
     """Scenario -> what it may cost a day; `*`: every other one."""
+    confirm: Confirm | None = None
+    """None: a consent counts at once."""
 
     @property
     def horizon(self) -> float:

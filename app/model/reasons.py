@@ -24,6 +24,11 @@ class Reason(StrEnum):
     MOVED_AWAY = "state_moved"
     FORWARDED = "forwarded"
     CONSENT_CHANGED = "consent_changed"
+    CONSENT_ASKED = "consent_asked"
+    CONSENT_CONFIRMED = "consent_confirmed"
+    NOT_ASKED = "confirmation_not_asked"
+    ASKED_BEFORE = "confirmation_asked_before"
+    NOTHING_TO_CONFIRM = "nothing_to_confirm"
     STATE_BOUNDED = "state_bounded"
     # the core, when a timer comes due
     FIRED = "fired"
@@ -43,6 +48,7 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     BOUGHT_AFTER = "bought_after"
     SCENARIO_STOPPED = "scenario_stopped"
+    CONSENT_LAPSED = "consent_lapsed"
     # the core, about the later stages of a cascade
     NEXT_STAGE = "next_stage"
     REACTED = "reacted"

@@ -29,6 +29,23 @@ class Outcome(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     REINSTATED = "reinstated"
     """Of an address and no message: an operator has taken it off the suppression list."""
+    CONFIRMED = "confirmed"
+    """Whoever reads the mail has confirmed the consent that it asks for; only our own page says so."""
+
+
+FROM_PROVIDERS = frozenset(
+    {
+        Outcome.DELIVERED,
+        Outcome.OPENED,
+        Outcome.CLICKED,
+        Outcome.REPLIED,
+        Outcome.FAILED,
+        Outcome.BOUNCED,
+        Outcome.COMPLAINED,
+        Outcome.UNSUBSCRIBED,
+    }
+)
+"""What may come from outside in a provider's own words; all others are said by ourselves alone."""
 
 
 ARRIVED = frozenset({Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED})

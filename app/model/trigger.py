@@ -7,6 +7,9 @@ import msgspec
 from app.model.alert import Alert, AlertUpdate
 from app.model.event import Line
 
+CONFIRMATION = "confirm_consent"
+"""Scenario and template of the mail that asks for a confirmation of a consent."""
+
 
 class Stage(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     """One way to speak: over `channel` with `template`."""
@@ -61,6 +64,8 @@ class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_f
     caps: dict[str, float] = {}
     quiet: str = ""
     """What quiet hours, by the clock of `timezone`, do with it: `hold`, `drop`, or nothing (empty)."""
+    confirm_until: float = 0.0
+    """Set where the message asks its reader to confirm a consent: until when that works. `cap` is how seldom an address is asked."""
 
 
 class Cancel(msgspec.Struct, gc=False, omit_defaults=True, tag="cancel", tag_field="kind"):

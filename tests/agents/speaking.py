@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from agents.delivery.service import Delivery
 from app.clock import ManualClock
 from channels.channel import Sent
+from channels.pipeline import Urls
 from channels.render import Templates
 from tests.agents.ledger_table import LedgerTable
 
@@ -65,7 +66,7 @@ class Sender:
             channels={"email": self.channel, **options.pop("channels", {})},
             templates=options.pop("templates", TEMPLATES),
             clock=self.clock,
-            unsubscribe_url=lambda message, trigger, channel, address: f"https://c.example/u/{message}",
+            urls=Urls(lambda message, *_: f"https://c.example/u/{message}", **options.pop("urls", {})),
             **options,
         )
 

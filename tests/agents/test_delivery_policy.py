@@ -8,9 +8,9 @@ from app.clock import ManualClock
 from app.errors import SettingsError
 from app.model.policy import Policy, Quiet
 from app.model.reasons import Reason
-from app.model.trigger import Cancel, Stage
+from app.model.trigger import CONFIRMATION, Cancel, Stage
 from app.settings import Settings
-from channels.channel import Down, Retry, Sent
+from channels.channel import Ambiguous, Down, Retry, Sent
 from channels.ledger import Spent
 from tests.agents.ledger_table import LedgerTable, trigger
 from tests.agents.speaking import Mouth, sender
@@ -188,3 +188,58 @@ def test_a_policy_that_cannot_be_used_is_said_before_anything_is_sent(tmp_path):
     file.write_text("control: 80\n")
     with pytest.raises(SettingsError, match=r"policy.yaml: control: between"):
         make_delivery(Settings(data=tmp_path, policy=file), ManualClock())
+
+
+# -- the mail that asks for a confirmation
+
+
+def asking(number=1, at=1_700_000_000.0, **changes):
+    told = {"scenario": CONFIRMATION, "marketing": False, "cap": 30 * DAY, "confirm_until": at + DAY, "fired_at": at}
+    return trigger(number, cascade=[Stage("email", CONFIRMATION)], expires_at=at + DAY, **(told | changes))
+
+
+def confirm_url(message, trigger, channel, address):
+    return f"https://c.example/c/{message}/{trigger.confirm_until:.0f}"
+
+
+async def test_the_mail_that_asks_has_the_link_and_nothing_to_unsubscribe_from():
+    async with sender(urls={"confirm": confirm_url}) as one:
+        await one.feed(asking())
+        await one.settled()
+        (message,) = one.channel.spoken
+        link = f"https://c.example/c/{1:032x}.0/1700086400"
+        assert (link in message.text, link in message.html, message.link) == (True, True, link)
+        assert (message.unsubscribe, "/u/" in message.html) == ("", False)
+
+
+async def test_an_address_is_asked_once_in_the_window_whoever_has_left_it():
+    async with sender() as one:
+        await one.feed(asking(1), asking(2, fired_at=1_700_000_001.0))
+        await one.settled()
+        assert len(one.channel.spoken) == 1
+        assert one.table.reasons() == [Reason.SENT, Reason.ASKED_BEFORE]
+        await one.feed(asking(3, email="eve@shop.example"))
+        await one.settled()
+        assert len(one.channel.spoken) == 2
+        month = 1_700_000_000.0 + 31 * DAY
+        await one.advance(31 * DAY)
+        await one.feed(asking(4, month))
+        await one.settled()
+        assert len(one.channel.spoken) == 3
+
+
+async def test_a_question_that_may_have_been_lost_is_asked_again_with_the_same_id():
+    async with sender(Mouth([Ambiguous("gone"), Sent("ok")])) as one:
+        await one.feed(asking())
+        await one.until(lambda: Reason.AMBIGUOUS in one.table.reasons())
+        await one.advance(HOUR)
+        await one.settled()
+        assert [message.message_id for message in one.channel.spoken] == [f"{1:032x}.0"] * 2
+
+
+async def test_a_question_counts_for_no_cap_and_no_budget():
+    async with sender(policy=Policy(quiet=None, prices={"email": 2.0}, budgets={"*": 1.0})) as one:
+        await one.feed(asking())
+        await one.feed(trigger(2, scenario="free", cap=DAY))
+        await one.settled()
+        assert one.table.reasons() == [Reason.SENT, Reason.BUDGET]

@@ -1,13 +1,14 @@
 """The policy file: what is read, and what is refused with a line that says what to do."""
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from agents.policy import PolicyError, load_policy, parse_policy
+from agents.policy import PolicyError, described, load_policy, parse_policy, unknown_names
 from agents.scenarios.language import ScenarioError
-from app.model.policy import Cap, Policy, Quiet, Which
+from app.model.policy import Cap, Confirm, Policy, Quiet, Which
 from app.settings import load
 from tests.driver import DAY, HOUR
 
@@ -112,3 +113,29 @@ def test_a_file_that_is_missing_huge_or_binary_is_refused_with_its_name(tmp_path
 def test_the_policy_of_tests_is_that_of_the_product_without_its_night():
     awake = load_policy(Path(__file__).parents[1] / "awake.yaml")
     assert awake == msgspec.structs.replace(Policy(), quiet=None)
+
+
+def test_double_opt_in_is_read_and_told():
+    policy = parse_policy("confirm: {consents: [email, 'email:news'], within: 1d, again: 7d}")
+    assert policy.confirm == Confirm(frozenset({"email", "email:news"}), DAY, 7 * DAY)
+    assert [policy.confirm.covers(name) for name in ("email", "email:any", "sms")] == [True, True, False]
+    assert not Confirm(frozenset({"email:news"})).covers("email")
+    assert parse_policy("confirm: {consents: email}", time_scale=2.0).confirm.within == DAY
+    assert "consent to be confirmed: email" in described(policy)
+    (warning,) = unknown_names(policy, [])
+    assert "no scenario has the topic 'news'" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("consents: []", "name at least one"),
+        ("consents: sms", "'sms': write email"),
+        ("consents: 'email:No Topic'", "write email"),
+        ("consents: email, within: 1m", "at least 10m"),
+        ("consents: email, within: 3d, again: 1d", "`again` at least as long"),
+    ],
+)
+def test_a_double_opt_in_that_cannot_work_is_refused(text, told):
+    with pytest.raises(PolicyError, match=re.escape(told)):
+        parse_policy(f"confirm: {{{text}}}")

@@ -13,6 +13,7 @@ from app.model.receipt import Spoken
 from app.model.trigger import Content, Stage
 from app.settings import load
 from app.tokens import read_link_token, read_pixel_token, read_receipt_token
+from channels.pipeline import Urls
 from channels.references import PROVIDER_ID, SHORT_LINK
 from tests.agents.ledger_table import trigger
 from tests.agents.speaking import Mouth, sender
@@ -61,7 +62,7 @@ async def spoken(names=None, channel=None, settings=SETTINGS, **changes):
 
     options = {"channels": {channel.name: channel}} if channel.name != "email" else {}
     async with sender(channel if channel.name == "email" else None, tracking=tracking, **options) as one:
-        one.delivery._speaker._stages[2]._unsubscribe_url = unsubscribe
+        one.delivery._speaker._stages[2]._urls = Urls(unsubscribe)
         values = {"content": CONTENT, **changes}
         if channel.name != "email":
             values |= {"cascade": [Stage(channel.name, "abandoned_cart")], "addresses": {channel.name: "+79161234567"}}

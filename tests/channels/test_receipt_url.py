@@ -21,7 +21,7 @@ class ManyProviders(Mouth):
 
 async def _spoken(channel, **settings):
     links = Links(load({}, **settings), SECRET)
-    async with sender(channel, receipt_url=links.receipt) as one:
+    async with sender(channel, urls={"receipt": links.receipt}) as one:
         await one.feed(trigger())
         await one.settled()
     return channel.spoken[0]

@@ -300,7 +300,7 @@ def test_the_environment_offers_this_and_no_more():
 
 
 def test_a_missing_or_broken_template_is_found_before_anything_is_sent(tmp_path):
-    assert len(check_templates(folders=[tmp_path])) == (len(NAMES) + 1) * len(LOCALES)
+    assert len(check_templates(folders=[tmp_path])) == (len(NAMES) + 2) * len(LOCALES)
     problems = check_templates([("email", "no_such")])
     assert len(problems) == 2 and all("no_such" in problem for problem in problems)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.policy import CapFile, PolicyFile, QuietFile, WhichFile, parse_policy
+from agents.policy import CapFile, ConfirmFile, PolicyFile, QuietFile, WhichFile, parse_policy
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
 from app import metrics, topics
@@ -102,8 +102,16 @@ def test_every_field_of_the_policy_is_explained(struct):
     assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
 
 
-def test_policy_examples_in_the_docs_load():
-    examples = re.findall(r"```yaml\n(.*?)```", page("policy.md"), re.DOTALL)
+def test_every_field_of_double_opt_in_is_explained():
+    text = page("double-opt-in.md")
+    assert [
+        item.encode_name for item in msgspec.structs.fields(ConfirmFile) if f"`{item.encode_name}`" not in text
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["policy.md", "double-opt-in.md"])
+def test_policy_examples_in_the_docs_load(name):
+    examples = re.findall(r"```yaml\n(.*?)```", page(name), re.DOTALL)
     assert examples
     for example in examples:
         parse_policy(example)

@@ -20,6 +20,7 @@ from app import metrics
 from app.topics import CLICKSTREAM, LINKS, OUTBOX, RECEIPTS
 from channels.email import Email
 from channels.guard import Guard
+from channels.pipeline import Urls
 from channels.render import Templates
 from tables.bundle import Bundle
 from tables.changelog import Codec
@@ -369,7 +370,7 @@ class SenderProcess(Process):
         self.delivery = _Sender(
             channels={"email": email},
             templates=TEMPLATES,
-            unsubscribe_url=lambda message, *_: f"https://c.shop.example/u/{message}",
+            urls=Urls(lambda message, *_: f"https://c.shop.example/u/{message}"),
             clock=world.wall,
             grace=world.grace,
             guard=guard if world.guarded else None,

@@ -17,7 +17,7 @@ from app.model.team import Team
 from app.settings import Settings, split
 from app.tracing import journeys
 from app.web.chat import presses, webhooks
-from app.web.collector import compat, unsubscribe
+from app.web.collector import compat, confirm, unsubscribe
 from app.web.collector.auth import Keys
 from app.web.collector.cors import Origins
 from app.web.collector.declined import Declined
@@ -62,6 +62,7 @@ class Collector:
         self._keys = Keys(settings.write_keys_by_key)
         self._script = Script(respect_dnt=settings.respect_dnt)
         self._unsubscribe = unsubscribe.UnsubscribePages(settings, clock, intake)
+        self._confirm = confirm.ConfirmPages(settings, clock, intake)
         self._chat = webhooks.ChatWebhooks(settings, clock, intake)
         self._presses = presses.Presses(settings, clock, intake, _team(settings))
         self._receipts = receipts.Receipts(settings, clock, intake, references)
@@ -118,6 +119,8 @@ class Collector:
             return "preflight", Response(204, b"", self._origins.preflight(request.headers.get(b"origin")))
         if path.startswith(unsubscribe.PREFIX):
             return "unsubscribe", await self._of_customer(request, self._unsubscribe.handle)
+        if path.startswith(confirm.PREFIX):
+            return "confirm", await self._of_customer(request, self._confirm.handle)
         if path.startswith(tracking.LINKS):
             return "link", await self._of_customer(request, self._tracked.link)
         if path.startswith(tracking.PIXELS):

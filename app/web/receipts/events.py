@@ -13,14 +13,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from app.model.reasons import BadInput
-from app.model.receipt import Outcome
+from app.model.receipt import FROM_PROVIDERS, Outcome
 from app.web.chat import reading
 from app.web.chat.authenticity import Call, Secret, Verdict, fresh, live
 from app.web.collector.refusal import Refused
 from app.web.receipts.told import MOST_TOLD, Told
 
 OK = b'{"success":true}'
-_TOLD = frozenset(Outcome) - {Outcome.SENT, Outcome.SKIPPED, Outcome.AMBIGUOUS, Outcome.REINSTATED}
 _LONGEST_TOKEN = 2_048
 
 
@@ -62,7 +61,7 @@ def _one(event: dict[str, Any]) -> Told:
     word = (reading.name(event.get("outcome")) or reading.name(event.get("type"))).lower().rpartition(".")[2]
     data = event if "outcome" in event else {**reading.obj(event.get("data")), "at": event.get("timestamp")}
     return Told(
-        Outcome(word) if word in _TOLD else None,
+        Outcome(word) if word in FROM_PROVIDERS else None,
         reading.moment(data.get("at")),
         reading.ident(data.get("provider_id")),
         _token(data.get("receipt")),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.model.receipt import Outcome, Spoken
+from app.model.receipt import FROM_PROVIDERS, Outcome, Spoken
 from app.tokens import receipt_token
 from app.web.receipts.providers import PROVIDERS
 from tests.app.web.conftest import NOW
@@ -74,7 +74,7 @@ OF_TOKEN = [
     ),
     *(
         ("webhook", lambda q, word=word: ours("webhook", {"outcome": word}, NOW, query=q), outcome)
-        for word, outcome in ((outcome.value, outcome) for outcome in Outcome if outcome not in ("sent", "skipped", "ambiguous", "reinstated"))
+        for word, outcome in ((outcome.value, outcome) for outcome in FROM_PROVIDERS)
     ),
     ("webhook", lambda q: ours("webhook", {"type": "message.opened", "data": {}}, NOW, query=q), Outcome.OPENED),
     ("webhook", lambda q: ours("webhook", {"outcome": "sent"}, NOW, query=q), None),
