@@ -74,7 +74,7 @@ OF_TOKEN = [
     ),
     *(
         ("webhook", lambda q, word=word: ours("webhook", {"outcome": word}, NOW, query=q), outcome)
-        for word, outcome in ((outcome.value, outcome) for outcome in FROM_PROVIDERS)
+        for word, outcome in ((outcome.value, outcome) for outcome in sorted(FROM_PROVIDERS))
     ),
     ("webhook", lambda q: ours("webhook", {"type": "message.opened", "data": {}}, NOW, query=q), Outcome.OPENED),
     ("webhook", lambda q: ours("webhook", {"outcome": "sent"}, NOW, query=q), None),
