@@ -70,6 +70,8 @@ class Behaviour:
             forward=self._forward,
             partitions=partitions,
         )
+        if dialogs is not None and dialogs.scenarios:
+            decider.read_all()
         self._decider = decider
         self._stream_time = stream_time
         self._partitions = partitions

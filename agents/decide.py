@@ -15,6 +15,7 @@ from agents.receipts import REFUSALS, on_receipt
 from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
+from agents.scenarios.needs import unread
 from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
@@ -38,6 +39,10 @@ class Decider:
         """`locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
         self._index = ScenarioIndex(scenarios)
         self._basis = Basis(self._index, policy or Policy(), locale)
+        self._meaningful = self._index.named | frozenset(HANDLERS) - unread(self._index.by_id.values())
+
+    def read_all(self) -> None:
+        """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
         self._meaningful = self._index.named | frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:

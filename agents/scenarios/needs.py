@@ -1,0 +1,26 @@
+"""What scenarios need to know of what customers do: what none of them reads is not kept, and costs next to nothing. Pure."""
+
+from collections.abc import Iterable
+
+from agents.scenarios.language import Scenario
+from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
+
+_VIEW, _SEARCH = "Product Viewed", "Products Searched"
+_LISTENS = {_VIEW: {_VIEW, PRODUCT_VIEWED, CATEGORY_VIEWED}, _SEARCH: {_SEARCH, SEARCHED}}
+_SHOWS = {_VIEW: {"views", "category", "search"}, _SEARCH: {"search"}}
+
+
+def unread(scenarios: Iterable[Scenario]) -> frozenset[str]:
+    """Names of the events whose traces in a customer's state no scenario of the site listens to or shows.
+
+    Carts, orders and profiles are always kept: they hold messages back. Alerts about dialogs show views and searches, so where
+    there are scenarios of dialogs everything is read (`Behaviour` sees to it).
+    """
+    known = tuple(scenarios)
+    return frozenset(name for name in _LISTENS if not any(_reads(scenario, name) for scenario in known))
+
+
+def _reads(scenario: Scenario, name: str) -> bool:
+    if (scenario.of | scenario.without) & _LISTENS[name]:
+        return True
+    return scenario.show.items in _SHOWS[name] or (name == _VIEW and scenario.show.similar > 0)

@@ -1,0 +1,56 @@
+"""What no scenario reads is not kept, and no message is another one by that."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.scenarios.load import load_folder
+from agents.scenarios.needs import unread
+from tests.agents.test_dialogs import room
+from tests.driver import BUILT_IN, DAY, Engine
+from tests.properties.test_core import HISTORIES, play, told
+
+SCENARIOS = {scenario.id: scenario for scenario in load_folder(BUILT_IN)}
+VIEW, SEARCH = "Product Viewed", "Products Searched"
+
+
+@pytest.mark.parametrize(
+    ("names", "events"),
+    [
+        ([], {VIEW, SEARCH}),
+        (["abandoned_cart"], {VIEW, SEARCH}),
+        (["abandoned_product"], {SEARCH}),
+        (["abandoned_category"], {SEARCH}),
+        (["abandoned_search"], set()),
+        (list(SCENARIOS), set()),
+    ],
+    ids=lambda value: ",".join(value) or "nothing",
+)
+def test_events_that_no_scenario_reads_are_known(names, events):
+    assert unread(SCENARIOS[name] for name in names) == events
+
+
+def cart_alone(*, everything):
+    shop = Engine([SCENARIOS["abandoned_cart"]], delivers=True)
+    if everything:
+        shop.decider.read_all()
+    shop.subscriber()
+    return shop
+
+
+@given(HISTORIES, st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_a_cart_is_reminded_of_in_the_same_way_whether_views_are_kept_or_not(history, twice):
+    lean, whole = cart_alone(everything=False), cart_alone(everything=True)
+    for shop in (lean, whole):
+        play(history, shop, twice=twice)
+        shop.wait(2 * DAY)
+    assert told(lean) == told(whole)
+    assert lean.journal == whole.journal
+
+
+def test_where_alerts_show_what_a_client_has_looked_at_views_are_kept():
+    shop = room(scenarios=[SCENARIOS["abandoned_cart"]])
+    shop.event(VIEW, product_id="p1")
+    rows = [row for part in shop.table.parts.values() for key, row in part.packed.unpacked() if key == "u1"]
+    assert [view.product.product_id for view in rows[0].views] == ["p1"]
