@@ -47,6 +47,7 @@ class Settings:
     bounce_address: str = setting(
         "", "address that bounces go to (the envelope's sender); empty: that of BOOMERANG_MAIL_FROM"
     )
+    bounce_verp: str = setting("", "+ or -: bounces go to an address of each mail's own, bounces+CODE@shop.example")
     bounce_mailbox: str = setting(
         "", "mailbox of that address, read by `boomerang bounces`, as imaps://user:password@host/FOLDER", secret=True
     )

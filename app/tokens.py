@@ -227,6 +227,12 @@ def short_code(secret: str, message_id: str, number: int) -> str:
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def return_code(secret: str, message_id: str) -> str:
+    """Sixteen hexadecimal digits that stand for a mail in its return path; whoever has not got the mail cannot guess them."""
+    key = secret.encode()[:64]
+    return blake2b(message_id.encode(), digest_size=8, key=key, person=b"return-path").hexdigest()
+
+
 def _since(tenths: Any, now: float) -> float:
     """When a token was issued. Raises BadToken when it is too old, or of the future."""
     if not isinstance(tenths, int) or not -60.0 <= now - tenths / 10 <= LINK_LIFE:

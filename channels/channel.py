@@ -31,6 +31,8 @@ class Rendered(NamedTuple):
     """Where a tap on a notification leads."""
     customer: str = ""
     """The customer's key, for channels that tell it to the shop's own programs or get it back with a receipt."""
+    return_code: str = ""
+    """What stands for the message in the address that its bounces go to; "": nothing does."""
 
     @property
     def bundled(self) -> bool:

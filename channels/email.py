@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from app.model.alert import ENDED
 from channels import mime
-from channels.address import BadAddress, parse
+from channels.address import Address, BadAddress, parse
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Rendered, Retry, Sent
 from channels.over_egress import OneUnit
 from channels.smtp_pool import Connection, Lost, Pool, RelayDown, RelayMisconfigured, Reply, relay
@@ -20,6 +20,11 @@ NAME = "email"
 RECEIPT_HEADER = "X-Boomerang-Receipt"
 _MOST_TOKEN = 900
 """Characters: a line of a mail has at most 998, and a relay refuses a longer one."""
+VERP_SIGNS = ("+", "-")
+"""What may stand between the bounce address's name and a message's code."""
+CODE_DIGITS = 16
+_MOST_LOCAL = 64
+"""Characters before the @ of an address (RFC 5321)."""
 _ENHANCED = re.compile(r"\b5\.(\d{1,3})\.(\d{1,3})\b")
 _DEAD_CODES = frozenset({550, 551, 553})
 
@@ -43,6 +48,7 @@ class Email(OneUnit):
         monotonic: Callable[[], float],
         trust: str = "",
         bounce_address: str = "",
+        verp: str = "",
         dkim_keys: Sequence[str] = (),
         dkim_domain: str = "",
     ) -> None:
@@ -51,10 +57,7 @@ class Email(OneUnit):
             self._sender = parse(address)
         except BadAddress as error:
             raise ValueError(f"BOOMERANG_MAIL_FROM={sender!r} has no usable address: {error}") from None
-        try:
-            self._returns = str(parse(bounce_address)) if bounce_address else str(self._sender)
-        except BadAddress as error:
-            raise ValueError(f"BOOMERANG_BOUNCE_ADDRESS={bounce_address!r}: {error}") from None
+        self._returns, self._verp = _returns(bounce_address, self._sender, verp), verp
         self._signer = _signer(dkim_keys, dkim_domain, self._sender.domain)
         self.workers = connections
         self._pool = Pool(relay(smtp), connections, timeout, monotonic, hostname=self._sender.domain, trust=trust)
@@ -98,10 +101,16 @@ class Email(OneUnit):
                 return Down(None, str(error))
             except RelayMisconfigured as error:
                 return Misconfigured(str(error))
-            answer = await self._over(connection, recipient, prepared, irreversible)
+            answer = await self._over(connection, self._return_path(message), recipient, prepared, irreversible)
             if answer is not None:
                 return answer
         raise AssertionError("a fresh connection always has an answer")
+
+    def _return_path(self, message: Rendered) -> str:
+        """Where its bounces go: an address of its own, where it has a code."""
+        if not (self._verp and message.return_code):
+            return str(self._returns)
+        return f"{self._returns.local}{self._verp}{message.return_code}@{self._returns.domain}"
 
     def prepare(self, message: Rendered) -> bytes:
         """The mail as it goes over the wire, signed where there is a key."""
@@ -135,14 +144,14 @@ class Email(OneUnit):
         return prepared if self._signer is None else self._signer.signed(prepared, message.at)
 
     async def _over(
-        self, connection: Connection, recipient: str, prepared: bytes, irreversible: Irreversible
+        self, connection: Connection, returns: str, recipient: str, prepared: bytes, irreversible: Irreversible
     ) -> Answer | None:
         """One mail over one connection. None: the relay had already hung up on an idle connection, nothing was said."""
         clean = False
         reused = connection.mails > 0
         connection.mails += 1
         try:
-            reply = await connection.command("MAIL", f"FROM:<{self._returns}>")
+            reply = await connection.command("MAIL", f"FROM:<{returns}>")
             reused = False
             refused = _sender_refused(reply)
             if refused is None:
@@ -163,6 +172,19 @@ class Email(OneUnit):
             return answer
         finally:
             self._pool.release(connection, clean=clean)
+
+
+def _returns(bounce_address: str, sender: Address, verp: str) -> Address:
+    """The envelope's sender. Raises ValueError."""
+    try:
+        returns = parse(bounce_address) if bounce_address else sender
+    except BadAddress as error:
+        raise ValueError(f"BOOMERANG_BOUNCE_ADDRESS={bounce_address!r}: {error}") from None
+    if verp and (verp not in VERP_SIGNS or not bounce_address):
+        raise ValueError(f"BOOMERANG_BOUNCE_VERP={verp!r}: write + or -, and set BOOMERANG_BOUNCE_ADDRESS")
+    if verp and len(returns.local) > _MOST_LOCAL - 1 - CODE_DIGITS:
+        raise ValueError(f"BOOMERANG_BOUNCE_ADDRESS={bounce_address!r}: its name is too long for a code behind it")
+    return returns
 
 
 def receipt_token(url: str) -> str:

@@ -8,6 +8,8 @@ from channels.resting_redis import UNANSWERED, RestingRedis
 
 PROVIDER_ID, SHORT_LINK = "of", "link"
 """Kinds of names."""
+RETURNED = "mail"
+"""Provider of the names that are codes of return paths (docs/channels/email.md)."""
 KEEP = {PROVIDER_ID: 7 * 86_400, SHORT_LINK: 30 * 86_400}
 """Kind -> seconds that a name is known."""
 LONGEST_NAME = 160

@@ -40,6 +40,7 @@ class Options(NamedTuple):
     fcm_account: str = ""
     fcm_api: str = ""
     bounce_address: str = ""
+    bounce_verp: str = ""
     dkim_keys: Sequence[str] = ()
     dkim_domain: str = ""
     telegram_bots: Sequence[str] = ()
@@ -79,6 +80,7 @@ def _email(options: Options) -> Channel:
         monotonic=options.monotonic,
         trust=options.trust,
         bounce_address=options.bounce_address,
+        verp=options.bounce_verp,
         dkim_keys=options.dkim_keys,
         dkim_domain=options.dkim_domain,
     )

@@ -14,6 +14,7 @@ from app.tokens import (
     link_token,
     pixel_token,
     receipt_token,
+    return_code,
     short_code,
     unsubscribe_token,
 )
@@ -57,6 +58,10 @@ class Links:
     def code(self, message: Rendered, number: int) -> str:
         """What stands for that token where letters are paid for."""
         return short_code(self._secret, message.message_id, number)
+
+    def return_code(self, message_id: str) -> str:
+        """What stands for a mail in its return path."""
+        return return_code(self._secret, message_id)
 
     def over_us(self, token: str) -> str:
         """The link over the collector, for a token or what stands for it."""

@@ -1,4 +1,5 @@
-"""The stage that leads the links of a marketing message over the collector, and what is remembered of a message that was spoken.
+"""The stage that leads the links of a marketing message over the collector, and what is remembered of a message: the code of its
+return path before it is spoken, its provider's id after that.
 
 In a mail a tracked link carries its target, signed; so does the pixel its message. Where every letter counts (all other channels) it
 is a short code that Redis knows; when Redis does not answer, the link stays as it is, untracked.
@@ -13,7 +14,7 @@ from app.settings import Settings, split
 from channels import rewrite
 from channels.channel import Provided, Rendered
 from channels.pipeline import Job, Verdict
-from channels.references import PROVIDER_ID, SHORT_LINK, References
+from channels.references import PROVIDER_ID, RETURNED, SHORT_LINK, References
 from channels.rewrite import in_html, in_text, with_parameters, with_pixel
 
 LINKS, OPENS = "links", "opens"
@@ -29,12 +30,14 @@ class Tracking:
 
     def __init__(self, settings: Settings, links: Links, references: References | None) -> None:
         self._tracked, self._utm = check_tracking(settings)
-        self._links, self._references = links, references
+        self._links, self._references, self._verp = links, references, bool(settings.bounce_verp)
 
     async def __call__(self, job: Job) -> Verdict | None:
         """Rewrite what was rendered; decides nothing."""
         message = job.rendered
         assert message is not None, "rendered by the stage before"
+        if self._verp and job.channel.name == _PROSE and message.receipt_url:
+            job.rendered = message = message._replace(return_code=await self._return_code(job))
         if not job.trigger.marketing or message.cards or not (self._tracked or self._utm):
             return None
         wanted = self._utm.of(job.channel.name, message.scenario)
@@ -51,6 +54,15 @@ class Tracking:
             text=in_text(message.text, led), html=html, link=led.get(message.link, message.link)
         )
         return None
+
+    async def _return_code(self, job: Job) -> str:
+        """The code of the mail's return path, known before its first bounce can come; "": it cannot be kept."""
+        code = self._links.return_code(job.message_id)
+        token = self._links.receipt_token(job.message_id, job.trigger, job.channel.name)
+        known = self._references is not None and await self._references.remember(
+            PROVIDER_ID, f"{RETURNED}:{code}", token
+        )
+        return code if known else ""
 
     async def _lead(self, job: Job, message: Rendered, number: int, target: str) -> str:
         token = self._links.tracked(job.trigger, job.channel.name, message, number, target)

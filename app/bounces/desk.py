@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
+from app import metrics
 from app.bounces.mailbox import Mailbox, Unread, unread
 from app.clock import SYSTEM, Clock
 from app.engine.provision import check_partitions
@@ -17,6 +18,8 @@ from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.taking import intake_of
 from app.web.receipts import mailreport
 from app.web.receipts.records import ReceiptRecords
+from app.web.receipts.told import Told
+from channels.references import PROVIDER_ID, RETURNED, Away, References
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +42,20 @@ class Mail(StrEnum):
 class BounceDesk:
     """Takes mails. `intake` is started."""
 
-    def __init__(self, settings: Settings, clock: Clock, intake: Intake) -> None:
-        self._clock, self._intake = clock, intake
+    def __init__(self, settings: Settings, clock: Clock, intake: Intake, references: References | None = None) -> None:
+        """`references`: None, and codes of return paths are not known (no Redis)."""
+        self._clock, self._intake, self._references = clock, intake, references
         self._secret = load_secret(settings)
         self._records = ReceiptRecords(settings)
 
     async def take(self, raw: bytes) -> Mail:
-        """Tell the engine what the mail says, and wait until that is acknowledged. Raises CommandError when it is not."""
+        """Tell the engine what the mail says, and wait until that is acknowledged. Raises CommandError when it is not, or Redis is away."""
         told = mailreport.read(raw)
         if not told or told[0].outcome is None:
             return Mail.NOTHING
         now = self._clock.now()
         try:
-            spoken = read_receipt_token(self._secret, told[0].token, now)
+            spoken = read_receipt_token(self._secret, await self._token(told[0]), now)
         except BadToken:
             return Mail.FORGED
         if spoken.channel != mailreport.CHANNEL:  # what went out with another channel's message says nothing by mail
@@ -61,6 +65,15 @@ class BounceDesk:
             return Mail.REPEATED if await self._intake.publish([record]) else Mail.TOLD
         except Unavailable:
             raise CommandError("Kafka does not take the receipt now; try again later") from None
+
+    async def _token(self, told: Told) -> str:
+        """The token of the message that is meant; "" where its code is not known (any more)."""
+        if told.token or self._references is None:
+            return told.token
+        try:
+            return await self._references.find(PROVIDER_ID, f"{RETURNED}:{told.provider_id}")
+        except Away:
+            raise CommandError("Redis does not answer, and knows whose mail came back; try again later") from None
 
     async def empty(self, box: Mailbox, *, trust: str = "") -> dict[Mail, int]:
         """Take all unread mails of a mailbox; one that could not be told stays unread. Raises CommandError."""
@@ -89,11 +102,18 @@ class BounceDesk:
             mails.read(uid)
 
 
+def _references(settings: Settings, clock: Clock) -> References | None:
+    if not settings.redis:
+        return None
+    return References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
+
+
 @asynccontextmanager
 async def bounce_desk(settings: Settings, clock: Clock = SYSTEM) -> AsyncIterator[BounceDesk]:
     """A desk on real Kafka and Redis. Raises CommandError when they cannot be used."""
     await check_partitions(settings)
     intake = intake_of(settings, clock)
+    references = _references(settings, clock)
     await intake.start()
     try:
         deadline = clock.monotonic() + KAFKA_SECONDS
@@ -101,7 +121,9 @@ async def bounce_desk(settings: Settings, clock: Clock = SYSTEM) -> AsyncIterato
             if clock.monotonic() > deadline:
                 raise CommandError("Kafka does not answer; nothing was read")
             await asyncio.sleep(0.05)
-        yield BounceDesk(settings, clock, intake)
+        yield BounceDesk(settings, clock, intake, references)
     finally:
         with suppress(Exception):
             await intake.close()
+        if references is not None:
+            await references.stop()

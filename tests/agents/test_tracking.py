@@ -12,9 +12,9 @@ from app.model.event import Line
 from app.model.receipt import Spoken
 from app.model.trigger import Content, Stage
 from app.settings import load
-from app.tokens import read_link_token, read_pixel_token, read_receipt_token
+from app.tokens import read_link_token, read_pixel_token, read_receipt_token, return_code
 from channels.pipeline import Urls
-from channels.references import PROVIDER_ID, SHORT_LINK
+from channels.references import PROVIDER_ID, RETURNED, SHORT_LINK
 from tests.agents.ledger_table import trigger
 from tests.agents.speaking import Mouth, sender
 
@@ -62,7 +62,7 @@ async def spoken(names=None, channel=None, settings=SETTINGS, **changes):
 
     options = {"channels": {channel.name: channel}} if channel.name != "email" else {}
     async with sender(channel if channel.name == "email" else None, tracking=tracking, **options) as one:
-        one.delivery._speaker._stages[2]._urls = Urls(unsubscribe)
+        one.delivery._speaker._stages[2]._urls = Urls(unsubscribe, links.receipt)
         values = {"content": CONTENT, **changes}
         if channel.name != "email":
             values |= {"cascade": [Stage(channel.name, "abandoned_cart")], "addresses": {channel.name: "+79161234567"}}
@@ -182,3 +182,22 @@ async def test_an_id_that_nobody_will_tell_is_not_kept():
     names = Names()
     await spoken(names)
     assert names.known == {}
+
+
+@pytest.mark.parametrize("marketing", [True, False])
+async def test_a_mails_code_is_known_before_its_first_bounce_can_come(marketing):
+    names = Names()
+    message = await spoken(names, settings=replace(SETTINGS, bounce_verp="+"), marketing=marketing)
+    assert message.return_code == return_code(SECRET, ID)
+    token = names.known[PROVIDER_ID, f"{RETURNED}:{message.return_code}"]
+    assert read_receipt_token(SECRET, token, NOW) == Spoken("u1", "email", ID, "abandoned_cart")
+
+
+@pytest.mark.parametrize("names", [None, Names(answers=False)])
+async def test_a_code_that_nobody_would_know_is_not_used(names):
+    message = await spoken(names, settings=replace(SETTINGS, bounce_verp="+"))
+    assert message.return_code == ""
+
+
+async def test_without_the_setting_no_mail_has_a_code():
+    assert (await spoken(Names())).return_code == ""

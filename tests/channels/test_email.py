@@ -300,3 +300,28 @@ def test_a_bounce_address_that_is_none_is_refused(address):
             monotonic=SYSTEM.monotonic,
             bounce_address=address,
         )
+
+
+async def test_a_mail_with_a_code_has_a_return_path_of_its_own():
+    async with relay() as server:
+        channel = email(server.port, bounce_address="bounces@shop.example", verp="+")
+        for code in ("0123456789abcdef", ""):
+            await channel.send(MESSAGE._replace(return_code=code), granted)
+        await channel.stop()
+    assert [sender for sender, _, _ in server.mails] == [
+        "bounces+0123456789abcdef@shop.example",
+        "bounces@shop.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "sign", "told"),
+    [
+        ("bounces@shop.example", "*", "write [+] or -"),
+        ("", "+", "set BOOMERANG_BOUNCE_ADDRESS"),
+        (f"{'b' * 48}@shop.example", "+", "too long for a code"),
+    ],
+)
+def test_a_return_path_that_cannot_be_made_is_told_at_the_start(address, sign, told):
+    with pytest.raises(ValueError, match=told):
+        email(25, bounce_address=address, verp=sign)

@@ -1,7 +1,8 @@
 """What a mail to the bounce address tells: a delivery status (RFC 3464), a complaint (RFC 5965), or nothing to us. Pure.
 
-Which message is meant stands in the part of it that every report brings back: its header `X-Boomerang-Receipt` is signed, so a report
-that somebody has made up speaks of nobody, or of the one message that he got himself.
+Which message is meant stands in the part of it that a report brings back: its header `X-Boomerang-Receipt` is signed, so a report
+that somebody has made up speaks of nobody, or of the one message that he got himself. Where nothing was brought back it is the code in
+the address that the report went to, which likewise nobody knows but who got the message.
 """
 
 import re
@@ -26,6 +27,9 @@ _MOST_DEPTH = 8
 _DETAIL = 120
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b", re.ASCII)
 _TOKEN = re.compile(rf"^{RECEIPT_HEADER}:[ \t]*(?:\r?\n[ \t]+)?([\w.=-]{{1,2048}})[ \t]*\r?$", re.ASCII | re.MULTILINE)
+_WENT_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
+_LONGEST_HEADER = 1_000
+_CODE = re.compile(r"[+-]([0-9a-f]{16})@", re.ASCII | re.IGNORECASE)
 _COMPLAINTS = {"abuse": Outcome.COMPLAINED, "fraud": Outcome.COMPLAINED, "virus": Outcome.COMPLAINED}
 _COMPLAINTS |= {"opt-out": Outcome.UNSUBSCRIBED, "opt-out-list": Outcome.UNSUBSCRIBED}
 _BRINGS_BACK = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "text/rfc822", "message/global")
@@ -38,12 +42,21 @@ def read(document: object) -> list[Told]:
     if sum(1 for _ in _MULTIPART.finditer(raw)) > _MOST_MULTIPARTS:
         return []
     try:
-        parts = _parts(message_from_bytes(raw, policy=compat32))
+        mail = message_from_bytes(raw, policy=compat32)
+        parts, code = _parts(mail), _code(mail)
     except (MessageError, ValueError, LookupError, RecursionError, AttributeError, TypeError):
         return []
     token = next(filter(None, map(_token, parts)), "")
     told = next(filter(None, map(_meaning, parts)), None)
-    return [Told(told[0], token=token, detail=told[1])] if told is not None and token else []
+    code = "" if token else code
+    return [Told(told[0], provider_id=code, token=token, detail=told[1])] if told is not None and token + code else []
+
+
+def _code(mail: Message) -> str:
+    """The code in the address that the report was sent to, wherever the server has written that down."""
+    headers = (str(value) for name in _WENT_TO for value in mail.get_all(name, [])[:MOST_PARTS])
+    found = next(filter(None, (_CODE.search(value[:_LONGEST_HEADER]) for value in headers)), None)
+    return found[1].lower() if found is not None else ""
 
 
 def _parts(message: Message, depth: int = 0) -> list[Message]:
