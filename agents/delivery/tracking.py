@@ -1,6 +1,6 @@
-"""The stage that leads the links of a marketing message over the collector, and what is remembered of a message: the code of its
-return path before it is spoken, its provider's id after that.
+"""The stage that leads the links of a marketing message over the collector, and what is remembered of a message.
 
+Before it is spoken that is the code of its return path, after that its provider's id.
 In a mail a tracked link carries its target, signed; so does the pixel its message. Where every letter counts (all other channels) it
 is a short code that Redis knows; when Redis does not answer, the link stays as it is, untracked.
 """
