@@ -37,9 +37,10 @@ _UNREACHED = frozenset(
         Reason.SUPPRESSED,
         Reason.UNSUBSCRIBED,
         Reason.EXPIRED,
+        Reason.BUDGET,
     }
 )
-"""Reasons of the sender that say that the channel does not reach the customer: the next stage follows at once.
+"""Reasons of the sender that say that the customer is not reached over this channel now: the next stage follows at once.
 
 After any other (the goal is reached, the cap, too much to do) nothing follows.
 """

@@ -81,6 +81,8 @@ class Job(msgspec.Struct):
     ref: str = ""
     put_off: int = 0
     """Of the attempts before this one, those that the provider put off."""
+    affords: Callable[["Job"], bool] = lambda _job: True
+    """Whether the scenario can pay for it, as it was rendered."""
 
 
 UnsubscribeUrl = Callable[[str, Trigger, str, str], str]
@@ -183,6 +185,11 @@ class Render:
             trigger.customer,
         )
         return None
+
+
+async def affordable(job: Job) -> Verdict | None:
+    """Hold back what its scenario cannot pay today, before it waits for a provider."""
+    return None if job.affords(job) else Verdict(Move.REFUSE, Reason.BUDGET)
 
 
 class Speak:

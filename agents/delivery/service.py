@@ -313,4 +313,4 @@ def _stages(
     render = pipeline.Render(templates, urls, clock.now, board, Beside("render"))
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
     made = (render,) if tracking is None else (render, tracking)
-    return pipeline.Gates(policy), pipeline.address, *made, speak
+    return pipeline.Gates(policy), pipeline.address, *made, pipeline.affordable, speak

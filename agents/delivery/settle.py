@@ -103,7 +103,7 @@ def grant(
     held = gate(facts(step.rows, key, trigger, row.channel, at), rules.policy)
     if held is not None:
         return held
-    if not may_spend(step, trigger, price, at, rules):
+    if not may_spend(step.rows, trigger, price, at, rules):
         return Verdict(Move.REFUSE, Reason.BUDGET)
     row.move(Move.SPEAK, at)
     if trigger.alert is None:

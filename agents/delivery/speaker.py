@@ -10,6 +10,7 @@ from agents.delivery.desk import Desk, PartitionLost
 from agents.delivery.lane import Item, Lane
 from agents.delivery.rules import Rules
 from agents.delivery.settle import Note, change_of, end, facts, grant, trigger_of
+from agents.delivery.spending import may_spend
 from app import metrics
 from app.clock import Clock
 from app.logs import traced
@@ -106,6 +107,7 @@ class Speaker:
             row.attempt,
             grant=lambda job: self._grant(item, job),
             facts=lambda job: self._facts(item, job),
+            affords=lambda job: self._affords(item, job),
             change=change_of(row) if row.shown is not None else None,
             put_off=row.put_off,
         )
@@ -163,6 +165,12 @@ class Speaker:
             raise Withheld(
                 Verdict(Move.LOSE, Reason.DUPLICATE, "the guard knows this message as spoken, the ledger did not")
             )
+
+    def _affords(self, item: Item, job: Job) -> bool:
+        """Whether its scenario can pay for it today; `grant` asks again, and reserves."""
+        desk = self._desks.get(item.partition)
+        at = self._rules.moment(job.trigger, self._clock.now())
+        return desk is None or may_spend(desk.rows, job.trigger, self._price(job), at, self._rules)
 
     def _price(self, job: Job) -> float:
         each = self._rules.policy.prices.get(job.channel.name, 0.0)

@@ -4,7 +4,9 @@ Every partition keeps its own account and may spend its share of the ceiling, th
 waits for another machine. Where customers of one scenario are few, shares are used unevenly, and less than the whole is spent.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from agents.delivery.rules import Rules
 from app.model.trigger import Trigger
@@ -16,12 +18,12 @@ KEEP = 2 * DAY
 """How long the account of a day is known."""
 
 
-def may_spend(step: Step, trigger: Trigger, price: float, at: float, rules: Rules) -> bool:
-    """Whether there is room for one more message of `price` on the day of `at` (epoch seconds)."""
+def may_spend(rows: Mapping[str, Any], trigger: Trigger, price: float, at: float, rules: Rules) -> bool:
+    """Whether there is room for one more message of `price` on the day of `at` (epoch seconds), by these rows of the ledger."""
     ceiling = rules.policy.budget_of(trigger.scenario)
     if ceiling is None or price <= 0.0 or trigger.alert is not None or trigger.confirm_until:
         return True
-    spent = step.rows.get(_key(trigger.scenario, at, rules))
+    spent = rows.get(_key(trigger.scenario, at, rules))
     return (spent.amount if spent is not None else 0.0) + price <= ceiling / rules.partitions
 
 

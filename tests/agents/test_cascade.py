@@ -165,6 +165,7 @@ def test_a_stage_that_is_with_the_sender_is_called_back():
         (Outcome.FAILED, Reason.REJECTED),
         (Outcome.BOUNCED, Reason.REJECTED),
         (Outcome.SKIPPED, Reason.CHANNEL_DISABLED),
+        (Outcome.SKIPPED, Reason.BUDGET),
         (Outcome.SKIPPED, Reason.SUPPRESSED),
         (Outcome.SKIPPED, Reason.BAD_ADDRESS),
     ],
