@@ -225,6 +225,8 @@ SPENT_BY_SMS = _counter(
     "spent_by_sms_total",
     "What the same triggers would have cost as one SMS each; less what was spent it is the saving.",
 )
+BUDGET_SPENT = _gauge("budget_spent", "What a scenario with a ceiling has spent today.", "scenario")
+BUDGET_CEILING = _gauge("budget_ceiling", "What it may spend a day: the share of our partitions.", "scenario")
 REFUSALS = _counter("refusals_total", "Messages held back by a gate.", "channel", "reason")
 TOLD = _counter(
     "message_receipts_total",

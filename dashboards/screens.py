@@ -319,6 +319,24 @@ SCENARIOS = Screen(
                       (q("count by (scenario, version) (boomerang_scenario_info{$J})", "{{scenario}} v{{version}}"),), "stat", 24),
             ),
         ),
+        Row(
+            "What it costs, in the currency of the policy",
+            (
+                Panel("Spent, 24 h", "What messages have cost, by channel.", "short",
+                      (q("sum by (channel) (increase(boomerang_spent_total{$J}[24h]))", "{{channel}}"),), "bargauge", 6),
+                Panel("Price of a message, 24 h", "What was spent on a channel, by the messages that went out over it.", "short",
+                      (q('sum by (channel) (increase(boomerang_spent_total{$J}[24h]))'
+                         ' / sum by (channel) (increase(boomerang_sends_total{$J,outcome="sent"}[24h]) > 0)', "{{channel}}"),),
+                      "bargauge", 6),
+                Panel("The day's budget, used", "Share of a scenario's ceiling of today that is spent. What it has no more money for is held back "
+                      "with the reason budget_spent.", "percentunit",
+                      (q("sum by (scenario) (boomerang_budget_spent{$J}) / (sum by (scenario) (boomerang_budget_ceiling{$J}) > 0)",
+                         "{{scenario}}"),), "bargauge", 6, (), ((0.0, "green"), (0.8, "orange"), (1.0, "red"))),
+                Panel("Saved against everything by SMS, 24 h", "What the same triggers would have cost as one SMS each, less what was spent.",
+                      "short", (q("sum(increase(boomerang_spent_by_sms_total{$J}[24h])) - sum(increase(boomerang_spent_total{$J}[24h]))",
+                                  "saved"),), "stat", 6),
+            ),
+        ),
     ),
 )  # fmt: skip
 

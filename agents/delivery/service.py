@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from agents.delivery import counts, steps
+from agents.delivery.accounts import Accounts
 from agents.delivery.desk import Desk, Ledger, PartitionLost
 from agents.delivery.lane import Item, Lane
 from agents.delivery.rules import Rules
@@ -80,6 +81,7 @@ class Delivery:
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
+        self._accounts = Accounts(self.rules)
         self._desks: dict[int, Desk] = {}
         self._speaking: set[Item] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -259,6 +261,7 @@ class Delivery:
     def _noted(self, desk: Desk | None, notes: list[Note]) -> None:
         for note in notes:
             counts.count(note, self.rules.channels)
+            self._accounts.note(note)
             if desk is None:
                 continue
             if note.kind == "claimed":
@@ -282,8 +285,8 @@ class Delivery:
             await asyncio.sleep(1.0)
 
     async def _tidy(self) -> None:
-        now = self._clock.now()
-        pending = self.pending
+        now, pending = self._clock.now(), self.pending
+        self._accounts.show(self._desks, now)
         metrics.OUTBOX_PENDING.set(pending)
         oldest = min(
             (next(iter(desk.unsettled.values())) for desk in self._desks.values() if desk.unsettled), default=now

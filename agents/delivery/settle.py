@@ -45,6 +45,8 @@ class Note(NamedTuple):
     price: float = 0.0
     """Of a message that was said: what it cost, and in `by_sms` what one SMS would have cost, if it is the trigger's first."""
     by_sms: float = 0.0
+    scenario: str = ""
+    """Of a message that was said: whose it was."""
 
 
 def suppress(step: Step, key: str, reason: str, everything: bool, at: float) -> None:
@@ -165,7 +167,8 @@ def settle(step: Step, key: str, trigger: Trigger, verdict: Verdict, now: float,
     step.wake(key, row.deadline)
     said = move in (Move.ACCEPT, Move.LOSE) and trigger.alert is None
     by_sms = rules.policy.by_sms if said and _is_first(step, trigger) else 0.0
-    return Note(row.state.value, key, row.channel, verdict.reason, price=row.price if said else 0.0, by_sms=by_sms)
+    price = row.price if said else 0.0
+    return Note(row.state.value, key, row.channel, verdict.reason, 0.0, price, by_sms, row.scenario)
 
 
 def _is_first(step: Step, trigger: Trigger) -> bool:

@@ -23,8 +23,13 @@ def may_spend(rows: Mapping[str, Any], trigger: Trigger, price: float, at: float
     ceiling = rules.policy.budget_of(trigger.scenario)
     if ceiling is None or price <= 0.0 or trigger.alert is not None or trigger.confirm_until:
         return True
-    spent = rows.get(_key(trigger.scenario, at, rules))
-    return (spent.amount if spent is not None else 0.0) + price <= ceiling / rules.partitions
+    return spent_today(rows, trigger.scenario, at, rules) + price <= ceiling / rules.partitions
+
+
+def spent_today(rows: Mapping[str, Any], scenario: str, at: float, rules: Rules) -> float:
+    """What the scenario has spent on the day of `at` in the partition of these rows."""
+    spent = rows.get(_key(scenario, at, rules))
+    return float(spent.amount) if spent is not None else 0.0
 
 
 def spend(step: Step, scenario: str, amount: float, at: float, rules: Rules) -> None:

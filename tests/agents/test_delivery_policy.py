@@ -243,3 +243,21 @@ async def test_a_question_counts_for_no_cap_and_no_budget():
         await one.feed(trigger(2, scenario="free", cap=DAY))
         await one.settled()
         assert one.table.reasons() == [Reason.SENT, Reason.BUDGET]
+
+
+async def test_what_scenarios_have_spent_today_is_shown_of_all_of_it():
+    policy = Policy(quiet=None, prices={"email": 2.0}, budgets={"abandoned_cart": 40.0, "*": 20.0})
+    async with sender(policy=policy, partitions=4) as one:
+        await one.feed(late(1, email="a@shop.example"), late(2, email="b@shop.example", scenario="news"))
+        await one.settled()
+
+        async def shown(scenario):
+            await one.delivery._tidy()
+            return metrics.BUDGET_SPENT.labels(scenario)._value.get(), metrics.BUDGET_CEILING.labels(
+                scenario
+            )._value.get()
+
+        assert await shown("abandoned_cart") == (2.0, 10.0)
+        assert await shown("news") == (2.0, 5.0)
+        one.clock.advance(DAY)
+        assert await shown("abandoned_cart") == (0.0, 10.0)

@@ -190,7 +190,10 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
             "telegram: {shop: {secret: a-good-secret}, ours: {secret: another-good-secret}}\n"
             f"retailcrm: {{crm: {{url: '{gateway.url}', token: {TOKEN}}}}}\n"
         )
+        policy = (ROOT / "tests" / "awake.yaml").read_text()
+        (tmp_path / "policy.yaml").write_text(f"{policy}prices: {{email: 0.01, sms: 3.5}}\nbudgets: {{'*': 1000}}\n")
         settings = make_settings(
+            policy=tmp_path / "policy.yaml",
             time_scale=1800.0,
             instance="live",
             smtp=f"smtp+plain://127.0.0.1:{handler.port}",
