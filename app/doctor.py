@@ -135,6 +135,26 @@ async def _gateway(name: str, config: "retailcrm.Config", clock: Clock) -> Findi
     return _good(f"gateway {name}", "answers, and takes the token")
 
 
+async def _receipts(settings: Settings, _clock: Clock) -> list[Finding]:
+    """Whether what the SMS provider reports can be believed, or is believed on the strength of a message's address alone."""
+    from app.web.receipts.providers import PROVIDERS
+    from app.web.receipts.secrets import receipt_secrets
+
+    name, secrets = settings.sms_provider, receipt_secrets(settings)
+    provider = PROVIDERS.get(name)
+    if provider is None or name in secrets:
+        return [_good("receipts", f"{len(secrets)} providers have a key")]
+    key = f"set BOOMERANG_RECEIPT_SECRETS={name}=..., docs/receipts.md"
+    if provider.verify is not None:
+        told = f"without its key, {name} is believed by whoever knows the address of a message's receipts; {key}"
+        return [_doubtful("receipts", told)]
+    return [
+        _doubtful(
+            "receipts", f"{name} signs nothing: without a word of ours only a message's own address counts; {key}"
+        )
+    ]
+
+
 async def _disk(settings: Settings, _clock: Clock) -> list[Finding]:
     room = room_at(settings.data)
     text = f"{room.free / 2**30:.1f} GiB of {room.total / 2**30:.1f} GiB are free at {room.folder}"
@@ -271,6 +291,7 @@ EXAMINATIONS: dict[str, Examination] = {
     "settings": _settings,
     "scenarios": _scenarios,
     "chat": _chat,
+    "receipts": _receipts,
     "disk": _disk,
     "kafka certificate": _certificates,
     "kafka": _kafka,

@@ -148,7 +148,7 @@ CHAT_UNAUTHENTIC = _counter(
 )
 RECEIPT_CALLS = _counter(
     "receipt_reports_total",
-    "What providers told of messages, by what became of it; unknown: of no message that we know, ignored: of no interest.",
+    "What providers told of messages, by what became of it; unknown: of no message that we know (in a flood: looked up once), ignored: of no interest.",
     "provider",
     "outcome",
 )

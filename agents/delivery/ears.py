@@ -4,6 +4,7 @@ A receipt may be quicker than the note of which message the provider's id stands
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from agents.delivery.desk import Desk, PartitionLost
@@ -17,10 +18,13 @@ from app.topics import RECEIPTS, partition_of
 from channels.references import PROVIDER_ID, Away, References
 from channels.sms.carrier import Said
 
+log = logging.getLogger(__name__)
+
 AGAIN = (0.2, 1.0, 3.0)
 """Seconds between two looks for a message that nobody knows yet."""
 MOST_LOOKING = 20
-"""Receipts that wait for a message that nobody knows yet; of further ones nobody knows it for good."""
+"""Receipts that wait for a message that nobody knows yet. A further one is looked up once: if nobody knows it then, it is done with,
+and counted by itself (`unknown_in_a_flood`), so that one that came too early can be told from those that are of nobody."""
 
 
 class Ears:
@@ -37,6 +41,7 @@ class Ears:
         self._references, self._read, self._clock, self._again = references, read, clock, again
         self._partitions = partitions
         self._looking = 0
+        self._flooded = False
         self.desks: Mapping[int, Desk] = {}
 
     async def hear(self, said: Said) -> bool:
@@ -46,7 +51,13 @@ class Ears:
         except Away:
             return False
         if receipt is None:
-            metrics.RECEIPT_CALLS.labels(said.provider, "unknown").inc()
+            flood = self._looking >= MOST_LOOKING
+            metrics.RECEIPT_CALLS.labels(said.provider, "unknown_in_a_flood" if flood else "unknown").inc()
+            if flood and not self._flooded:
+                log.warning(
+                    "%s: more than %d receipts at once of messages that nobody knows", said.provider, MOST_LOOKING
+                )
+            self._flooded = flood
             return True
         desk = next((desk for desk in self.desks.values() if desk.speaks), None)
         if desk is None:

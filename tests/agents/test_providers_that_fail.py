@@ -3,6 +3,7 @@
 import asyncio
 
 from agents.delivery.ears import MOST_LOOKING, Ears
+from app import metrics
 from app.clock import SYSTEM
 from app.model.receipt import Outcome, Spoken
 from app.model.trigger import Stage
@@ -150,7 +151,7 @@ async def test_a_receipt_of_a_message_that_nobody_knows_is_done_with():
     assert await hear(None) == (True, [])
 
 
-async def test_only_a_few_receipts_of_unknown_messages_wait_and_known_ones_are_heard_meanwhile():
+async def test_only_a_few_receipts_of_unknown_messages_wait_and_known_ones_are_heard_meanwhile(caplog):
     """A stranger's receipts hold nobody up: those beyond the few are done with at the first look."""
     references = References(after=10**6)
     async with sender() as one:
@@ -158,7 +159,12 @@ async def test_only_a_few_receipts_of_unknown_messages_wait_and_known_ones_are_h
         ears.desks = one.delivery.desks
         waiting = [asyncio.create_task(ears.hear(Said("smpp", Outcome.DELIVERED, str(n)))) for n in range(MOST_LOOKING)]
         await one.until(lambda: len(references.asked) == MOST_LOOKING)
-        assert await asyncio.wait_for(ears.hear(Said("smpp", Outcome.DELIVERED, "one more")), 20)
+        flood = metrics.RECEIPT_CALLS.labels("smpp", "unknown_in_a_flood")
+        before = flood._value.get()
+        for number in range(2):
+            assert await asyncio.wait_for(ears.hear(Said("smpp", Outcome.DELIVERED, f"more {number}")), 20)
+        assert flood._value.get() - before == 2
+        assert caplog.text.count("of messages that nobody knows") == 1
         assert not any(task.done() for task in waiting) and one.table.receipts() == []
         references.after = 0
         assert await asyncio.wait_for(ears.hear(Said("smpp", Outcome.DELIVERED, "known")), 20)

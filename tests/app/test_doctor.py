@@ -97,3 +97,19 @@ async def test_the_command_says_it_with_its_status(make_settings, process):
     await eventually(lambda: fine.status() is not None, 60)
     lines = fine.log.tail(30)
     assert [line for line in lines if line.startswith("bad") and "disk" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "secrets", "verdict", "told"),
+    [
+        ("", "", Verdict.GOOD, "0 providers"),
+        ("smpp", "", Verdict.GOOD, "0 providers"),
+        ("twilio", "twilio=a-word-of-theirs", Verdict.GOOD, "1 providers"),
+        ("twilio", "", Verdict.DOUBTFUL, "whoever knows the address"),
+        ("smsaero", "", Verdict.DOUBTFUL, "signs nothing"),
+    ],
+)
+async def test_a_provider_whose_receipts_have_no_key_is_told(make_settings, provider, secrets, verdict, told):
+    settings = make_settings(sms_provider=provider, receipt_secrets=secrets)
+    (found,) = await EXAMINATIONS["receipts"](settings, SYSTEM)
+    assert (found.verdict, told in found.text) == (verdict, True)
