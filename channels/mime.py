@@ -10,6 +10,8 @@ from email.utils import formatdate
 from hashlib import blake2b
 from typing import NamedTuple
 
+from channels.unseen import seen
+
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]+")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", re.ASCII)
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
@@ -35,8 +37,8 @@ class Mail(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """One line without control characters, whatever came in; bounded."""
-    return _BREAKS.sub(" ", text[: MOST_TEXT * 2]).strip()[:MOST_TEXT]
+    """One line without control characters, and nothing that is not seen or turns what follows it, whatever came in; bounded."""
+    return _BREAKS.sub(" ", seen(text[: MOST_TEXT * 2])).strip()[:MOST_TEXT]
 
 
 def words(text: str, used: int = 0) -> str:

@@ -12,6 +12,11 @@ _BLANKS = re.compile("[\t \u00a0\u202f]+")
 _LINES = re.compile("\n{3,}")
 
 
+def seen(text: str) -> str:
+    """The text without what is not seen, or turns what follows it; line breaks stay."""
+    return text if text.isascii() and text.isprintable() else _HIDDEN.sub("", text)
+
+
 def plain(text: str) -> str:
     """The text with its line breaks as LF, at most one empty line in a row, and nothing that is not seen."""
     if text.isascii() and text.isprintable():

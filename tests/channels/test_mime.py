@@ -34,6 +34,16 @@ def test_no_value_begins_a_header_of_its_own(field, line_break):
     assert head.isascii() and not set(head.replace(b"\r\n", b"")) & set(range(32))
 
 
+@pytest.mark.parametrize("field", ["sender_name", "to_name", "subject"])
+@pytest.mark.parametrize("hidden", ["\u202e", "\u2066", "\u200b", "\u200f", "\ufeff", "\u00ad"], ids=ascii)
+def test_nothing_that_is_not_seen_stands_in_a_header(field, hidden):
+    raw = assemble(MAIL._replace(**{field: f"{hidden}An{hidden}na{hidden} 👨\u200d👩"}))
+    mail = message_from_bytes(raw, policy=default)
+    name = {"sender_name": "from", "to_name": "to", "subject": "subject"}[field]
+    value = mail["subject"] if field == "subject" else mail[name].addresses[0].display_name
+    assert value == "Anna 👨\u200d👩"  # the joiner of an emoji is seen
+
+
 @pytest.mark.parametrize("value", ["a\r\nBcc: x@y.example", "a\nb", "a\x00b", "é", "", "a\x7fb"])
 def test_our_own_headers_must_be_plain(value):
     with pytest.raises(ValueError, match="X-Own"):

@@ -69,7 +69,14 @@ def test_each_gate_has_its_reason(facts, reason):
 
 
 def test_the_gates_stand_in_order():
-    assert [gate.__name__ for gate in GATES] == ["cancelled", "superseded", "expired", "suppressed", "capped"]
+    assert [gate.__name__ for gate in GATES] == [
+        "cancelled",
+        "superseded",
+        "expired",
+        "suppressed",
+        "capped",
+        "asked_before",
+    ]
 
 
 def test_an_older_message_after_a_newer_one_is_capped_too():

@@ -14,7 +14,8 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 PROMISED = (
     "bad JSON", "wrong types", "missing ids", "33 KB", "501 KB", "gzip bomb", "10,000 nested brackets", "NaN", "invalid UTF-8",
     "duplicate keys", "1970", "2099", "negative price", "10,000 lines", "unknown write key", "forged unsubscribe token",
-    "e-mail address with CR LF", "answers 4xx", "answers 5xx", "hangs", "closes",
+    "e-mail address with CR LF", "read in two ways", "bidi and zero-width", "template of 10 MB", "301 to a metadata address",
+    "receipt for an unknown message", "forged or expired token", "forged or expired confirmation", "answers 4xx", "answers 5xx", "hangs", "closes",
 )  # fmt: skip
 
 
