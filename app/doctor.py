@@ -81,6 +81,10 @@ async def _settings(settings: Settings, _clock: Clock) -> list[Finding]:
         found.append(
             _doubtful("settings", "BOOMERANG_SECRET is not set: links of mails work with this data folder only")
         )
+    if not settings.public_url:
+        found.append(
+            _doubtful("settings", "BOOMERANG_PUBLIC_URL is not set: links of messages lead to this machine alone")
+        )
     if not settings.instance:
         found.append(_doubtful("settings", "BOOMERANG_INSTANCE is not set: each restart of a worker costs a rebalance"))
     if settings.time_scale != 1.0 or settings.time != "live":

@@ -62,7 +62,9 @@ EXAMPLE = Trigger(
 def example_of(name: str, locale: str) -> Trigger:
     """The example that template `name` is tried with."""
     if name == CONFIRMATION:
-        return msgspec.structs.replace(EXAMPLE, locale=locale, marketing=False, confirm_until=1.0, alert=None)
+        return msgspec.structs.replace(
+            EXAMPLE, locale=locale, marketing=False, confirm_until=1.0, alert=None, content=Content()
+        )
     return msgspec.structs.replace(EXAMPLE, locale=locale)
 
 

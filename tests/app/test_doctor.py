@@ -11,7 +11,12 @@ from tests.channels.relays import relay
 from tests.servers import eventually, free_port
 
 pytestmark = pytest.mark.broker
-LIVE = {"write_keys": "server:a-key-of-our-own", "secret": "x" * 32, "instance": "w1"}
+LIVE = {
+    "write_keys": "server:a-key-of-our-own",
+    "secret": "x" * 32,
+    "instance": "w1",
+    "public_url": "https://events.shop.example",
+}
 
 
 async def examined(settings):
