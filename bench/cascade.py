@@ -18,6 +18,7 @@ import psutil
 
 from agents.delivery.rules import Rules
 from agents.delivery.settle import facts, grant
+from agents.delivery.spending import may_spend
 from agents.scenarios.load import parse
 from app.clock import SYSTEM
 from app.model.policy import Policy, Quiet
@@ -119,7 +120,7 @@ class Mouth:
 
 
 def message(messages):
-    """CPU of the gates (twice, as a message meets them), the budget, the ledger's grant, and the template."""
+    """CPU of the gates (twice, as a message meets them), the budget (twice as well), the ledger's grant, and the template."""
     policy = Policy(quiet=Quiet(1, 2), prices={"email": 0.01}, budgets={"*": 1e9})
     rules = Rules(True, frozenset({"email"}), policy=policy)
     part, now = Partition(0), SYSTEM.now()
@@ -128,6 +129,7 @@ def message(messages):
         pipeline.Gates(policy),
         pipeline.address,
         pipeline.Render(templates, pipeline.Urls(lambda one, *_: f"https://c.example/u/{one}" + "x" * 120), SYSTEM.now),
+        pipeline.affordable,
     )
     items = [
         msgspec.structs.replace(
@@ -150,6 +152,7 @@ def message(messages):
             job = Job(
                 key[2:], item, "abandoned_cart", Mouth(), item.addresses["email"], 0, granted,
                 lambda job, key=key: facts(part.rows, key, job.trigger, "email", now),
+                affords=lambda job: may_spend(part.rows, job.trigger, 0.01, now, rules),
             )  # fmt: skip
             for stage in walk:
                 assert await stage(job) is None
