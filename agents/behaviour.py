@@ -19,6 +19,7 @@ from agents.dialogs.staff import Staff
 from agents.links import Links
 from agents.outbox import hand_over
 from agents.receipts import REFUSALS, scenario_of
+from agents.scenarios.load import Loaded
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
@@ -72,7 +73,7 @@ class Behaviour:
         )
         if dialogs is not None and dialogs.scenarios:
             decider.read_all()
-        self._decider = decider
+        self._decider, self._dialogs = decider, dialogs
         self._stream_time = stream_time
         self._partitions = partitions
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
@@ -89,6 +90,14 @@ class Behaviour:
         """Dead letters by reason, likewise."""
         self.receipts: Counter[tuple[str, str]] = Counter()
         """(scenario, outcome) of receipts, likewise."""
+
+    def take(self, scenarios: Loaded) -> None:
+        """Go on with these scenarios, from the next step on. What comes due sooner by them is found by asking `wake_of` again."""
+        if self._dialogs is not None:
+            if scenarios.dialogs:
+                self._decider.read_all()
+            self._dialogs.take(scenarios.dialogs)
+        self._decider.take(scenarios.site, scenarios.former)
 
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""

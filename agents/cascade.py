@@ -60,7 +60,7 @@ def stage_of(message_id: str, default: int) -> int:
 def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Receipt) -> None:
     """What a receipt of one of its messages means for a trigger: it may be over, or wait, or go on at once."""
     customer, outcome = decision.customer, receipt.outcome
-    scenario, number = basis.scenarios.by_id.get(item.scenario), stage_of(receipt.message_id, item.stage)
+    scenario, number = basis.scenarios.of(item.scenario, item.version), stage_of(receipt.message_id, item.stage)
     stages = () if scenario is None else scenario.cascade
     if outcome in _SAID or outcome in ARRIVED:
         _count(basis.policy, customer, item, receipt, number)
@@ -139,7 +139,7 @@ def decide_stages(basis: Basis, decision: Decision, key: str, now: float, shelf:
     for item in customer.open or ():
         if not item.next_at or item.next_at > until:
             continue
-        scenario = basis.scenarios.by_id.get(item.scenario)
+        scenario = basis.scenarios.of(item.scenario, item.version)
         if scenario is None:
             _end(decision, key, item, now, Refusal(Reason.SCENARIO_GONE, {}))
             continue

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 
 from agents import optin
-from agents.allowed import Basis, group_of
+from agents.allowed import Basis
+from agents.bought import bought_after
 from agents.cascade import bound, on_news, take_back
 from agents.decision import Decision
 from agents.due import decide_due
-from agents.receipts import REFUSALS, on_receipt
+from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
@@ -35,14 +36,31 @@ _ENDED = {ORDERED: Reason.ENDED_BY_ORDER, CART_EMPTIED: Reason.ENDED_BY_EMPTIED_
 class Decider:
     """The scenarios, indexed by the signals that start and end them."""
 
-    def __init__(self, scenarios: Iterable[Scenario], *, locale: str = "en", policy: Policy | None = None) -> None:
-        """`locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
-        self._index = ScenarioIndex(scenarios)
-        self._basis = Basis(self._index, policy or Policy(), locale)
-        self._meaningful = self._index.named | frozenset(HANDLERS) - unread(self._index.by_id.values())
+    def __init__(
+        self,
+        scenarios: Iterable[Scenario],
+        *,
+        locale: str = "en",
+        policy: Policy | None = None,
+        former: Iterable[Scenario] = (),
+    ) -> None:
+        """`former` are earlier versions, under which what has begun may end. `locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
+        self._reads_all = False
+        self._take(ScenarioIndex(scenarios, former), policy or Policy(), locale)
+
+    def take(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
+        """Go on with other scenarios. Between two steps: what a step has begun it ends with the same ones."""
+        self._take(ScenarioIndex(scenarios, former), self._basis.policy, self._basis.locale)
+
+    def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
+        self._index = index
+        self._basis = Basis(index, policy, locale)
+        needless = frozenset() if self._reads_all else unread(index.all())
+        self._meaningful = index.named | frozenset(HANDLERS) - needless
 
     def read_all(self) -> None:
         """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
+        self._reads_all = True
         self._meaningful = self._index.named | frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
@@ -95,24 +113,7 @@ class Decider:
             if profile is not None and profile.email:
                 decision.ordered_as = EMAIL + profile.email.lower()
             if decision.customer.fired is not None:
-                decision.reasons += self._bought_after(key, decision.customer, event, at)
-
-    def _bought_after(self, key: str, customer: Customer, event: Event, at: float) -> list[JournalLine]:
-        """Orders after a scenario fired, of recipients and of the control group alike: what messages bring is worked out from these."""
-        policy, told = self._basis.policy, event.properties
-        lines = []
-        for name, fired_at in (customer.fired or {}).items():
-            scenario = self._index.by_id.get(name)
-            if scenario is None or not scenario.marketing or not fired_at <= at <= fired_at + policy.goal_within:
-                continue
-            detail: dict[str, str | float | int] = {
-                "fired_at": fired_at,
-                "group": group_of(policy, scenario, key) or "recipients",
-                "order": ((told.order_id if told is not None else "") or event.messageId)[:200],
-                "value": told.total if told is not None else 0.0,
-            }
-            lines.append(JournalLine(at, key, Reason.BOUGHT_AFTER, name, event_id=event.messageId, detail=detail))
-        return lines
+                decision.reasons += bought_after(self._basis, key, decision.customer, event, at)
 
     def _start(
         self, decision: Decision, key: str, name: str, starting: Sequence[Scenario], event_id: str, at: float
@@ -133,10 +134,13 @@ class Decider:
                 if decision.wake_at is None or due < decision.wake_at:
                     decision.wake_at = due
             elif (at, event_id) > (instance.at, instance.anchor):
+                began_as, instance.version = instance.version, scenario.version
                 instance.at, instance.anchor = at, event_id
-                if scenario.leaving:
+                if scenario.leaving and began_as == scenario.version:
                     continue
                 due, reason = due_at(scenario, instance, customer), Reason.MOVED
+                if began_as != scenario.version and (decision.wake_at is None or due < decision.wake_at):
+                    decision.wake_at = due  # the wait of this version may be a shorter one
             else:
                 continue
             line = JournalLine(at, key, reason, scenario.id, "", event_id, "", due, {"signal": name})
@@ -145,24 +149,30 @@ class Decider:
     def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
         """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
         customer, reason = decision.customer, _ENDED.get(name, Reason.ENDED_BY_EVENT)
+        is_ended = self._index.is_ended
         if customer.armed is not None:
+            going_on = []
             for instance in customer.armed:
-                if instance.scenario in ended and instance.at <= at:
+                if instance.scenario in ended and instance.at <= at and is_ended(*_version(instance), name):
                     line = JournalLine(at, key, reason, instance.scenario, event_id=event_id, detail={"signal": name})
                     decision.reasons.append(line)
-            customer.armed = [i for i in customer.armed if i.scenario not in ended or i.at > at] or None
+                else:
+                    going_on.append(instance)
+            customer.armed = going_on or None
         if customer.open is not None:
             found = [
                 item
                 for item in customer.open
-                if item.scenario in ended and (item.anchor_at <= at or self._too_soon(item, name, at))
+                if item.scenario in ended
+                and is_ended(*_version(item), name)
+                and (item.anchor_at <= at or self._too_soon(item, name, at))
             ]
             cancel = Reason.GOAL_REACHED if name == ORDERED else reason
             self._cancel(decision, key, found, cancel, event_id, at)
 
     def _too_soon(self, item: Open, name: str, at: float) -> bool:
         """Whether a late order would have held the trigger back, had it been known when it fired."""
-        scenario = self._index.by_id.get(item.scenario)
+        scenario = self._index.of(*_version(item))
         return name == ORDERED and scenario is not None and item.at - at < scenario.order_within
 
     def _cancel(
@@ -207,7 +217,7 @@ class Decider:
         decision = Decision(customer, reasons=lines)
         if receipt.outcome in REFUSALS:
             optin.refused_on_page(decision, key, receipt)
-        item = _meant(customer, receipt)
+        item = meant(customer, receipt)
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
         if withdrawn:
@@ -229,7 +239,7 @@ class Decider:
     def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:
         """The client has written in a messenger at `at`: an answer to what went to him over it last, which may end that."""
         receipt = Receipt(Outcome.REPLIED, key, channel, at)
-        item = _meant(customer, receipt)
+        item = meant(customer, receipt)
         decision = Decision(customer)
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
@@ -293,7 +303,7 @@ class Decider:
         """Lines about what is armed and has to wait, now that the customer is in a dialog."""
         lines = []
         for instance in customer.armed or ():
-            scenario = self._index.by_id.get(instance.scenario)
+            scenario = self._index.of(*_version(instance))
             due = due_at(scenario, instance, customer) if scenario is not None else 0.0
             if scenario is not None and due == talking_until(scenario, customer.dialogs or []):
                 lines.append(JournalLine(at, key, Reason.HELD_BY_DIALOG, scenario.id, event_id=event_id, due=due))
@@ -304,12 +314,6 @@ class Decider:
         return decide_due(self._basis, key, customer, now, shelf, until)
 
 
-def _meant(customer: Customer, receipt: Receipt) -> Open | None:
-    """The open trigger that a receipt is about; an answer that names no message is one to the last that went over its channel."""
-    if receipt.outcome is Outcome.REPLIED and not receipt.trigger_id:
-        said = {(sent.trigger_id, sent.stage) for sent in customer.sends or () if sent.channel == receipt.channel}
-        heard = [
-            item for item in customer.open or () if (item.trigger_id, item.stage) in said and item.at <= receipt.at
-        ]
-        return max(heard, key=lambda item: item.at, default=None)
-    return next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)
+def _version(item: Armed | Open) -> tuple[str, int]:
+    """Under which scenario, and in which version, it goes on."""
+    return item.scenario, item.version

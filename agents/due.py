@@ -36,7 +36,7 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
     waiting: list[Armed] = []
     soonest: float | None = None
     for instance in customer.armed or ():
-        scenario = index.by_id.get(instance.scenario)
+        scenario = index.of(instance.scenario, instance.version)
         if scenario is None:
             decision.reasons.append(JournalLine(now, key, Reason.SCENARIO_GONE, instance.scenario))
             continue
@@ -99,7 +99,7 @@ def _answer(
     scenario = item.scenario
     if winner is not None:
         return Refusal(Reason.OUTRANKED, {"by": winner})
-    held = refusal(scenario, customer, item.due, now, basis.scenarios.families[scenario.family])
+    held = refusal(scenario, customer, item.due, now, basis.scenarios.families.get(scenario.family, ()))
     if held is not None:
         return held
     found, missed = reach(scenario, key, customer)
@@ -137,7 +137,7 @@ def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answe
     for old in [old for old in customer.open or () if old.scenario == scenario.id and old.next_at]:
         supersede(decision, key, old, now)
     opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
-    opened.marketing, opened.stage = scenario.marketing, trigger.stage
+    opened.marketing, opened.stage, opened.version = scenario.marketing, trigger.stage, scenario.version
     opened.ways = [way.channel for way in trigger.cascade[1:]] or None
     customer.open = [*(customer.open or ()), opened]
     if len(customer.open) > OPEN_TRIGGERS:

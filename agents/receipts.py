@@ -5,7 +5,7 @@ from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables import devices
-from tables.customer import Customer, Permission
+from tables.customer import Customer, Open, Permission
 from tables.profile import CHANNELS, set_consent
 
 REFUSALS = (Outcome.UNSUBSCRIBED, Outcome.COMPLAINED)
@@ -64,3 +64,14 @@ def scenario_of(customer: Customer, trigger_id: str) -> str:
     """The scenario of a trigger, for a receipt that does not name it; "" where the customer's state does not know it any more."""
     known = (*(customer.open or ()), *(customer.sends or ()))
     return next((item.scenario for item in known if item.trigger_id == trigger_id), "")
+
+
+def meant(customer: Customer, receipt: Receipt) -> Open | None:
+    """The open trigger that a receipt is about; an answer that names no message is one to the last that went over its channel."""
+    if receipt.outcome is Outcome.REPLIED and not receipt.trigger_id:
+        said = {(sent.trigger_id, sent.stage) for sent in customer.sends or () if sent.channel == receipt.channel}
+        heard = [
+            item for item in customer.open or () if (item.trigger_id, item.stage) in said and item.at <= receipt.at
+        ]
+        return max(heard, key=lambda item: item.at, default=None)
+    return next((item for item in customer.open or () if item.trigger_id == receipt.trigger_id), None)

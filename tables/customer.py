@@ -156,6 +156,8 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     """Further channels that the stage may go over, while the sender has it."""
     home: str = ""
     """The customer's key when the sender got it, where that was another: there lies what can be called back."""
+    version: int = 0
+    """The scenario's version under which it fired; 0: it was written before versions were."""
 
     @property
     def is_with_sender(self) -> bool:

@@ -118,6 +118,10 @@ class FencedTable(OwnedPartitions):
             raise
         return True
 
+    def timers_changed(self, part: HeldPartition) -> None:
+        """Deadlines of a partition were brought forward outside of steps."""
+        self._firing.wake_for(part)
+
     async def ends(self, partition: int) -> dict[str, int]:
         """Input topic -> the offset that the next record of this partition will get, as the broker knows it now."""
         tps = {TP(self.prefix + topic, partition): topic for topic in self.inputs}

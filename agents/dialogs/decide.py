@@ -43,8 +43,12 @@ class Dialogs:
 
     def __init__(self, scenarios: Iterable[DialogScenario], staff: Staff) -> None:
         self._staff = staff
-        self._clocks = Clocks(scenarios, staff)
-        self._alarms = Alarms(self._clocks, staff)
+        self.take(scenarios)
+
+    def take(self, scenarios: Iterable[DialogScenario]) -> None:
+        """Go on with these scenarios; what is armed in dialogs follows from their state, and so from these."""
+        self._clocks = Clocks(scenarios, self._staff)
+        self._alarms = Alarms(self._clocks, self._staff)
         self.wake_of = self._clocks.wake_of
         self.scenarios = frozenset(self._clocks.by_id)
 

@@ -1,4 +1,4 @@
-"""The scenarios, found by what starts and what ends them. Pure."""
+"""The scenarios, found by what starts and what ends them, and by version. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,25 +13,29 @@ class Heard(NamedTuple):
     """What scenarios make of an event with certain signals."""
 
     ending: tuple[tuple[str, frozenset[str]], ...]
-    """(signal or event's name, the scenarios that it ends)."""
+    """(signal or event's name, the scenarios that it ends, in some version)."""
     starting: tuple[tuple[str, tuple[Scenario, ...]], ...]
     signals: frozenset[str]
 
 
 class ScenarioIndex:
-    """Scenarios by id, by signal and by family."""
+    """Scenarios by id and version, by signal and by family."""
 
-    __slots__ = ("_heard", "by_id", "ending", "families", "named", "starting")
+    __slots__ = ("_former", "_heard", "by_id", "ending", "families", "named", "starting")
 
-    def __init__(self, scenarios: Iterable[Scenario]) -> None:
+    def __init__(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
+        """`former` are earlier versions, under which what has begun may end. They begin nothing."""
         self.by_id = {scenario.id: scenario for scenario in scenarios}
+        self._former = {(old.id, old.version): old for old in former if self._ends_as_begun(old)}
         starting: dict[str, list[Scenario]] = defaultdict(list)
         ending: dict[str, list[Scenario]] = defaultdict(list)
         families: dict[str, list[str]] = defaultdict(list)
         for scenario in self.by_id.values():
-            families[scenario.family].append(scenario.id)
             for name in scenario.of:
                 starting[name].append(scenario)
+        for scenario in (*self.by_id.values(), *self._former.values()):
+            if scenario.id not in families[scenario.family]:
+                families[scenario.family].append(scenario.id)
             for name in scenario.without:
                 ending[name].append(scenario)
         self.starting, self.ending = dict(starting), dict(ending)
@@ -39,6 +43,28 @@ class ScenarioIndex:
         self.named = frozenset(starting) | frozenset(ending)
         """Every signal and event name that some scenario listens to."""
         self._heard: dict[tuple[tuple[str, ...], str], Heard] = {}
+
+    def _ends_as_begun(self, old: Scenario) -> bool:
+        """Whether something of a former version may still end under it: the scenario says so, or is no longer there itself."""
+        new = self.by_id.get(old.id)
+        return new is None or (new.finish and old.version != new.version)
+
+    def of(self, name: str, version: int) -> Scenario | None:
+        """The scenario under which something of `version` goes on; None: it is gone. A version of 0 is not known: the one of today."""
+        if self._former:
+            old = self._former.get((name, version))
+            if old is not None:
+                return old
+        return self.by_id.get(name)
+
+    def is_ended(self, name: str, version: int, by: str) -> bool:
+        """Whether the signal or event `by`, which ends some version of a scenario, ends this one."""
+        scenario = self.of(name, version)
+        return scenario is None or by in scenario.without
+
+    def all(self) -> tuple[Scenario, ...]:
+        """Today's scenarios, and former versions under which something may still end."""
+        return (*self.by_id.values(), *self._former.values())
 
     def heard(self, signals: tuple[str, ...], name: str) -> Heard | None:
         """What scenarios make of an event called `name` that means `signals`; None: nothing.
@@ -68,14 +94,11 @@ class ScenarioIndex:
         """The customer's earliest deadline, epoch seconds, or None."""
         soonest: float | None = None
         for instance in customer.armed or ():
-            scenario = self.by_id.get(instance.scenario)
+            scenario = self.of(instance.scenario, instance.version)
             due = instance.at if scenario is None else due_at(scenario, instance, customer)
             if soonest is None or due < soonest:
                 soonest = due
         for item in customer.open or ():
             if item.next_at and (soonest is None or item.next_at < soonest):
                 soonest = float(item.next_at)
-        if customer.profile is not None and customer.profile.asked is not None:
-            lapses = min((item.until for item in customer.profile.asked.values() if not item.over), default=None)
-            return lapses if soonest is None or (lapses is not None and lapses < soonest) else soonest
         return soonest

@@ -121,6 +121,7 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_lateness: Duration = "24h"
     send_within: Duration = "6h"
     stopped: bool = False
+    upgrade: Literal["move", "finish"] = "move"
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
@@ -162,3 +163,5 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     """`hold`, `drop` or `ignore`; empty: as the policy says."""
     control: float = 0.0
     """Share of the customers who get nothing of it."""
+    finish: bool = False
+    """What has begun under a former version ends under that one, instead of going on under this."""

@@ -1,4 +1,4 @@
-"""Reads scenario files: YAML -> typed structs -> compiled scenarios. `check_folder` tells every fault, `load_folder` raises them."""
+"""Reads scenario files: YAML -> typed structs -> compiled scenarios. `check_folder` tells every fault, `load_all` raises them."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +14,8 @@ from agents.scenarios.shape import Fault
 
 MOST_FILES = 1_000
 MOST_BYTES = 64 * 1024
+OLD = "old"
+"""Folder of earlier versions, beside the scenarios."""
 AnyScenario = Scenario | DialogScenario
 
 
@@ -30,11 +32,34 @@ class Checked(NamedTuple):
 
     found: tuple[Found, ...]
     faults: tuple[str, ...]
+    former: tuple[Found, ...] = ()
+    """Earlier versions, of its folder `old`."""
 
     @property
     def scenarios(self) -> list[AnyScenario]:
         """The scenarios, by file."""
         return [item.scenario for item in self.found]
+
+
+class Loaded(NamedTuple):
+    """The scenarios of a folder. `former` are earlier versions of those of the site."""
+
+    site: list[Scenario]
+    former: list[Scenario]
+    dialogs: list[DialogScenario]
+
+
+def load_all(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Loaded:
+    """Everything that a folder holds. Raises ScenarioError naming file, line or field, and what to do, of every fault."""
+    checked = check_folder(folder, Known(channels), time_scale=time_scale)
+    if checked.faults:
+        raise ScenarioError("; ".join(checked.faults))
+    every, former = checked.scenarios, [item.scenario for item in checked.former]
+    return Loaded(
+        [scenario for scenario in every if isinstance(scenario, Scenario)],
+        [scenario for scenario in former if isinstance(scenario, Scenario)],
+        [scenario for scenario in every if isinstance(scenario, DialogScenario)],
+    )
 
 
 def load_folder(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> list[Scenario]:
@@ -74,7 +99,54 @@ def check_folder(folder: Path, known: Known, *, time_scale: float = 1.0) -> Chec
         return Checked((), (f"{folder}: no scenario files (*.yaml) here; set BOOMERANG_SCENARIOS to their folder",))
     if len(paths) > MOST_FILES:
         return Checked((), (f"{folder}: more than {MOST_FILES} scenario files",))
-    return check_files(paths, known, time_scale=time_scale)
+    checked = check_files(paths, known, time_scale=time_scale)
+    return with_former(checked, folder / OLD, known, time_scale)
+
+
+def with_former(checked: Checked, folder: Path, known: Known, time_scale: float) -> Checked:
+    """What was found, with the earlier versions that stand in `folder`, and with what is wrong with them."""
+    paths = sorted(folder.glob("*.y*ml"))[:MOST_FILES] if folder.is_dir() else []
+    today = {item.scenario.id: item for item in checked.found}
+    former: list[Found] = []
+    faults = list(checked.faults)
+    for path in paths:
+        old = check_files([path], known, time_scale=time_scale)
+        faults += [f"{OLD}/{fault}" for fault in old.faults]
+        for item in old.found:
+            wrong = _not_former(item, today)
+            if wrong:
+                faults.append(f"{OLD}/{path.name}:{item.document.line(('version',))}: {wrong}")
+            else:
+                former.append(item)
+    kept = {item.scenario.id for item in former}
+    faults += [
+        told(item.path, item.document.told(Fault(("upgrade",), _NOT_KEPT.format(item.scenario.id))))
+        for item in checked.found
+        if isinstance(item.scenario, Scenario)
+        and item.scenario.finish
+        and item.scenario.version > 1
+        and item.scenario.id not in kept
+    ]
+    return Checked(checked.found, tuple(faults), tuple(former))
+
+
+_NOT_KEPT = (
+    "`finish` needs the version before: copy the file as it was to old/{}.VERSION.yaml (VERSION is its own, lower one), or write "
+    "`move`"
+)
+
+
+def _not_former(item: Found, today: dict[str, Found]) -> str:
+    """Why a file of `old` is no earlier version of a scenario; empty: it is."""
+    scenario = item.scenario
+    if not isinstance(scenario, Scenario):
+        return "a scenario of dialogs has no earlier versions: what waits in dialogs always goes by today's"
+    if item.path.stem != f"{scenario.id}.{scenario.version}":
+        return f"version: the file of version {scenario.version} must be called {scenario.id}.{scenario.version}.yaml"
+    new = today.get(scenario.id)
+    if new is not None and scenario.version >= new.scenario.version:
+        return f"version: {scenario.version} is not below {new.scenario.version}, the one of {new.path.name}; raise that one"
+    return ""
 
 
 def check_files(paths: Collection[Path], known: Known, *, time_scale: float = 1.0) -> Checked:
@@ -175,6 +247,7 @@ def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
         topic=file.topic,
         quiet=file.quiet or "",
         control=file.control / 100.0,
+        finish=file.upgrade == "finish",
     )
 
 

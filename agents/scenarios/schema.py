@@ -36,6 +36,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "control": "Per cent of the customers who get nothing of it, to see what it brings.",
         "marketing": "Needs consent and counts for the cap; `false` for transactional messages.",
         "outage": "`recheck`: decide as of now; `fire`: as if it had been on time; `skip_after`: drop what is later than that.",
+        "upgrade": "What has begun under a former version: `move`, it goes on under this one; `finish`, it ends as it began (`old/ID.VERSION.yaml`).",
         "stopped": "`true`: fires no more, and what has fired goes no further; what is armed stays so.",
     },
     Absence: {

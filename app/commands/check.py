@@ -78,7 +78,8 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     folders = template_folders(settings)
     known = Known(CHANNELS, names_in(folders), canonical)
     checked = check_folder(folder, known, time_scale=settings.time_scale)
-    wanted = [pair for scenario in checked.scenarios for pair in templates_of(scenario)]
+    every = [*checked.scenarios, *(item.scenario for item in checked.former)]
+    wanted = [pair for scenario in every for pair in templates_of(scenario)]
     faults = [*checked.faults, *check_templates(wanted, folders=folders)]
     notes = _hints(checked, SPEC)
     for note in notes:
@@ -86,6 +87,8 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     if not faults:
         for scenario in checked.scenarios:
             print(f"{scenario.id} v{scenario.version}: {scenario.title}")
+        for item in checked.former:
+            print(f"{item.scenario.id} v{item.scenario.version}: until what has begun under it has ended")
         print(f"{len(checked.scenarios)} scenarios are fine")
     return checked, faults, notes
 

@@ -7,20 +7,21 @@
 Agents and tables have explicit names: a name is part of the group's and the changelog's identity, a module's path is not.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
-from agents.scenarios.load import load_dialogs, load_folder
+from agents.scenarios.dialogs import DialogScenario
 from agents.team import load_staff
-from app import metrics
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
+from app.engine.reload import Folder, Reloader
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -38,13 +39,15 @@ DELIVERY = "boomerang-delivery"
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
-    scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
+    folder = Folder(settings.scenarios, settings.time_scale)
+    scenarios = folder.load()
     live = settings.time == "live"
+    policy = load_policy(settings.policy, time_scale=settings.time_scale)
     behaviour = Behaviour(
-        Decider(scenarios, locale=settings.locale, policy=load_policy(settings.policy, time_scale=settings.time_scale)),
+        Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy),
         stream_time=not live,
         partitions=settings.partitions,
-        dialogs=dialogs_of(settings, clock),
+        dialogs=dialogs_of(settings, clock, scenarios.dialogs),
     )
     app = EngineApp(ENGINE, settings)
     told = journeys(settings, "worker")
@@ -69,16 +72,13 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
-    for scenario in scenarios:
-        metrics.SCENARIO_INFO.labels(scenario.id, str(scenario.version)).set(1)
+    app.attached.append(Reloader(folder, scenarios, behaviour, customers, settings.reload_seconds))
     return app
 
 
-def dialogs_of(settings: Settings, clock: Clock) -> Dialogs:
-    """What is decided about dialogs: the scenarios and the team. Raises ScenarioError or TeamError."""
-    year = moment(clock.now()).year
-    scenarios = load_dialogs(settings.scenarios, time_scale=settings.time_scale)
-    return Dialogs(scenarios, load_staff(settings.team, year))
+def dialogs_of(settings: Settings, clock: Clock, scenarios: Iterable[DialogScenario]) -> Dialogs:
+    """What is decided about dialogs: the scenarios and the team. Raises TeamError."""
+    return Dialogs(scenarios, load_staff(settings.team, moment(clock.now()).year))
 
 
 class Speaking:
