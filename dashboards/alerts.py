@@ -259,6 +259,22 @@ SYMPTOMS = (
         {"channel": "email"},
     ),
     Alert(
+        "BoomerangScenariosRefused", "max by (instance) (boomerang_scenarios_refused) == 1", "1m", "ticket",
+        "The scenarios on the disk of {{ $labels.instance }} are refused; those of before go on",
+        {'boomerang_scenarios_refused{instance="w1"}': "0x10 1x30"}, {'boomerang_scenarios_refused{instance="w1"}': "0x40"},
+        {"instance": "w1"},
+    ),
+    Alert(
+        "BoomerangScenariosDiffer", "count by (scenario) (count by (scenario, version) (boomerang_scenario_info)) > 1", "10m", "ticket",
+        "Workers run different versions of {{ $labels.scenario }}",
+        {'boomerang_scenario_info{instance="w1",scenario="s",version="1"}': "1x40",
+         'boomerang_scenario_info{instance="w2",scenario="s",version="1"}': "1x5 _x35",
+         'boomerang_scenario_info{instance="w2",scenario="s",version="2"}': "_x6 1x34"},
+        {'boomerang_scenario_info{instance="w1",scenario="s",version="2"}': "1x40",
+         'boomerang_scenario_info{instance="w2",scenario="s",version="2"}': "1x40"},
+        {"scenario": "s"},
+    ),
+    Alert(
         "BoomerangRedisDown", "min by (use) (boomerang_redis_up) == 0", "5m", "ticket",
         "Redis does not answer ({{ $labels.use }})",
         {'boomerang_redis_up{use="guard"}': "1x10 0x30"}, {'boomerang_redis_up{use="guard"}': "1x40"},

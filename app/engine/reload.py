@@ -117,7 +117,7 @@ class Reloader:
             return
         before, self._running = self._running, loaded
         self._behaviour.take(loaded)
-        _show(loaded, before)
+        _show(loaded)
         metrics.SCENARIO_RELOADS.labels("taken").inc()
         log.info("scenarios taken from %s: %s", self._folder.path, _told(loaded))
         await self._wake_sooner(*_changed(before, loaded))
@@ -157,10 +157,9 @@ def _changed(before: Loaded, after: Loaded) -> tuple[tuple[bytes, ...], bool]:
     return tuple(sorted(name.encode() for name in names)), before.dialogs != after.dialogs
 
 
-def _show(loaded: Loaded, before: Loaded | None = None) -> None:
+def _show(loaded: Loaded) -> None:
     """Show in the metrics what runs."""
-    for old in [] if before is None else _every(before):
-        metrics.SCENARIO_INFO.remove(old.id, str(old.version))
+    metrics.SCENARIO_INFO.clear()
     for scenario in _every(loaded):
         metrics.SCENARIO_INFO.labels(scenario.id, str(scenario.version)).set(1)
 

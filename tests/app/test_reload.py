@@ -1,0 +1,161 @@
+"""The folder of scenarios is looked at while the worker works."""
+
+import logging
+import os
+
+import pytest
+
+from agents.behaviour import ROW_TYPE, Behaviour
+from agents.decide import Decider
+from app import metrics
+from app.engine.reload import SLICE, Folder, Reloader
+from app.replay.core import MemoryBatch, MemoryRecord
+from app.topics import CLICKSTREAM
+from tables.changelog import Codec
+from tables.held import HeldPartition
+from tables.packed import PackedRows
+from tables.step import Step
+from tests.agents.test_versions import text
+
+NOW = 1_767_268_800.0
+HOUR = 3_600.0
+
+
+class Table:
+    """What the reloader needs of the worker's table: one open partition."""
+
+    def __init__(self):
+        self.codec, self.changed = Codec(ROW_TYPE), []
+        part = HeldPartition(0, 2.0, PackedRows(self.codec.encode_row, self.codec.decode_row))
+        part.open = True
+        self.parts = {0: part}
+
+    def timers_changed(self, part):
+        self.changed.append(part.number)
+
+
+class Worker:
+    """A behaviour over that table, and the reloader of a folder."""
+
+    def __init__(self, path):
+        self.path = path
+        self.path.mkdir()
+        self.write("left.yaml", text(1))
+        folder = Folder(path, 1.0)
+        loaded = folder.load()
+        self.behaviour = Behaviour(Decider(loaded.site), stream_time=False, partitions=1)
+        self.table = Table()
+        self.reloader = Reloader(folder, loaded, self.behaviour, self.table, 0)
+
+    def write(self, name, words):
+        """As an editor does; the time of change differs each time, however coarse the disk's clock is."""
+        path = self.path / name
+        path.write_text(words)
+        self._written = getattr(self, "_written", 0) + 1
+        os.utime(path, (NOW + self._written, NOW + self._written))
+
+    async def look(self):
+        """Twice: what has changed counts once two looks agree."""
+        await self.reloader.look()
+        await self.reloader.look()
+
+    def carts(self, count):
+        """So many customers put something into their carts."""
+        part = self.table.parts[0]
+        records = [
+            MemoryRecord(
+                b"u%d" % number,
+                b'{"type":"track","event":"Product Added","messageId":"m%d","userId":"u%d","timestamp":"2026-01-01T12:00:00Z",'
+                b'"properties":{"product_id":"p1","price":1.0}}' % (number, number),
+                number,
+                0,
+            )
+            for number in range(count)
+        ]
+        step = Step(part)
+        self.behaviour.on_bundle(step, MemoryBatch(CLICKSTREAM.name, 0, records), NOW)
+        list(self.table.codec.records(step.rows, step.changed))
+        part.packed.close()
+
+    def due(self, until):
+        return len(list(self.table.parts[0].timers.pop_due(until)))
+
+    @property
+    def refused(self):
+        return metrics.SCENARIOS_REFUSED._value.get()
+
+
+@pytest.fixture
+def worker(tmp_path):
+    return Worker(tmp_path / "scenarios")
+
+
+async def test_a_shorter_wait_brings_the_deadlines_of_those_who_wait_forward(worker):
+    worker.carts(2 * SLICE + 5)
+    assert worker.due(NOW + 11 * 60) == 0
+    worker.write("left.yaml", text(2).replace("for: 60m", "for: 10m"))
+    await worker.look()
+    assert worker.due(NOW + 11 * 60) == 2 * SLICE + 5
+    assert worker.table.changed == [0]
+
+
+async def test_files_count_once_two_looks_have_found_the_same(worker):
+    worker.write("left.yaml", text(2))
+    await worker.reloader.look()
+    worker.write("left.yaml", text(3))
+    await worker.reloader.look()
+    assert worker.behaviour._decider._index.by_id["left"].version == 1, "somebody is still writing"
+    await worker.reloader.look()
+    assert worker.behaviour._decider._index.by_id["left"].version == 3
+
+
+async def test_sighup_need_not_wait_for_a_second_look(worker):
+    worker.write("left.yaml", text(2))
+    await worker.reloader.look(at_once=True)
+    assert worker.behaviour._decider._index.by_id["left"].version == 2
+
+
+async def test_what_is_not_valid_changes_nothing_and_is_told_until_it_is_mended(worker, caplog):
+    worker.write("left.yaml", text(2).replace("title", "titel"))
+    await worker.look()
+    assert worker.behaviour._decider._index.by_id["left"].version == 1
+    assert worker.refused == 1
+    assert "left.yaml:3: titel: there is no such field" in caplog.text
+    caplog.clear()
+    await worker.look()
+    assert caplog.records == [], "the same fault is told once"
+    worker.write("left.yaml", text(2))
+    await worker.look()
+    assert (worker.refused, worker.behaviour._decider._index.by_id["left"].version) == (0, 2)
+
+
+async def test_a_folder_that_is_emptied_leaves_the_scenarios_as_they_are(worker):
+    (worker.path / "left.yaml").unlink()
+    await worker.look()
+    assert list(worker.behaviour._decider._index.by_id) == ["left"]
+    assert worker.refused == 1
+
+
+async def test_a_touched_file_is_no_change(worker, caplog):
+    caplog.set_level(logging.INFO)
+    worker.write("left.yaml", text(1))
+    await worker.look()
+    assert "taken" not in caplog.text
+
+
+async def test_what_runs_is_shown_by_version(worker):
+    def shown():
+        return {labels: 1 for labels in metrics.SCENARIO_INFO._metrics if labels[0] == "left"}
+
+    assert shown() == {("left", "1"): 1}
+    worker.write("left.yaml", text(2))
+    await worker.look()
+    assert shown() == {("left", "2"): 1}
+
+
+async def test_a_partition_that_is_closed_is_left_to_whoever_opens_it(worker):
+    worker.carts(3)
+    worker.table.parts[0].open = False
+    worker.write("left.yaml", text(2).replace("for: 60m", "for: 10m"))
+    await worker.look()
+    assert worker.due(NOW + 11 * 60) == 0
