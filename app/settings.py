@@ -203,9 +203,7 @@ class Settings:
         "further workers that hold a copy of each partition's state (0 to 3): a takeover need not restore it, memory grows",
     )
     scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
-    reload_seconds: float = setting(
-        2.0, "seconds between two looks of the worker at that folder for changes; 0: at SIGHUP alone"
-    )
+    reload_seconds: float = setting(2.0, "seconds between the worker's looks for changes there; 0: at SIGHUP alone")
     templates: str = setting("", "folder of the shop's own templates, looked at before ours; empty: ours alone")
     team: Path = setting(
         Path(__file__).parent / "team.yaml", "file of the sales team: who is told of dialogs, and the business hours"

@@ -118,15 +118,13 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _annotations() -> list[dict[str, Any]]:
-    """Marks on every panel: a new version has come up; a scenario is there that was not, or is of a new version; a
-    folder of scenarios was taken or refused."""
+    """Marks on every panel: a new version has come up; a scenario is there that was not, or is of a new version."""
     marks = (
         ("Deploys", "blue", "boomerang_build_info{$J} unless on (version, process) boomerang_build_info{$J} offset 5m",
          "{{process}} {{version}}"),
         ("Scenarios", "purple",
          "boomerang_scenario_info{$J} unless on (scenario, version) boomerang_scenario_info{$J} offset 5m",
          "{{scenario}} v{{version}}"),
-        ("Scenarios reloaded", "orange", "changes(boomerang_scenario_reloads_total{$J}[1m]) > 0", "scenarios {{outcome}}"),
     )  # fmt: skip
     return [
         {

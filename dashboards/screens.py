@@ -316,7 +316,10 @@ SCENARIOS = Screen(
                       "short", (q('sum by (scenario) (increase(boomerang_engine_decisions_total{$J,reason="goal_reached"}[24h]))',
                                   "{{scenario}}"),), "bargauge", 12),
                 Panel("Loaded scenarios", "Versions that the workers have.", "short",
-                      (q("count by (scenario, version) (boomerang_scenario_info{$J})", "{{scenario}} v{{version}}"),), "stat", 24),
+                      (q("count by (scenario, version) (boomerang_scenario_info{$J})", "{{scenario}} v{{version}}"),), "stat", 18),
+                Panel("Reloads, 24 h", "Times that changed scenarios were taken, or refused by a worker.", "short",
+                      (q("sum by (outcome) (increase(boomerang_scenario_reloads_total{$J}[24h]))", "{{outcome}}"),), "stat", 6,
+                      alerts=("BoomerangScenariosRefused", "BoomerangScenariosDiffer")),
             ),
         ),
         Row(
