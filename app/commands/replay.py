@@ -93,7 +93,8 @@ def _through_core(args: argparse.Namespace, settings: Settings, advance: Callabl
         count[0] += 1
         out.write(encode_json(trigger) + b"\n")
 
-    replay = CoreReplay(Decider(scenarios, locale=settings.locale, policy=policy), settings.partitions, on_trigger)
+    decider = Decider(scenarios, locale=settings.locale, policy=policy.without_mailboxes)
+    replay = CoreReplay(decider, settings.partitions, on_trigger)
     total, refused = feed_core(replay, _events(args, [0.0]), advance)
     if args.flush:
         replay.flush()

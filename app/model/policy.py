@@ -116,6 +116,11 @@ class Policy(msgspec.Struct, frozen=True):
         """Whether any cap counts messages that are not marketing."""
         return any(cap.transactional for cap in self.caps)
 
+    @property
+    def without_mailboxes(self) -> "Policy":
+        """The same where a consent counts at once: for tries and recordings, in which nobody reads a mail that asks for it."""
+        return msgspec.structs.replace(self, confirm=None) if self.confirm is not None else self
+
     def cap_of(self, channel: str) -> float:
         """The window in which one message over `channel` is the most, whatever it is about; 0: there is none.
 

@@ -36,7 +36,7 @@ class Backtest:
         samples: int = 5,
     ) -> None:
         self.replay = CoreReplay(
-            Decider(scenarios, locale=locale, policy=policy),
+            Decider(scenarios, locale=locale, policy=policy.without_mailboxes),
             partitions,
             self._fired,
             bundle=BUNDLE,

@@ -99,6 +99,14 @@ def test_two_versions_stand_side_by_side(events, tmp_path, capsys):
     assert err.count("3 events, 0 refused") == 2
 
 
+def test_a_recording_takes_every_consent_as_confirmed(events, tmp_path, capsys, monkeypatch):
+    (tmp_path / "policy.yaml").write_text("confirm: {consents: email}\n")
+    monkeypatch.setenv("BOOMERANG_POLICY", str(tmp_path / "policy.yaml"))
+    assert cli.main(["backtest", shorter(tmp_path), "--events", events, "--addresses", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["fired"] == 1
+
+
 def test_a_table_with_samples_is_told_without_addresses(events, tmp_path, capsys):
     assert cli.main(["backtest", shorter(tmp_path), "--events", events, "--addresses"]) == 0
     out = capsys.readouterr().out

@@ -115,3 +115,11 @@ def test_the_scenario_of_the_page_does_what_the_page_says(tmp_path, capsys):
     assert cli.main(["check", str(folder)]) == 0
     assert cli.main(["test", "--scenarios", str(folder)]) == 0
     assert "wishlist.yaml: 2 played" in capsys.readouterr().out
+
+
+def test_a_test_takes_every_consent_as_confirmed(play, tmp_path, monkeypatch):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("confirm: {consents: email}\n")
+    monkeypatch.setenv("BOOMERANG_POLICY", str(policy))
+    status, out, err = play(CART)
+    assert status == 0, out + err
