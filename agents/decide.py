@@ -10,6 +10,7 @@ from agents import optin
 from agents.allowed import Basis
 from agents.bought import bought_after
 from agents.cascade import bound, on_news, take_back
+from agents.conditions.ask import holds
 from agents.decision import Decision
 from agents.due import decide_due
 from agents.receipts import REFUSALS, meant, on_receipt
@@ -17,7 +18,7 @@ from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import unread
-from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, is_e164
+from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, Properties, is_e164
 from app.model.journal import JournalLine
 from app.model.link import Claim
 from app.model.policy import Policy
@@ -103,7 +104,7 @@ class Decider:
             self._end(decision, key, name, scenarios, event_id, at)
         if not event.historical:
             for name, starting in heard.starting:
-                self._start(decision, key, name, starting, event_id, at)
+                self._start(decision, key, name, starting, event_id, at, event.properties)
         if CART_BOUNDED in heard.signals:
             decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, event_id=event_id))
         if CONSENT_CHANGED in heard.signals:
@@ -116,7 +117,14 @@ class Decider:
                 decision.reasons += bought_after(self._basis, key, decision.customer, event, at)
 
     def _start(
-        self, decision: Decision, key: str, name: str, starting: Sequence[Scenario], event_id: str, at: float
+        self,
+        decision: Decision,
+        key: str,
+        name: str,
+        starting: Sequence[Scenario],
+        event_id: str,
+        at: float,
+        told: Properties | None = None,
     ) -> None:
         """Arm what `name` starts, or move what is armed.
 
@@ -126,6 +134,8 @@ class Decider:
         if customer.orders is not None and customer.orders.last_at >= at:
             return  # late: what it began has been bought already
         for scenario in starting:
+            if scenario.when is not None and not holds(scenario.when, self._basis.policy, customer, at, told):
+                continue
             instance = customer.instance(scenario.id)
             if instance is None:
                 instance = Armed(scenario.id, scenario.version, event_id, at)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from agents.allowed import Basis, Held, Withheld, allow
 from agents.cascade import bound, decide_stages, supersede
 from agents.compose import Saying, skipped, spoken, trigger_of
+from agents.conditions.ask import facts_of, holds
 from agents.decision import Decision
 from agents.optin import lapse
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
@@ -102,6 +103,9 @@ def _answer(
     held = refusal(scenario, customer, item.due, now, basis.scenarios.families.get(scenario.family, ()))
     if held is not None:
         return held
+    if scenario.still is not None and not holds(scenario.still, basis.policy, customer, now):
+        seen = facts_of(scenario.still, basis.policy, customer, now)
+        return Refusal(Reason.CONDITION, {"when": scenario.still.told(seen)[:200]})
     found, missed = reach(scenario, key, customer)
     if found is None:
         return missed[0].why

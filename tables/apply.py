@@ -25,6 +25,9 @@ CATEGORY_PRODUCTS = 3
 CATEGORY_WINDOW = 1800.0
 """A category is viewed after this many different products of it within this many seconds."""
 
+DAY = 86_400.0
+"""Seconds of a day, which begins at midnight of UTC."""
+
 NO_VISIT = ("identify", "alias", "group")
 """Types of events that a back end may send without the customer being there."""
 
@@ -126,8 +129,10 @@ def _ordered(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     order_id = (properties.order_id if properties is not None else "") or event.messageId
     if order_id not in orders.ids:
         orders.ids = [*orders.ids, order_id][-ORDER_IDS:]
+        total = properties.total if properties is not None else 0.0
+        _count_day(orders, at, total)
         orders.count += 1
-        orders.total += properties.total if properties is not None else 0.0
+        orders.total += total
     orders.first_at = min(orders.first_at, at)
     orders.last_at = max(orders.last_at, at)
     products = (properties.products or ()) if properties is not None else ()
@@ -135,6 +140,19 @@ def _ordered(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     if customer.views is not None:
         customer.views.take_until(at)
     return (ORDERED,)
+
+
+def _count_day(orders: Orders, at: float, total: float) -> None:
+    """Count the day of an order that is not counted yet."""
+    day, first, last = at // DAY, orders.first_at // DAY, orders.last_at // DAY
+    if not orders.count:
+        orders.days, orders.first_day = 1, total
+        return
+    orders.days = max(1, orders.days) + (day not in (first, last))
+    if day < first:
+        orders.first_day = total
+    elif day == first:
+        orders.first_day += total
 
 
 HANDLERS: dict[str, Handler] = {

@@ -72,6 +72,10 @@ class Orders(msgspec.Struct, array_like=True, gc=False):
     first_at: float = 0.0
     last_at: float = 0.0
     ids: list[str] = []
+    days: int = 0
+    """Days (of UTC) with an order; of orders that come late only those of the first and last day are told apart for sure."""
+    first_day: float = 0.0
+    """What the orders of the first of these days came to."""
 
 
 class Device(msgspec.Struct, array_like=True, gc=False):
@@ -193,6 +197,12 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """Segment -> since when the customer is in it."""
     segments_at: float = 0.0
     """When his memberships change, or may change, though nothing happens; 0: not at all."""
+    segments_of: int = 0
+    """Which definitions the memberships follow; 0: none yet."""
+    segments_known: float = 0.0
+    """As of when they were worked out last; never goes back."""
+    happened: dict[str, list[float]] | None = None
+    """Event -> its last times, of events that conditions count (`tables/recent.py`)."""
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):

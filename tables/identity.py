@@ -3,7 +3,8 @@
 What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
 """
 
-from tables import cart, devices, dialog
+from tables import cart, devices, dialog, recent
+from tables.apply import DAY
 from tables.customer import (
     CATEGORIES,
     OPEN_TRIGGERS,
@@ -16,6 +17,7 @@ from tables.customer import (
     Cart,
     CartLine,
     Customer,
+    Engagement,
     Orders,
     Permission,
     Profile,
@@ -49,6 +51,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.cart_known_at = max(owner.cart_known_at, alias.cart_known_at)
     owner.removed = _removed(owner.removed, alias.removed)
     owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
+    owner.engagement = _engagement(owner.engagement, alias.engagement)
     owner.dialogs = dialog.merge(owner.dialogs, alias.dialogs)
     return _armed(owner, alias)
 
@@ -132,7 +135,28 @@ def _orders(owner: Orders | None, alias: Orders | None) -> Orders | None:
         min(owner.first_at, alias.first_at),
         max(owner.last_at, alias.last_at),
         list(dict.fromkeys([*alias.ids, *owner.ids]))[-ORDER_IDS:],
+        max(1, owner.days) + max(1, alias.days) - len(_days(owner) & _days(alias)),
+        sum(orders.first_day for orders in (owner, alias) if min(_days(orders)) == min(_days(owner) | _days(alias))),
     )
+
+
+def _days(orders: Orders) -> set[float]:
+    """The first and the last day with an order."""
+    return {orders.first_at // DAY, orders.last_at // DAY}
+
+
+def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagement | None:
+    """Memberships are worked out anew for whom the two are together; both keep what they were in until then."""
+    if owner is None or alias is None:
+        return owner or alias
+    both = dict(owner.segments or {})
+    for name, since in (alias.segments or {}).items():
+        both[name] = min(since, both.get(name, since))
+    owner.segments = both or None
+    owner.segments_of = 0
+    owner.segments_known = max(owner.segments_known, alias.segments_known)
+    owner.happened = recent.joined(owner.happened, alias.happened)
+    return owner
 
 
 def _cart(owner: Cart | None, alias: Cart | None) -> Cart | None:

@@ -6,6 +6,7 @@ Works on plain values, each by itself, so that a fault in one hides none in anot
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
+from agents.conditions.faults import condition_faults
 from agents.scenarios.dialogs import DialogScenarioFile
 from agents.scenarios.language import Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
 from agents.scenarios.shape import Fault, Place, misfits, nearest
@@ -23,6 +24,7 @@ class Known(NamedTuple):
     templates: Collection[str] | None = None
     canonical: Callable[[str], str] | None = None
     """Gives the name under which an event of this name arrives."""
+    segments: Collection[str] | None = None
 
 
 def faults_of(value: Any, known: Known) -> list[Fault]:
@@ -43,6 +45,8 @@ def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
     absence = value.get("absence")
     if isinstance(absence, dict):
         yield from _absence(absence, known)
+    if "when" in value:
+        yield from condition_faults(value["when"], ("when",), segments=known.segments)
     stages = _list(value, "cascade")
     for index, stage in enumerate(stages):
         if isinstance(stage, dict):

@@ -4,45 +4,46 @@ A scenario says: when something happened and something else did not follow for a
 this content over this cascade. `docs/scenarios.md` explains each field; a test keeps it complete.
 """
 
-import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from agents.conditions.language import ConditionFile
+from agents.conditions.verdict import Condition
+from agents.conditions.words import (
+    DAY,
+    HOUR,
+    LONGEST,
+    MINUTE,
+    UNITS,
+    WRITTEN,
+    Duration,
+    Id,
+    Name,
+    ScenarioError,
+    Wait,
+    duration,
+)
 from channels.ledger import MOST_STAGES
 
-MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
-UNITS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY}
-LONGEST = 400 * DAY
+__all__ = (
+    "DAY",
+    "HOUR",
+    "LONGEST",
+    "MINUTE",
+    "UNITS",
+    "Duration",
+    "Id",
+    "Name",
+    "ScenarioError",
+    "Version",
+    "Wait",
+    "duration",
+)
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be used; the text says where and what to do."""
-
-
-def duration(text: str) -> float:
-    """`90s`, `60m`, `3h` or `2d` in seconds. Raises ScenarioError for anything else, or for more than 400 days."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ScenarioError(f"{text!r} is not a duration: write a number and s, m, h or d, such as 60m")
-    seconds = float(match[1]) * UNITS[match[2]]
-    if seconds > LONGEST:
-        raise ScenarioError(f"{text!r} is longer than 400 days")
-    return seconds
-
-
-_WRITTEN = r"^\d+(\.\d+)?[smhd]$"
-Duration = Annotated[str, Meta(pattern=_WRITTEN, examples=["90s", "60m", "3h", "2d"], extra={"duration": True})]
-"""A duration as text, up to 400 days."""
-Wait = Annotated[str, Meta(pattern=_WRITTEN, examples=["90s", "60m", "3h"], extra={"duration": True, "positive": True})]
-"""A duration longer than 0."""
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,64}$", extra={"advice": "must be 1 to 64 of a-z, 0-9 and _"})]
 Version = Annotated[int, Meta(ge=1, le=999_999)]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Absence(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
@@ -87,7 +88,7 @@ class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     channel: str | tuple[str, ...]
     template: Name
-    wait: Annotated[str, Meta(pattern=_WRITTEN, examples=["4h", "2d"], extra={"duration": True, "most": "30d"})] = "0s"
+    wait: Annotated[str, Meta(pattern=WRITTEN, examples=["4h", "2d"], extra={"duration": True, "most": "30d"})] = "0s"
     reaction: Reaction = Reaction.GOAL
 
 
@@ -122,6 +123,7 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     send_within: Duration = "6h"
     stopped: bool = False
     upgrade: Literal["move", "finish"] = "move"
+    when: ConditionFile | None = None
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
@@ -165,3 +167,7 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     """Share of the customers who get nothing of it."""
     finish: bool = False
     """What has begun under a former version ends under that one, instead of going on under this."""
+    when: Condition | None = None
+    """What has to hold for it to be armed."""
+    still: Condition | None = None
+    """What of that has to hold when it fires: all but what was asked of the event."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from agents.conditions.compile import compiled, lasting
 from agents.scenarios.dialogs import DialogScenario, DialogScenarioFile, compile_dialog
 from agents.scenarios.document import Document, read_document, refused
 from agents.scenarios.faults import Known, channels_of, faults_of, is_of_dialogs
@@ -221,6 +222,7 @@ def _compiled(document: Document, time_scale: float) -> AnyScenario:
 
 
 def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
+    when = None if file.when is None else compiled(file.when, time_scale=time_scale)
     skip_after = LONGEST if isinstance(file.outage, str) else duration(file.outage.skip_after)
     return Scenario(
         id=file.id,
@@ -248,6 +250,8 @@ def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
         quiet=file.quiet or "",
         control=file.control / 100.0,
         finish=file.upgrade == "finish",
+        when=when,
+        still=None if when is None else lasting(when),
     )
 
 

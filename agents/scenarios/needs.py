@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 
+from agents.conditions.touched import CATEGORIES, SEARCHES, VIEWS
 from agents.scenarios.language import Scenario
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
 _VIEW, _SEARCH = "Product Viewed", "Products Searched"
 _LISTENS = {_VIEW: {_VIEW, PRODUCT_VIEWED, CATEGORY_VIEWED}, _SEARCH: {_SEARCH, SEARCHED}}
+_READS = {_VIEW: {VIEWS, CATEGORIES}, _SEARCH: {SEARCHES}}
 _SHOWS = {_VIEW: {"views", "category", "search"}, _SEARCH: {"search"}}
 
 
 def unread(scenarios: Iterable[Scenario]) -> frozenset[str]:
-    """Names of the events whose traces in a customer's state no scenario of the site listens to or shows.
+    """Names of the events whose traces in a customer's state no scenario of the site listens to, asks for or shows.
 
     Carts, orders and profiles are always kept: they hold messages back. Alerts about dialogs show views and searches, so where
     there are scenarios of dialogs everything is read (`Behaviour` sees to it).
@@ -22,5 +24,7 @@ def unread(scenarios: Iterable[Scenario]) -> frozenset[str]:
 
 def _reads(scenario: Scenario, name: str) -> bool:
     if (scenario.of | scenario.without) & _LISTENS[name]:
+        return True
+    if scenario.when is not None and scenario.when.reads & _READS[name]:
         return True
     return scenario.show.items in _SHOWS[name] or (name == _VIEW and scenario.show.similar > 0)

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from agents.conditions.language import ConditionFile
+from agents.conditions.schema import CONDITION, of_condition
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, OutageFile, ScenarioFile, Show, StageFile, Unless
 from tables.apply import HANDLERS
@@ -37,6 +39,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "marketing": "Needs consent and counts for the cap; `false` for transactional messages.",
         "outage": "`recheck`: decide as of now; `fire`: as if it had been on time; `skip_after`: drop what is later than that.",
         "upgrade": "What has begun under a former version: `move`, it goes on under this one; `finish`, it ends as it began (`old/ID.VERSION.yaml`).",
+        "when": "A condition for arming it, and, but for what it asks of the event, for firing it; docs/segments.md has the words.",
         "stopped": "`true`: fires no more, and what has fired goes no further; what is armed stays so.",
     },
     Absence: {
@@ -61,6 +64,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "wait": "How long to wait for a reaction once the message was handed over; every stage but the last has it.",
         "reaction": "What makes the next stage needless. `goal`: only what ends the scenario.",
     },
+    ConditionFile: CONDITION,
     OutageFile: {"skip_after": "Drop what an outage has delayed by more than this."},
     DialogScenarioFile: _COMMON
     | {
@@ -103,6 +107,7 @@ def scenario_schema(channels: list[str]) -> dict[str, Any]:
         items = parts["Absence"]["properties"][name]["items"]
         items["anyOf"] = [{"enum": heard}, {"pattern": "^[^a-z]"}]
     _channel(parts, channels)
+    of_condition(parts)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A scenario of Boomerang",

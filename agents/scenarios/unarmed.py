@@ -6,6 +6,7 @@ The state remembers what is left of what happened, not every event: what an answ
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from agents.conditions.verdict import Facts
 from agents.scenarios.evaluate import due_at
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import reach
@@ -44,6 +45,10 @@ def _armed(scenario: Scenario, customer: Customer) -> Standing:
         return Standing(name, "is not armed: nothing that begins it is known since it last fired, at", fired)
     if began and ordered >= began and ORDERED in scenario.without:
         return Standing(name, "is not armed: what begins it was followed by an order, at", ordered)
+    if began and scenario.when is not None and not scenario.when.holds(Facts(customer, began)).value:
+        return Standing(
+            name, f"is not armed: {scenario.when.told(Facts(customer, began))}; what begins it was seen at", began
+        )
     if began:
         text = "is not armed, though what begins it was seen: it ended, was refused, or came too late; the journal tells. Seen at"
         return Standing(name, text, began)

@@ -1,0 +1,76 @@
+"""`all`, `any` and `not`. Pure.
+
+A conjunction that does not hold cannot hold before each of its members that do not hold may have changed, so it is sure until the
+last of these; likewise a disjunction that holds.
+"""
+
+from math import inf
+
+from agents.conditions.verdict import Condition, Facts, Verdict
+
+
+class Every:
+    """`all`."""
+
+    __slots__ = ("members", "reads")
+
+    def __init__(self, members: tuple[Condition, ...]) -> None:
+        self.members = members
+        self.reads = frozenset[str]().union(*(member.reads for member in members))
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether all hold."""
+        found = [member.holds(facts) for member in self.members]
+        failing = [verdict.until for verdict in found if not verdict.value]
+        if failing:
+            return Verdict(False, max(failing))
+        return Verdict(True, min(verdict.until for verdict in found))
+
+    def told(self, facts: Facts) -> str:
+        """What does not hold, else all of it."""
+        failing = [member for member in self.members if not member.holds(facts).value]
+        return "; ".join(member.told(facts) for member in failing or self.members)
+
+
+class Either:
+    """`any`."""
+
+    __slots__ = ("members", "reads")
+
+    def __init__(self, members: tuple[Condition, ...]) -> None:
+        self.members = members
+        self.reads = frozenset[str]().union(*(member.reads for member in members))
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether one holds."""
+        found = [member.holds(facts) for member in self.members]
+        holding = [verdict.until for verdict in found if verdict.value]
+        if holding:
+            return Verdict(True, max(holding))
+        return Verdict(False, min((verdict.until for verdict in found), default=inf))
+
+    def told(self, facts: Facts) -> str:
+        """What holds, else why none does."""
+        holding = [member for member in self.members if member.holds(facts).value]
+        if holding:
+            return "; ".join(member.told(facts) for member in holding)
+        return "none of: " + "; ".join(member.told(facts) for member in self.members)
+
+
+class Opposite:
+    """`not`."""
+
+    __slots__ = ("member", "reads")
+
+    def __init__(self, member: Condition) -> None:
+        self.member = member
+        self.reads = member.reads
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether it does not hold."""
+        value, until = self.member.holds(facts)
+        return Verdict(not value, until)
+
+    def told(self, facts: Facts) -> str:
+        """What is not to hold."""
+        return f"not ({self.member.told(facts)})"

@@ -1,0 +1,50 @@
+"""Names of the facts that conditions read, and which of them an event touches. Pure."""
+
+from tables.signals import (
+    CART_BOUNDED,
+    CART_CHANGED,
+    CART_EMPTIED,
+    CATEGORY_VIEWED,
+    CONSENT_CHANGED,
+    ORDERED,
+    PRODUCT_VIEWED,
+    SEARCHED,
+)
+
+CART, CATEGORIES, CONSENT, DEVICES, EVENT = "cart", "categories", "consent", "devices", "event"
+ORDERS, PROFILE, SEARCHES, SEEN, TIME, VIEWS = "orders", "profile", "searches", "seen", "time", "views"
+
+_BY_SIGNAL = {
+    CART_BOUNDED: (CART,),
+    CART_CHANGED: (CART,),
+    CART_EMPTIED: (CART,),
+    PRODUCT_VIEWED: (VIEWS,),
+    CATEGORY_VIEWED: (CATEGORIES,),
+    SEARCHED: (SEARCHES,),
+    ORDERED: (ORDERS, CART),
+    CONSENT_CHANGED: (CONSENT,),
+}
+
+
+def member(segment: str) -> str:
+    """The fact of being in a segment."""
+    return f"segment:{segment}"
+
+
+def named(event: str) -> str:
+    """The fact that an event of this name happened."""
+    return f"named:{event}"
+
+
+def touched(signals: tuple[str, ...], event: str, *, traits: bool, push: bool) -> frozenset[str]:
+    """The facts that an event may have changed, `seen` apart."""
+    found = {fact for signal in signals for fact in _BY_SIGNAL.get(signal, ())}
+    if event:
+        found.add(named(event))
+    if event == "Order Completed":
+        found |= {ORDERS, CART}
+    if traits:
+        found |= {PROFILE, CONSENT}
+    if push:
+        found |= {DEVICES, CONSENT}
+    return frozenset(found)
