@@ -3,14 +3,15 @@
 State is changed in place and is the truth; `wake_at` says when the customer wants to be looked at again.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from copy import copy
 
 from agents import optin
 from agents.allowed import Basis
+from agents.arming import start
 from agents.bought import bought_after
 from agents.cascade import bound, on_news, take_back
-from agents.conditions.ask import holds
+from agents.claiming import claim
 from agents.decision import Decision
 from agents.due import decide_due
 from agents.receipts import REFUSALS, meant, on_receipt
@@ -18,15 +19,14 @@ from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import unread
-from app.model.event import ANONYMOUS, EMAIL, PHONE, Event, Properties, is_e164
+from app.model.event import EMAIL, Event
 from app.model.journal import JournalLine
-from app.model.link import Claim
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, apply
-from tables.customer import ALIASES, CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open, Profile
+from tables.customer import CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open
 from tables.profile import permission
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
 
@@ -83,7 +83,7 @@ class Decider:
         if event.historical and event.event in HANDLERS:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
-            self._claim(decision, key, event, at, before)
+            claim(decision, key, event, at, before)
         if event.traits is not None and self._basis.policy.confirm is not None:
             optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
         return decision
@@ -104,7 +104,7 @@ class Decider:
             self._end(decision, key, name, scenarios, event_id, at)
         if not event.historical:
             for name, starting in heard.starting:
-                self._start(decision, key, name, starting, event_id, at, event.properties)
+                start(self._basis, decision, key, name, starting, event_id, at, event.properties)
         if CART_BOUNDED in heard.signals:
             decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, event_id=event_id))
         if CONSENT_CHANGED in heard.signals:
@@ -115,46 +115,6 @@ class Decider:
                 decision.ordered_as = EMAIL + profile.email.lower()
             if decision.customer.fired is not None:
                 decision.reasons += bought_after(self._basis, key, decision.customer, event, at)
-
-    def _start(
-        self,
-        decision: Decision,
-        key: str,
-        name: str,
-        starting: Sequence[Scenario],
-        event_id: str,
-        at: float,
-        told: Properties | None = None,
-    ) -> None:
-        """Arm what `name` starts, or move what is armed.
-
-        Only what is newly armed needs a timer: what was armed before can only have been postponed, and its own finds that out.
-        """
-        customer = decision.customer
-        if customer.orders is not None and customer.orders.last_at >= at:
-            return  # late: what it began has been bought already
-        for scenario in starting:
-            if scenario.when is not None and not holds(scenario.when, self._basis.policy, customer, at, told):
-                continue
-            instance = customer.instance(scenario.id)
-            if instance is None:
-                instance = Armed(scenario.id, scenario.version, event_id, at)
-                customer.armed = [*(customer.armed or ()), instance]
-                due, reason = due_at(scenario, instance, customer), Reason.ARMED
-                if decision.wake_at is None or due < decision.wake_at:
-                    decision.wake_at = due
-            elif (at, event_id) > (instance.at, instance.anchor):
-                began_as, instance.version = instance.version, scenario.version
-                instance.at, instance.anchor = at, event_id
-                if scenario.leaving and began_as == scenario.version:
-                    continue
-                due, reason = due_at(scenario, instance, customer), Reason.MOVED
-                if began_as != scenario.version and (decision.wake_at is None or due < decision.wake_at):
-                    decision.wake_at = due  # the wait of this version may be a shorter one
-            else:
-                continue
-            line = JournalLine(at, key, reason, scenario.id, "", event_id, "", due, {"signal": name})
-            decision.reasons.append(line)
 
     def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
         """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
@@ -243,7 +203,7 @@ class Decider:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
             starting = self._index.starting.get(CONSENT_CHANGED)
             if starting:
-                self._start(decision, key, CONSENT_CHANGED, starting, receipt.message_id, receipt.at)
+                start(self._basis, decision, key, CONSENT_CHANGED, starting, receipt.message_id, receipt.at)
         return decision
 
     def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:
@@ -256,21 +216,6 @@ class Decider:
         return decision
 
     # -- identity ------------------------------------------------------------------------------------------------
-
-    def _claim(self, decision: Decision, key: str, event: Event, at: float, before: Profile | None) -> None:
-        """Ask the partitions of other keys of this customer to move their state here. Only users own keys."""
-        if not event.userId or key != event.userId:
-            return
-        customer, now = decision.customer, decision.customer.profile
-        for name in dict.fromkeys((event.anonymousId, event.previousId)):
-            alias = f"{ANONYMOUS}{name}"
-            if name and alias not in (customer.aliases or ()):
-                customer.aliases = [*(customer.aliases or ()), alias][-ALIASES:]
-                decision.claims.append(Claim(alias, key, at, event.messageId))
-        if now is not None and now.email and (before is None or before.email != now.email):
-            decision.claims.append(Claim(EMAIL + now.email.lower(), key, at, event.messageId))
-        if now is not None and is_e164(now.phone) and (before is None or before.phone != now.phone):
-            decision.claims.append(Claim(PHONE + now.phone, key, at, event.messageId))
 
     def merge(self, key: str, customer: Customer, alias: str, state: Customer, at: float) -> Decision:
         """Join the state of `alias`, which has moved here, into `customer`."""
