@@ -101,4 +101,7 @@ class ScenarioIndex:
         for item in customer.open or ():
             if item.next_at and (soonest is None or item.next_at < soonest):
                 soonest = float(item.next_at)
+        if customer.profile is not None and customer.profile.asked is not None:
+            lapses = min((item.until for item in customer.profile.asked.values() if not item.over), default=None)
+            return lapses if soonest is None or (lapses is not None and lapses < soonest) else soonest
         return soonest

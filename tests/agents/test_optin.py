@@ -284,3 +284,24 @@ def test_a_scenario_that_begins_with_a_consent_begins_when_it_is_confirmed():
     assert not engine.customer().armed
     press(engine, asked(engine)[0])
     assert [item.scenario for item in engine.customer().armed] == ["cart"]
+
+
+def test_what_a_visitor_asked_for_is_confirmed_when_he_has_become_a_user():
+    engine = shop()
+    engine.identify(None, anonymous="a1", email="ann@shop.example", consent=True, consent_source="footer")
+    (mail,) = asked(engine)
+    engine.identify("u1", anonymous="a1")
+    engine.wait(60)
+    assert consent_of(engine) is None
+    press(engine, mail)  # it goes to the visitor's key, and after him
+    assert (consent_of(engine).granted, consent_of(engine).source) == (True, "footer")
+    assert cart_is_left(engine) == ["cart"]
+
+
+def test_what_waits_lapses_under_the_users_key_too():
+    engine = shop()
+    engine.identify(None, anonymous="a1", email="ann@shop.example", consent=True)
+    engine.identify("u1", anonymous="a1")
+    engine.wait(3 * DAY)
+    (line,) = [line for line in engine.journal if line.reason == Reason.CONSENT_LAPSED]
+    assert line.customer == "u1"
