@@ -195,11 +195,11 @@ STALLED_SECONDS = _gauge(
 )
 STATE_ROWS = _gauge("engine_state_rows", "Rows held in memory.", "table")
 STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory.", "table")
-SCENARIO_RELOADS = _counter(
-    "scenario_reloads_total", "Times that the folder of scenarios had changed, by what became of it.", "outcome"
+RELOADS = _counter(
+    "reloads_total", "Times that a watched folder had changed, by what became of it.", "folder", "outcome"
 )
-SCENARIOS_REFUSED = _gauge(
-    "scenarios_refused", "1 while the folder of scenarios holds what was refused, and former ones run."
+RELOAD_REFUSED = _gauge(
+    "reload_refused", "1 while a watched folder holds what was refused, and what was there before goes on.", "folder"
 )
 SCENARIO_INFO = _gauge("scenario_info", "1 for each scenario that this worker has loaded.", "scenario", "version")
 FORGOTTEN = _counter("engine_rows_forgotten_total", "Visitors without a name who stayed away too long.")

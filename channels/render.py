@@ -86,6 +86,13 @@ class Templates:
         self._locale = locale if locale in LOCALES else LOCALES[0]
         self._env = Sandbox(self._folders, cpu)
         self._loaded: dict[str, Template | None] = {}
+        self.generation = 0
+        """Grows with every `take`."""
+
+    def take(self, fresh: "Templates") -> None:
+        """Go on with the templates as `fresh` has read them."""
+        self._env, self._loaded = fresh._env, fresh._loaded  # noqa: SLF001 -- of the same class
+        self.generation += 1
 
     def twin(self) -> "Templates":
         """The same templates with a budget of their own, for another thread."""

@@ -30,11 +30,15 @@ class Rendering:
     def __init__(self, templates: Templates, now: Callable[[], float], thread: Thread | None = None) -> None:
         self._templates, self._now, self._thread = templates, now, thread
         self._twin: Templates | None = None
+        self._generation = templates.generation
         self._slow: dict[Which, float] = {}
         self._stopped: dict[Which, float] = {}
 
     async def render(self, name: str, trigger: Trigger, signed: str, card: Card | None, channel: str) -> Texts:
         """The texts of one message; `signed` is its link to unsubscribe, or to confirm. Raises RenderError."""
+        if self._generation != self._templates.generation:  # other templates may be quicker ones
+            self._generation, self._twin = self._templates.generation, None
+            self._slow, self._stopped = {}, {}
         which = (name, self._templates.language(trigger.locale), channel)
         if _known(self._stopped, which, self._now()):
             raise RenderError(f"template {which[1]}/{name}: took too long before; it is left alone for {REST:.0f} s")

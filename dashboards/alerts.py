@@ -259,10 +259,11 @@ SYMPTOMS = (
         {"channel": "email"},
     ),
     Alert(
-        "BoomerangScenariosRefused", "max by (instance) (boomerang_scenarios_refused) == 1", "1m", "ticket",
-        "The scenarios on the disk of {{ $labels.instance }} are refused; those of before go on",
-        {'boomerang_scenarios_refused{instance="w1"}': "0x10 1x30"}, {'boomerang_scenarios_refused{instance="w1"}': "0x40"},
-        {"instance": "w1"},
+        "BoomerangReloadRefused", "max by (folder, instance) (boomerang_reload_refused) == 1", "1m", "ticket",
+        "Changed {{ $labels.folder }} on the disk of {{ $labels.instance }} are refused; those of before go on",
+        {'boomerang_reload_refused{folder="scenarios",instance="w1"}': "0x10 1x30"},
+        {'boomerang_reload_refused{folder="scenarios",instance="w1"}': "0x40"},
+        {"folder": "scenarios", "instance": "w1"},
     ),
     Alert(
         "BoomerangScenariosDiffer", "count by (scenario) (count by (scenario, version) (boomerang_scenario_info)) > 1", "10m", "ticket",

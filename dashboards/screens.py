@@ -317,9 +317,9 @@ SCENARIOS = Screen(
                                   "{{scenario}}"),), "bargauge", 12),
                 Panel("Loaded scenarios", "Versions that the workers have.", "short",
                       (q("count by (scenario, version) (boomerang_scenario_info{$J})", "{{scenario}} v{{version}}"),), "stat", 18),
-                Panel("Reloads, 24 h", "Times that changed scenarios were taken, or refused by a worker.", "short",
-                      (q("sum by (outcome) (increase(boomerang_scenario_reloads_total{$J}[24h]))", "{{outcome}}"),), "stat", 6,
-                      alerts=("BoomerangScenariosRefused", "BoomerangScenariosDiffer")),
+                Panel("Reloads, 24 h", "Times that changed scenarios or templates were taken, or refused.", "short",
+                      (q("sum by (folder, outcome) (increase(boomerang_reloads_total{$J}[24h]))", "{{folder}} {{outcome}}"),), "stat", 6,
+                      alerts=("BoomerangReloadRefused", "BoomerangScenariosDiffer")),
             ),
         ),
         Row(

@@ -31,21 +31,13 @@ _NOT_SETTINGS = frozenset({"smtp", "monotonic", "now", "trust", "dev_inbox_token
 """Options that are not taken from the settings as they are."""
 
 
-def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None = None) -> Delivery:
+def make_delivery(
+    settings: Settings, clock: Clock, attempted: Attempted | None = None, templates: Templates | None = None
+) -> Delivery:
     """The sender of these settings; `attempted` hears of each attempt. Raises SettingsError (one line that says what to mend)."""
     secret = load_secret(settings)
     links = Links(settings, secret)
-    shop_name, _ = parseaddr(settings.mail_from)
-    templates = Templates(
-        *template_folders(settings),
-        shop_url=settings.shop_url,
-        locale=settings.locale,
-        shop_name=shop_name,
-        cpu=SYSTEM.cpu,
-    )
-    problems = templates.load()
-    if problems:
-        raise SettingsError(problems[0])
+    templates = templates or templates_of(settings)
     guard = (
         Guard(settings.redis, settings.topic_prefix, clock.monotonic, GUARD_UNAVAILABLE.inc) if settings.redis else None
     )
@@ -68,6 +60,22 @@ def make_delivery(settings: Settings, clock: Clock, attempted: Attempted | None 
     )
     ears.desks = delivery.desks
     return delivery
+
+
+def templates_of(settings: Settings) -> Templates:
+    """The templates, all of them compiled. Raises SettingsError with what is wrong with the first that cannot be used."""
+    shop_name, _ = parseaddr(settings.mail_from)
+    templates = Templates(
+        *template_folders(settings),
+        shop_url=settings.shop_url,
+        locale=settings.locale,
+        shop_name=shop_name,
+        cpu=SYSTEM.cpu,
+    )
+    problems = templates.load()
+    if problems:
+        raise SettingsError(problems[0])
+    return templates
 
 
 def _policy(settings: Settings) -> Policy:

@@ -15,13 +15,14 @@ from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
 from agents.scenarios.dialogs import DialogScenario
+from agents.scenarios.load import load_all
 from agents.team import load_staff
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
-from app.engine.reload import Folder, Reloader
+from app.engine.reload import Reloader
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -39,8 +40,7 @@ DELIVERY = "boomerang-delivery"
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
-    folder = Folder(settings.scenarios, settings.time_scale)
-    scenarios = folder.load()
+    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale)
     live = settings.time == "live"
     policy = load_policy(settings.policy, time_scale=settings.time_scale)
     behaviour = Behaviour(
@@ -72,7 +72,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
-    app.attached.append(Reloader(folder, scenarios, behaviour, customers, settings.reload_seconds))
+    app.attached.append(Reloader(settings, scenarios, behaviour, customers))
     return app
 
 
@@ -99,12 +99,14 @@ class Speaking:
 def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The sender, and the journal's sink beside it. Raises SettingsError."""
     # not above: channels and SQL are a fifth of a process's memory, and the worker has no use for them
-    from agents.delivery.factory import make_delivery
+    from agents.delivery.factory import make_delivery, template_folders, templates_of
     from agents.journal import JournalSink
+    from app.engine.templates import TemplateReloader
     from app.journal_store import JournalStore
 
     told = journeys(settings, "delivery")
-    delivery = make_delivery(settings, clock, attempts(told) if told is not None else None)
+    templates = templates_of(settings)
+    delivery = make_delivery(settings, clock, attempts(told) if told is not None else None, templates)
     app = EngineApp(DELIVERY, settings)
     ledger = table(
         app,
@@ -121,6 +123,8 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     )
     agent(app, "delivery", ledger, lambda step, bundle: delivery.on_bundle(step, bundle, clock.now()))
     app.attached.append(Speaking(delivery, ledger))
+    folders = template_folders(settings)
+    app.attached.append(TemplateReloader(templates, folders, settings.reload_seconds))
     if told is not None:
         app.attached.append(Telling(told))
     sink = JournalSink(JournalStore(settings.sql_url), clock, settings.journal_days)

@@ -7,10 +7,16 @@ import pytest
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
+from agents.scenarios.load import load_all
 from app import metrics
-from app.engine.reload import SLICE, Folder, Reloader
+from app.engine.reload import SLICE, Reloader
+from app.engine.templates import TemplateReloader
+from app.model.trigger import Content, Trigger
 from app.replay.core import MemoryBatch, MemoryRecord
+from app.settings import load
 from app.topics import CLICKSTREAM
+from channels.render import TEMPLATES, RenderError, Templates
+from channels.rendering import Rendering
 from tables.changelog import Codec
 from tables.held import HeldPartition
 from tables.packed import PackedRows
@@ -41,11 +47,11 @@ class Worker:
         self.path = path
         self.path.mkdir()
         self.write("left.yaml", text(1))
-        folder = Folder(path, 1.0)
-        loaded = folder.load()
+        loaded = load_all(path)
         self.behaviour = Behaviour(Decider(loaded.site), stream_time=False, partitions=1)
         self.table = Table()
-        self.reloader = Reloader(folder, loaded, self.behaviour, self.table, 0)
+        settings = load({}, scenarios=path, reload_seconds=0.0)
+        self.reloader = Reloader(settings, loaded, self.behaviour, self.table)
 
     def write(self, name, words):
         """As an editor does; the time of change differs each time, however coarse the disk's clock is."""
@@ -82,7 +88,7 @@ class Worker:
 
     @property
     def refused(self):
-        return metrics.SCENARIOS_REFUSED._value.get()
+        return metrics.RELOAD_REFUSED.labels("scenarios")._value.get()
 
 
 @pytest.fixture
@@ -159,3 +165,51 @@ async def test_a_partition_that_is_closed_is_left_to_whoever_opens_it(worker):
     worker.write("left.yaml", text(2).replace("for: 60m", "for: 10m"))
     await worker.look()
     assert worker.due(NOW + 11 * 60) == 0
+
+
+@pytest.fixture
+def templates(tmp_path):
+    """A shop's folder of templates with one of its own, loaded."""
+    for locale in ("en", "ru"):
+        folder = tmp_path / "templates" / locale
+        folder.mkdir(parents=True)
+        for part in ("subject.txt", "html"):
+            (folder / f"hello.{part}.j2").write_text("Hello")
+    own = Templates(tmp_path / "templates", TEMPLATES)
+    assert own.load() == []
+    return own, tmp_path / "templates"
+
+
+def subject(templates):
+    trigger = Trigger("t1", "s", 1, "u1", "m1", NOW, NOW, NOW + HOUR, [], {}, Content())
+    return templates.render("hello", trigger, "https://shop.example/u").subject
+
+
+async def test_a_changed_template_is_used_from_the_next_message_on(templates):
+    own, folder = templates
+    watch = TemplateReloader(own, (folder, TEMPLATES), 0.0)
+    assert subject(own) == "Hello"
+    (folder / "en" / "hello.subject.txt.j2").write_text("Good morning")
+    await watch.look(at_once=True)
+    assert subject(own) == "Good morning"
+    (folder / "en" / "hello.subject.txt.j2").write_text("{{ oops")
+    await watch.look(at_once=True)
+    assert subject(own) == "Good morning"
+    assert metrics.RELOAD_REFUSED.labels("templates")._value.get() == 1
+
+
+async def test_a_template_that_was_too_slow_is_tried_again_once_it_was_changed(templates):
+    own, folder = templates
+    (folder / "en" / "hello.html.j2").write_text(
+        "{% for i in range(90000) %}{% for j in range(90000) %}x{% endfor %}{% endfor %}"
+    )
+    watch = TemplateReloader(own, (folder, TEMPLATES), 0.0)
+    own.take(own.twin())
+    rendering = Rendering(own, lambda: NOW)
+    trigger = Trigger("t1", "s", 1, "u1", "m1", NOW, NOW, NOW + HOUR, [], {}, Content())
+    for _ in range(2):
+        with pytest.raises(RenderError):
+            await rendering.render("hello", trigger, "https://shop.example/u", None, "email")
+    (folder / "en" / "hello.html.j2").write_text("<p>short</p>")
+    await watch.look(at_once=True)
+    assert "short" in (await rendering.render("hello", trigger, "https://shop.example/u", None, "email")).html

@@ -8,6 +8,7 @@ from tests.agents.test_versions import text
 from tests.running import product
 from tests.servers import eventually
 
+REFUSED = 'boomerang_reload_refused{folder="scenarios"}'
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
@@ -30,15 +31,15 @@ async def test_whoever_waits_for_months_hears_at_once_when_the_wait_becomes_shor
         await eventually(lambda: _is_armed(shop), 60, "the cart is armed")
 
         (folder / "left.yaml").write_text(text(2).replace("cascade:", "cascode:"))
-        await eventually(lambda: _is(shop, "boomerang_scenarios_refused", 1), 30, "a fault is told")
+        await eventually(lambda: _is(shop, REFUSED, 1), 30, "a fault is told")
         assert shop.processes["worker"].status() is None
 
         (folder / "left.yaml").write_text(text(2))
         (mail,) = await eventually(shop.mails, 60, "the mail has come")
         assert (mail["to"], mail["scenario"]) == ("ann@shop.example", "left")
         assert [trigger.version for trigger in await shop.triggers()] == [2]
-        assert await shop.metric("worker", "boomerang_scenarios_refused") == 0
-        assert await shop.metric("worker", 'boomerang_scenario_reloads_total{outcome="taken"}') == 1
+        assert await shop.metric("worker", REFUSED) == 0
+        assert await shop.metric("worker", 'boomerang_reloads_total{folder="scenarios",outcome="taken"}') == 1
 
 
 async def _is_armed(shop):

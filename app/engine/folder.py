@@ -1,0 +1,106 @@
+"""Watches folders of files that may change while a process works.
+
+Files count as changed once two looks have found the same new ones, since an editor writes them one after the other, and in pieces. SIGHUP looks
+at once, and does not wait for a second look. What is refused is told: in the log, and in metrics that an alert watches.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from app import metrics
+
+log = logging.getLogger(__name__)
+
+State = tuple[tuple[str, int, int], ...]
+"""(path, time of change in ns, bytes) of each file."""
+MOST_FILES = 5_000
+"""Looked at in one folder."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a programming error
+    """What is in the folder now cannot be used; the text says why."""
+
+
+class Files(NamedTuple):
+    """Files of some folders, and by which names they are known there; a folder that cannot be read is like an empty one."""
+
+    folders: Sequence[Path]
+    pattern: str
+
+    def state(self) -> State:
+        """What they are like."""
+        return tuple(self._told())
+
+    def _told(self) -> Iterator[tuple[str, int, int]]:
+        for folder in self.folders:
+            for path in sorted(folder.glob(self.pattern))[:MOST_FILES]:
+                with contextlib.suppress(OSError):
+                    about = path.stat()
+                    yield str(path), about.st_mtime_ns, about.st_size
+
+
+class FolderWatch:
+    """Looks at files every `seconds` (0: at SIGHUP alone), and has `take` use them when they have changed.
+
+    `take` says whether anything is different now. It raises Refused; then what was there before goes on.
+    """
+
+    def __init__(self, name: str, files: Files, seconds: float) -> None:
+        """`name` is that of the folder in metrics. What is in the files now counts as taken."""
+        self._name, self._files, self._seconds = name, files, seconds
+        self._seen = self._taken = files.state()
+        self._task: asyncio.Task[None] | None = None
+        self._told = asyncio.Event()
+        metrics.RELOAD_REFUSED.labels(name).set(0)
+        for outcome in ("taken", "refused", "unchanged"):
+            metrics.RELOADS.labels(name, outcome)
+
+    async def take(self) -> bool:
+        """Use what is in the files now. Raises Refused."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run(), name=f"watch {self._name}")
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: tests
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._told.set)
+
+    async def stop(self) -> None:
+        """End."""
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), self._seconds or None)
+            told = self._told.is_set()
+            self._told.clear()
+            try:
+                await self.look(at_once=told)
+            except Exception:  # a disk that fails must end neither the process nor this watch
+                log.exception("the folder of %s cannot be looked at", self._name)
+
+    async def look(self, *, at_once: bool = False) -> None:
+        """Take what has changed, if anything has. `at_once`: without waiting for a second look that finds the same."""
+        state = await asyncio.to_thread(self._files.state)
+        settled, self._seen = state == self._seen, state
+        if state == self._taken or not (settled or at_once):
+            return
+        self._taken = state
+        try:
+            outcome = "taken" if await self.take() else "unchanged"
+        except Refused as error:
+            log.error("changed %s are refused, those of before go on; `boomerang check` helps: %s", self._name, error)  # noqa: TRY400
+            outcome = "refused"
+        metrics.RELOADS.labels(self._name, outcome).inc()
+        metrics.RELOAD_REFUSED.labels(self._name).set(outcome == "refused")
