@@ -24,7 +24,7 @@ from tables.customer import OPEN_TRIGGERS, SENDS, Customer, Open, Sent
 from tables.windows import push
 
 KEEP = DAY
-"""Seconds beyond what the caps look back to that a message is known: news of it may be late."""
+"""Seconds beyond what caps and attribution look back to that a message is known: news of it may be late."""
 _STEPS_UP = (Outcome.DELIVERED, Outcome.OPENED, Outcome.CLICKED, Outcome.REPLIED)
 """Each says that those before it are so too."""
 _SAID = frozenset({Outcome.SENT, Outcome.AMBIGUOUS})
@@ -86,12 +86,12 @@ def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Rec
 
 
 def _count(policy: Policy, customer: Customer, item: Open, receipt: Receipt, number: int) -> None:
-    """What was, or may have been, said counts for the caps from its decision on; once. What no cap looks back to is forgotten."""
+    """What was, or may have been, said counts for the caps from its decision on; once. What is too old to matter is forgotten."""
     known = customer.sends or []
     if any(sent.trigger_id == item.trigger_id and sent.stage == number for sent in known):
         return
     at = item.at if number == item.stage else receipt.at
-    kept = [sent for sent in known if sent.at > at - policy.horizon - KEEP]
+    kept = [sent for sent in known if sent.at > at - policy.sends_known_for - KEEP]
     if item.marketing or policy.counts_transactional:
         kept = push(kept, Sent(item.trigger_id, item.scenario, receipt.channel, at, item.marketing, number), SENDS)
     customer.sends = kept or None

@@ -9,7 +9,6 @@ from copy import copy
 from agents import optin
 from agents.allowed import Basis
 from agents.arming import start
-from agents.bought import bought_after
 from agents.cascade import bound, on_news, take_back
 from agents.claiming import claim
 from agents.decision import Decision
@@ -19,13 +18,14 @@ from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import unread
+from agents.worth.goals import on_goal, on_order, on_reaction, on_return
 from app.model.event import EMAIL, Event
 from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables import identity
-from tables.apply import HANDLERS, NO_VISIT, apply
+from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
 from tables.customer import CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open
 from tables.profile import permission
 from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
@@ -80,6 +80,11 @@ class Decider:
         heard = self._index.heard(signals, "" if event.historical else event.event)
         if heard is not None:
             self._hear(decision, key, heard, event, at)
+        goal_of = self._index.goals.get(event.event)
+        if goal_of is not None:
+            decision.reasons += on_goal(self._basis, key, customer, event, goal_of, at)
+        if event.event in RETURNS:
+            decision.reasons += on_return(key, customer, event, at)
         if event.historical and event.event in HANDLERS:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
@@ -113,8 +118,7 @@ class Decider:
             profile = decision.customer.profile
             if profile is not None and profile.email:
                 decision.ordered_as = EMAIL + profile.email.lower()
-            if decision.customer.fired is not None:
-                decision.reasons += bought_after(self._basis, key, decision.customer, event, at)
+            decision.reasons += on_order(self._basis, key, decision.customer, event, at)
 
     def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
         """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
@@ -190,6 +194,8 @@ class Decider:
         item = meant(customer, receipt)
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
+        trigger = receipt.trigger_id or (item.trigger_id if item is not None else "")
+        decision.reasons += on_reaction(self._basis, key, customer, receipt, trigger)
         if withdrawn:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
         if item is not None and item.marketing and receipt.outcome in REFUSALS and item in (customer.open or ()):
@@ -213,6 +219,7 @@ class Decider:
         decision = Decision(customer)
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
+            decision.reasons += on_reaction(self._basis, key, customer, receipt, item.trigger_id)
         return decision
 
     # -- identity ------------------------------------------------------------------------------------------------

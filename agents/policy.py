@@ -11,7 +11,7 @@ from agents.scenarios.document import convert, read_yaml
 from agents.scenarios.language import Scenario, ScenarioError, duration
 from agents.scenarios.load import MOST_BYTES, AnyScenario
 from agents.scenarios.shape import nearest
-from app.model.policy import CHANNELS, Cap, Confirm, Policy, Quiet, Which
+from app.model.policy import CHANNELS, TOUCHES, AttributionWindow, Cap, Confirm, Policy, Quiet, Which
 from channels.control import LARGEST
 from channels.quiet import zone
 
@@ -71,6 +71,13 @@ class ConfirmFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     again: str = "30d"
 
 
+class AttributionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """When an order may be owed to a message over a channel."""
+
+    by: str = "sent"
+    within: str = "5d"
+
+
 class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The file, durations as text and shares in per cent."""
 
@@ -85,6 +92,7 @@ class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sms_units: int = 1
     budgets: dict[str, float] = {}
     confirm: ConfirmFile | None = None
+    attribution: dict[str, AttributionFile] = {}
 
 
 def load_policy(path: Path, *, time_scale: float = 1.0) -> Policy:
@@ -116,6 +124,7 @@ def parse_policy(text: str, *, time_scale: float = 1.0) -> Policy:
         sms_units=file.sms_units,
         budgets=file.budgets,
         confirm=None if file.confirm is None else _confirm(file.confirm, time_scale),
+        attribution=_attribution(file.attribution, time_scale),
     )
 
 
@@ -132,7 +141,7 @@ def _check(file: PolicyFile) -> None:
     need(all(most >= 0 for most in file.budgets.values()), "budgets: none can be below 0")
     need(1 <= file.sms_units <= 10, "sms_units: between 1 and 10 segments")
     need(len(file.currency) <= 8, "currency: as RUB or EUR")
-    named = [("prices", name) for name in file.prices]
+    named = [("prices", name) for name in file.prices] + [("attribution", name) for name in file.attribution]
     named += [("quiet.channels", name) for name in (file.quiet.channels if file.quiet is not None else ())]
     for number, cap in enumerate(file.caps, 1):
         parts = (cap.channel, *(part.channel for part in (cap.counts, cap.obeys) if part is not None))
@@ -172,6 +181,22 @@ def _confirm(file: ConfirmFile, time_scale: float) -> Confirm:
     if not SOONEST <= within <= again:
         raise PolicyError("confirm: `within` is at least 10m, and `again` at least as long as `within`")
     return Confirm(frozenset(names), within / time_scale, again / time_scale)
+
+
+def _attribution(file: dict[str, AttributionFile], time_scale: float) -> dict[str, AttributionWindow]:
+    """The windows of all channels; one that the file leaves out keeps its own."""
+    found = {
+        channel: msgspec.structs.replace(window, within=window.within / time_scale)
+        for channel, window in Policy().attribution.items()
+    }
+    for channel, window in file.items():
+        within = duration(window.within)
+        if window.by not in TOUCHES:
+            raise PolicyError(f"attribution.{channel}.by: {window.by!r}: write one of {', '.join(TOUCHES)}")
+        if within > LONGEST_CAP * 86_400.0:
+            raise PolicyError(f"attribution.{channel}.within: up to {LONGEST_CAP}d: so long messages are remembered")
+        found[channel] = AttributionWindow(window.by, within / time_scale)
+    return found
 
 
 def _which(file: WhichFile) -> Which:

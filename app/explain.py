@@ -80,6 +80,24 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.CONTROL_GROUP: (Tone.HELD, "{scenario} says nothing: the customer is in the control group{due}"),
     Reason.QUIET_HOURS: (Tone.WAIT, "{scenario} kept quiet: it is night where the customer lives{due}"),
     Reason.BOUGHT_AFTER: (Tone.INFO, "ordered after {scenario} had fired at {fired_at}{event}"),
+    Reason.GOAL_AFTER: (Tone.INFO, "reached the goal of {scenario} ({goal}), which had fired at {fired_at}{event}"),
+    Reason.GOAL_UNDONE: (
+        Tone.INFO,
+        "an order after {scenario} does not count any more: it was refunded or cancelled{event}",
+    ),
+    Reason.ATTRIBUTED: (
+        Tone.INFO,
+        "an order is owed to {scenario}: its message by {channel} was the last that touched (touch: {touch} at {touched_at}){event}",
+    ),
+    Reason.ASSOCIATED: (
+        Tone.INFO,
+        "{scenario} had a part in an order: its message by {channel} touched too (touch: {touch} at {touched_at}){event}",
+    ),
+    Reason.REATTRIBUTED: (
+        Tone.INFO,
+        "an order is not owed to {scenario} any more: a later touch by another message became known{event}",
+    ),
+    Reason.REFUNDED: (Tone.INFO, "an order that was owed to {scenario} was taken back: refunded or cancelled{event}"),
     Reason.BUDGET: (Tone.HELD, "{scenario} not sent by {channel}: what it may cost today is spent"),
     Reason.SCENARIO_STOPPED: (Tone.HELD, "{scenario} held back: it was stopped"),
     Reason.NEXT_STAGE: (Tone.FIRED, "{scenario} goes on: no reaction, so the next stage follows{due}"),
@@ -132,6 +150,8 @@ _MOMENTS = frozenset(
         "next_at",
         "at",
         "asked_at",
+        "ordered_at",
+        "touched_at",
         "lapsed_at",
         "until",
     }

@@ -155,6 +155,14 @@ def _count_day(orders: Orders, at: float, total: float) -> None:
         orders.first_day += total
 
 
+def _returned(_customer: Customer, _event: Event, _at: float) -> tuple[str, ...]:
+    """What a message has brought is taken back from it (`agents/worth`); what the customer did otherwise stays as it was."""
+    return NOTHING
+
+
+RETURNS = ("Order Refunded", "Order Cancelled")
+"""Events that take an order back."""
+
 HANDLERS: dict[str, Handler] = {
     "Product Viewed": _product_viewed,
     "Product Added": cart.added,
@@ -162,5 +170,6 @@ HANDLERS: dict[str, Handler] = {
     "Cart Viewed": cart.viewed,
     "Products Searched": _searched,
     "Order Completed": _ordered,
+    **dict.fromkeys(RETURNS, _returned),
 }
 """Names of E-commerce v2; the collector has mapped older names onto them."""

@@ -16,7 +16,11 @@ CART_LINES = 100
 ALIASES = 16
 OPEN_TRIGGERS = 8
 SENDS = 24
-"""Messages that caps may count; those that no cap looks back to are forgotten."""
+"""Messages that caps may count, or that orders may be owed to; older ones are forgotten."""
+GOALS = 8
+"""Orders of which it is known to which message they are owed, so that a refund takes them back from it."""
+ENTERED = 16
+"""Scenarios that one order is noted for."""
 ORDER_IDS = 5
 SHELF_ITEMS = 8
 SEEN = 16
@@ -170,7 +174,10 @@ class Open(msgspec.Struct, array_like=True, gc=False):
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):
-    """A message that was, or may have been, handed to a provider. `at` is when its trigger fired."""
+    """A message that was, or may have been, handed to a provider. `at` is when its trigger fired.
+
+    Of each touch the first moment is kept, in whole epoch seconds; 0: none is known.
+    """
 
     trigger_id: str
     scenario: str
@@ -178,6 +185,10 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
     at: float
     marketing: bool = True
     stage: int = 0
+    sent_at: int = 0
+    delivered_at: int = 0
+    opened_at: int = 0
+    clicked_at: int = 0
 
 
 class Permission(msgspec.Struct, array_like=True, gc=False):
@@ -188,6 +199,34 @@ class Permission(msgspec.Struct, array_like=True, gc=False):
     source: str = ""
     wording: str = ""
     asked_at: float = 0.0
+
+
+class Entered(msgspec.Struct, array_like=True, gc=False):
+    """A scenario that had fired, `at` when, before an order came. `group`: the control group that kept it silent; empty: none did."""
+
+    scenario: str
+    at: float
+    group: str = ""
+
+
+class Goal(msgspec.Struct, array_like=True, gc=False):
+    """An order, the message that it is owed to, and what of it was taken back. `at` is 0 while only its refund is known.
+
+    `gone`: all of it was taken back. `returns` are the events that took back parts.
+    """
+
+    order: str
+    at: float = 0.0
+    value: float = 0.0
+    currency: str = ""
+    scenario: str = ""
+    channel: str = ""
+    trigger_id: str = ""
+    stage: int = 0
+    after: list[Entered] | None = None
+    back: float = 0.0
+    gone: bool = False
+    returns: list[str] | None = None
 
 
 class Engagement(msgspec.Struct, array_like=True, gc=False):
@@ -203,6 +242,8 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """As of when they were worked out last; never goes back."""
     happened: dict[str, list[float]] | None = None
     """Event -> its last times, of events that conditions count (`tables/recent.py`)."""
+    goals: list[Goal] | None = None
+    """The last orders that messages may have brought, oldest first (`tables/goals.py`)."""
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):

@@ -3,7 +3,7 @@
 What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
 """
 
-from tables import cart, devices, dialog, recent
+from tables import cart, devices, dialog, goals, recent
 from tables.apply import DAY
 from tables.customer import (
     CATEGORIES,
@@ -52,6 +52,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.removed = _removed(owner.removed, alias.removed)
     owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
     owner.engagement = _engagement(owner.engagement, alias.engagement)
+    goals.join(owner, alias)
     owner.dialogs = dialog.merge(owner.dialogs, alias.dialogs)
     return _armed(owner, alias)
 

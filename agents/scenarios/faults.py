@@ -11,7 +11,7 @@ from agents.scenarios.dialogs import DialogScenarioFile
 from agents.scenarios.language import Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
 from agents.scenarios.shape import Fault, Place, misfits, nearest
 from tables.apply import HANDLERS
-from tables.signals import SIGNALS
+from tables.signals import ORDERED, SIGNALS
 
 _ENDED_BY: tuple[str, ...] = Absence.__struct_defaults__[0]
 """What ends an absence whose file does not say."""
@@ -47,6 +47,9 @@ def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
         yield from _absence(absence, known)
     if "when" in value:
         yield from condition_faults(value["when"], ("when",), segments=known.segments)
+    goal = value.get("goal")
+    if isinstance(goal, dict):
+        yield from _goal(goal, known)
     stages = _list(value, "cascade")
     for index, stage in enumerate(stages):
         if isinstance(stage, dict):
@@ -62,6 +65,14 @@ def _absence(absence: dict[Any, Any], known: Known) -> Iterator[Fault]:
         if name in _list(absence, "of"):
             place: Place = ("absence", "without", index)
             yield Fault(place, f"{name!r} stands in `of` and in `without`: what begins the wait would end it")
+
+
+def _goal(goal: dict[Any, Any], known: Known) -> Iterator[Fault]:
+    name = goal.get("event", ORDERED)
+    if name in SIGNALS and name != ORDERED:
+        yield Fault(("goal", "event"), f"{name!r} is a signal: name an event, such as 'Product Reviewed', or ordered")
+    elif isinstance(name, str) and name and name != ORDERED:
+        yield from _heard(name, ("goal", "event"), known)
 
 
 def _heard(name: str, place: Place, known: Known) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ class Heard(NamedTuple):
 class ScenarioIndex:
     """Scenarios by id and version, by signal and by family."""
 
-    __slots__ = ("_former", "_heard", "by_id", "ending", "families", "named", "starting")
+    __slots__ = ("_former", "_heard", "by_id", "ending", "families", "goals", "named", "starting")
 
     def __init__(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
         """`former` are earlier versions, under which what has begun may end. They begin nothing."""
@@ -40,7 +40,13 @@ class ScenarioIndex:
                 ending[name].append(scenario)
         self.starting, self.ending = dict(starting), dict(ending)
         self.families = {name: tuple(ids) for name, ids in families.items()}
-        self.named = frozenset(starting) | frozenset(ending)
+        goals: dict[str, list[Scenario]] = defaultdict(list)
+        for scenario in self.by_id.values():
+            if scenario.goal:
+                goals[scenario.goal].append(scenario)
+        self.goals = {name: tuple(found) for name, found in goals.items()}
+        """Event -> the scenarios that it is the goal of; orders, which are those of all others, are not among them."""
+        self.named = frozenset(starting) | frozenset(ending) | frozenset(goals)
         """Every signal and event name that some scenario listens to."""
         self._heard: dict[tuple[tuple[str, ...], str], Heard] = {}
 

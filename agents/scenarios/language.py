@@ -92,6 +92,13 @@ class StageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reaction: Reaction = Reaction.GOAL
 
 
+class GoalFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the scenario is for: `event` within this time after it fired, of recipients and the control group alike."""
+
+    event: Name = "ordered"
+    within: Wait | None = None
+
+
 class OutageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`skip_after: 6h`: drop what an outage has delayed by more than that."""
 
@@ -124,6 +131,7 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stopped: bool = False
     upgrade: Literal["move", "finish"] = "move"
     when: ConditionFile | None = None
+    goal: GoalFile = GoalFile()
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
@@ -171,3 +179,7 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     """What has to hold for it to be armed."""
     still: Condition | None = None
     """What of that has to hold when it fires: all but what was asked of the event."""
+    goal: str = ""
+    """Event that is its goal; empty: an order."""
+    goal_within: float | None = None
+    """So long after it fired the goal counts; None: as the policy says."""

@@ -12,6 +12,7 @@ from agents.scenarios.document import Document, read_document, refused
 from agents.scenarios.faults import Known, channels_of, faults_of, is_of_dialogs
 from agents.scenarios.language import LONGEST, Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
 from agents.scenarios.shape import Fault
+from tables.signals import ORDERED
 
 MOST_FILES = 1_000
 MOST_BYTES = 64 * 1024
@@ -252,6 +253,8 @@ def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
         finish=file.upgrade == "finish",
         when=when,
         still=None if when is None else lasting(when),
+        goal="" if file.goal.event == ORDERED else file.goal.event,
+        goal_within=None if file.goal.within is None else duration(file.goal.within) / time_scale,
     )
 
 

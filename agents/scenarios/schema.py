@@ -11,7 +11,7 @@ import msgspec
 from agents.conditions.language import ConditionFile
 from agents.conditions.schema import CONDITION, of_condition
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
-from agents.scenarios.language import Absence, OutageFile, ScenarioFile, Show, StageFile, Unless
+from agents.scenarios.language import Absence, GoalFile, OutageFile, ScenarioFile, Show, StageFile, Unless
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
 
@@ -41,6 +41,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "upgrade": "What has begun under a former version: `move`, it goes on under this one; `finish`, it ends as it began (`old/ID.VERSION.yaml`).",
         "when": "A condition for arming it, and, but for what it asks of the event, for firing it; docs/segments.md has the words.",
         "stopped": "`true`: fires no more, and what has fired goes no further; what is armed stays so.",
+        "goal": "What it is for: counted after it fired, of recipients and the control group alike.",
     },
     Absence: {
         "of": "Signals, or names of events, that start the wait. Another one starts it anew.",
@@ -65,6 +66,10 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "reaction": "What makes the next stage needless. `goal`: only what ends the scenario.",
     },
     ConditionFile: CONDITION,
+    GoalFile: {
+        "event": "An event's name; `ordered`: an order.",
+        "within": "So long after the scenario fired the goal counts; left out: as the policy says.",
+    },
     OutageFile: {"skip_after": "Drop what an outage has delayed by more than this."},
     DialogScenarioFile: _COMMON
     | {

@@ -76,6 +76,25 @@ class Confirm(msgspec.Struct, frozen=True, gc=False):
         return consent in self.consents or consent.partition(":")[0] in self.consents
 
 
+class AttributionWindow(msgspec.Struct, frozen=True, gc=False):
+    """When an order may be owed to a message: so long after the customer's touch, which is at least `by`."""
+
+    by: str
+    """`sent`, `delivered`, `opened` or `clicked`: each later one is a touch too."""
+    within: float
+    """So long a touch counts, and so long after the sending one may come; 0: orders are not owed to this channel."""
+
+
+TOUCHES = ("sent", "delivered", "opened", "clicked")
+"""What may count as a touch, the weakest first."""
+
+
+def _windows() -> dict[str, AttributionWindow]:
+    days, day = AttributionWindow("sent", 5 * DAY), AttributionWindow("sent", DAY)
+    pushed = dict.fromkeys(("webpush", "fcm"), day)
+    return {**dict.fromkeys(CHANNELS, days), **pushed, "email": AttributionWindow("opened", 5 * DAY)}
+
+
 class Policy(msgspec.Struct, frozen=True):
     """All of it. The defaults are those of `app/policy.yaml`; a test compares them."""
 
@@ -105,11 +124,18 @@ class Policy(msgspec.Struct, frozen=True):
     """Scenario -> what it may cost a day; `*`: every other one."""
     confirm: Confirm | None = None
     """None: a consent counts at once."""
+    attribution: dict[str, AttributionWindow] = msgspec.field(default_factory=_windows)
+    """Channel -> when an order may be owed to a message over it."""
 
     @property
     def horizon(self) -> float:
-        """How far back any cap looks: what was sent before need not be known."""
+        """How far back any cap looks."""
         return max((cap.reach for cap in self.caps), default=0.0)
+
+    @property
+    def sends_known_for(self) -> float:
+        """How long a message is remembered: caps look back to it, or an order may be owed to it."""
+        return max((self.horizon, *(2 * window.within for window in self.attribution.values())))
 
     @property
     def counts_transactional(self) -> bool:

@@ -49,6 +49,13 @@ class Reason(StrEnum):
     BOUGHT_AFTER = "bought_after"
     SCENARIO_STOPPED = "scenario_stopped"
     CONSENT_LAPSED = "consent_lapsed"
+    # the core, about what messages bring
+    GOAL_AFTER = "goal_after"
+    GOAL_UNDONE = "goal_undone"
+    ATTRIBUTED = "attributed"
+    ASSOCIATED = "associated"
+    REATTRIBUTED = "reattributed"
+    REFUNDED = "refunded"
     # the core, about the later stages of a cascade
     NEXT_STAGE = "next_stage"
     REACTED = "reacted"

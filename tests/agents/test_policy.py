@@ -3,7 +3,7 @@
 import pytest
 
 from agents.scenarios.load import parse
-from app.model.policy import Cap, Policy, Quiet, Which, one_per
+from app.model.policy import AttributionWindow, Cap, Policy, Quiet, Which, one_per
 from app.model.reasons import Reason
 from app.model.receipt import Outcome
 from tests.agents.test_cascade import CART, EVERYWHERE, channels
@@ -195,13 +195,15 @@ def test_transactional_messages_neither_obey_nor_count():
     assert engine.fired.count("cart") == 1
 
 
-def test_sends_that_no_cap_looks_back_to_are_forgotten():
-    engine = shop(SMS, policy=Policy(quiet=None, caps=(one_per(HOUR, "sms"),)))
+@pytest.mark.parametrize(("within", "known"), [(0.0, 1), (2 * DAY, 3)])
+def test_sends_that_no_cap_looks_back_to_and_no_order_can_be_owed_to_are_forgotten(within, known):
+    windows = {"sms": AttributionWindow("sent", within)}
+    engine = shop(SMS, policy=Policy(quiet=None, caps=(one_per(HOUR, "sms"),), attribution=windows))
     for _ in range(5):
         engine.add("p1")
         engine.wait(2 * DAY)
         engine.receipt(engine.triggers[-1])
-    assert len(engine.customer().sends) == 1
+    assert len(engine.customer().sends) == known
 
 
 # -- control groups

@@ -8,7 +8,7 @@ import pytest
 
 from agents.policy import PolicyError, described, load_policy, parse_policy, unknown_names
 from agents.scenarios.language import ScenarioError
-from app.model.policy import Cap, Confirm, Policy, Quiet, Which
+from app.model.policy import AttributionWindow, Cap, Confirm, Policy, Quiet, Which
 from app.settings import load
 from tests.driver import DAY, HOUR
 
@@ -29,6 +29,7 @@ currency: RUB
 prices: {sms: 3.5}
 sms_units: 2
 budgets: {abandoned_cart: 500, "*": 100}
+attribution: {email: {by: clicked, within: 4d}, sms: {within: 0s}, webpush: {by: opened, within: 12h}}
 """
 
 
@@ -54,6 +55,13 @@ def test_everything_that_is_written_is_read():
         prices={"sms": 3.5},
         sms_units=2,
         budgets={"abandoned_cart": 500.0, "*": 100.0},
+        attribution={
+            **dict.fromkeys(("whatsapp", "telegram", "vk", "webhook"), AttributionWindow("sent", 2.5 * DAY)),
+            "email": AttributionWindow("clicked", 2 * DAY),
+            "sms": AttributionWindow("sent", 0.0),
+            "webpush": AttributionWindow("opened", 6 * HOUR),
+            "fcm": AttributionWindow("sent", 12 * HOUR),
+        },
     )
     assert (policy.budget_of("abandoned_cart"), policy.budget_of("other"), policy.by_sms) == (500.0, 100.0, 7.0)
     assert (policy.cap_of("email"), policy.cap_of("sms")) == (8 * HOUR, 0.0)
@@ -89,6 +97,9 @@ def test_an_empty_file_allows_everything_at_any_time():
         ("sms: 3.5", "pigeon: 1", "prices: there is no channel"),
         ("sms_units: 2", "sms_units: 0", "sms_units"),
         ('"*": 100', '"*": -1', "budgets: none"),
+        ("by: clicked", "by: heard", "attribution.email.by: 'heard': write one of sent, delivered, opened, clicked"),
+        ("within: 4d", "within: 40d", "attribution.email.within: up to 31d"),
+        ("webpush: {by", "pigeon: {by", "attribution: there is no channel 'pigeon'"),
         ("goal_within: 3d", "surprise: 1", "surprise"),
         ("zone: Europe/Moscow", "zone: [", "line"),
     ],
