@@ -174,7 +174,8 @@ def test_a_new_version_at_any_moment_neither_loses_nor_doubles_a_trigger(history
         for line in shop.journal
         if line.scenario == "left" and line.reason in ends and not line.detail.get("stage")
     ]
-    assert len([one for one in over if one != Reason.ENDED_BY_ORDER]) <= begun
+    open_ones_too = (Reason.ENDED_BY_ORDER, Reason.ENDED_BY_EMPTIED_CART)  # they end cascades that have fired as well
+    assert len([one for one in over if one not in open_ones_too]) <= begun
     assert len(over) >= begun
 
 
