@@ -11,6 +11,7 @@ from app.model.event import Properties
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from tables.customer import Armed
+from tables.signals import ORDERED
 
 
 def start(
@@ -28,9 +29,10 @@ def start(
     Only what is newly armed needs a timer: what was armed before can only have been postponed, and its own finds that out.
     """
     customer = decision.customer
-    if customer.orders is not None and customer.orders.last_at >= at:
-        return  # late: what it began has been bought already
+    bought = customer.orders is not None and customer.orders.last_at >= at
     for scenario in starting:
+        if bought and (ORDERED in scenario.without or not name.startswith("segment_")):
+            continue  # late: what it began has been bought already
         if scenario.when is not None and not holds(scenario.when, basis.policy, customer, at, told):
             continue
         instance = customer.instance(scenario.id)

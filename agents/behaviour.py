@@ -20,6 +20,7 @@ from agents.links import Links
 from agents.outbox import hand_over
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
+from agents.segments.sizes import Sizes
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
@@ -76,6 +77,7 @@ class Behaviour:
         self._decider, self._dialogs = decider, dialogs
         self._stream_time = stream_time
         self._partitions = partitions
+        self.sizes = Sizes()
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
             CLICKSTREAM.name: self._on_event,
             CHAT.name: self._chat.on_record,
@@ -104,6 +106,10 @@ class Behaviour:
         if type(row) is not Customer:
             return None
         return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
+
+    def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
+        """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
+        return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""
@@ -153,7 +159,7 @@ class Behaviour:
             return
         at = due if self._stream_time else now
         decision = self._decider.on_due(key, row, at, lambda category: step.rows.get(SHELF_PREFIX + category), due)
-        if decision.reasons or decision.fired:
+        if decision.reasons or decision.fired or row.engagement is not None:
             step.touch(key)
         if decision.wake_at is not None:
             step.wake(key, decision.wake_at)
@@ -182,8 +188,12 @@ class Behaviour:
         key = record.key.decode()
         if key[0] == SHELF_PREFIX[0]:
             raise ValueError("a customer's key cannot begin with NUL")
-        packed = step.packed
-        if packed is not None and self._decider.is_mere_activity(event) and note(packed, key, at):
+        packed, members = step.packed, self._decider.members
+        if (
+            packed is not None
+            and self._decider.is_mere_activity(event)
+            and note(packed, key, at, members.gap, newcomers=members.newcomers)
+        ):
             step.touch(key)
             return
         if not event.messageId:
@@ -289,6 +299,8 @@ class Behaviour:
             hand_over(step, key, cancel, self._partitions)
         for claim in decision.claims:
             self._link(step, claim.alias, claim)
+        if decision.moved:
+            self.sizes.moved(step.partition, decision.moved)
         counts, outputs = self.counts, step.outputs
         for line in decision.reasons:
             counts[line.scenario, line.reason] += 1

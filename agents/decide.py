@@ -18,13 +18,15 @@ from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import unread
+from agents.segments.language import SegmentSet
+from agents.segments.membership import Changed, Memberships, difference, kept, note_changes, segments_of
 from agents.worth.goals import on_goal, on_order, on_reaction, on_return
 from app.model.event import EMAIL, Event
 from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from tables import identity
+from tables import identity, recent
 from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
 from tables.customer import CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open
 from tables.profile import permission
@@ -44,9 +46,11 @@ class Decider:
         locale: str = "en",
         policy: Policy | None = None,
         former: Iterable[Scenario] = (),
+        segments: SegmentSet | None = None,
     ) -> None:
         """`former` are earlier versions, under which what has begun may end. `locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
         self._reads_all = False
+        self.members = Memberships(segments or SegmentSet())
         self._take(ScenarioIndex(scenarios, former), policy or Policy(), locale)
 
     def take(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
@@ -57,12 +61,14 @@ class Decider:
         self._index = index
         self._basis = Basis(index, policy, locale)
         needless = frozenset() if self._reads_all else unread(index.all())
-        self._meaningful = index.named | frozenset(HANDLERS) - needless
+        asked = kept(scenario.when for scenario in index.by_id.values() if scenario.when is not None)
+        self._kept = self.members.kept | asked
+        self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | asked
 
     def read_all(self) -> None:
         """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
         self._reads_all = True
-        self._meaningful = self._index.named | frozenset(HANDLERS)
+        self._meaningful |= frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
         """The scenario's id where it is one of ours, else `other`: what a counter may be named after."""
@@ -75,8 +81,11 @@ class Decider:
         linking = event.type in _LINKING
         before = copy(customer.profile) if linking else None
         wishes = {} if event.traits is None else optin.set_aside(self._basis.policy, event)
+        seen = customer.last_seen
         signals = apply(customer, event, at)
         decision = Decision(customer)
+        if event.event in self._kept:
+            recent.note(customer, event.event, at)
         heard = self._index.heard(signals, "" if event.historical else event.event)
         if heard is not None:
             self._hear(decision, key, heard, event, at)
@@ -91,7 +100,28 @@ class Decider:
             claim(decision, key, event, at, before)
         if event.traits is not None and self._basis.policy.confirm is not None:
             optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
+        if self.members:
+            self._moved(decision, key, self.members.on_event(customer, event, signals, at, seen), at, event)
         return decision
+
+    def _moved(
+        self, decision: Decision, key: str, changed: list[Changed], at: float, event: Event | None = None
+    ) -> None:
+        """Write down who entered and left what, and let scenarios hear of it."""
+        if changed:
+            name = event.messageId if event is not None else ""
+            at = note_changes(decision, key, changed, name, at)
+            for one in changed:
+                heard = self._index.heard((one.signal,), "")
+                for signal, scenarios in heard.ending if heard is not None else ():
+                    self._end(decision, key, signal, scenarios, name, at)
+                if heard is not None and (event is None or not event.historical):
+                    anchor, told = name or f"{one.signal}@{at:.0f}", event.properties if event is not None else None
+                    for signal, starting in heard.starting:
+                        start(self._basis, decision, key, signal, starting, anchor, at, told)
+        due = self.members.wake_of(decision.customer)
+        if due is not None and (decision.wake_at is None or due < decision.wake_at):
+            decision.wake_at = due
 
     def is_mere_activity(self, event: Event) -> bool:
         """Whether the event says no more than that the customer is there."""
@@ -200,6 +230,8 @@ class Decider:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
         if item is not None and item.marketing and receipt.outcome in REFUSALS and item in (customer.open or ()):
             self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
+        if withdrawn and self.members:
+            self._moved(decision, key, self.members.on_consent(customer, receipt.at), receipt.at)
         return decision
 
     def _confirmed(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
@@ -210,6 +242,8 @@ class Decider:
             starting = self._index.starting.get(CONSENT_CHANGED)
             if starting:
                 start(self._basis, decision, key, CONSENT_CHANGED, starting, receipt.message_id, receipt.at)
+            if self.members:
+                self._moved(decision, key, self.members.on_consent(customer, receipt.at), receipt.at)
         return decision
 
     def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:
@@ -228,6 +262,7 @@ class Decider:
         """Join the state of `alias`, which has moved here, into `customer`."""
         decision = Decision(customer)
         lines = {line.product_id for cart in (customer.cart, state.cart) if cart is not None for line in cart.lines}
+        was = segments_of(customer)
         ended = identity.merge(customer, state)
         decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
         if len(lines) > CART_LINES:
@@ -253,13 +288,17 @@ class Decider:
             )
         self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, "", at)
         decision.wake_at = self.wake_of(customer)
+        if self.members:
+            self._moved(decision, key, self.members.on_merge(customer, at), at)
+        decision.moved = difference(was, segments_of(customer))
         return decision
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
-        return self._index.wake_of(customer)
+        soonest, due = self._index.wake_of(customer), self.members.wake_of(customer)
+        return due if soonest is None or (due is not None and due < soonest) else soonest
 
     def held(self, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:
         """Lines about what is armed and has to wait, now that the customer is in a dialog."""
@@ -273,7 +312,10 @@ class Decider:
 
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
-        return decide_due(self._basis, key, customer, now, shelf, until)
+        decision = decide_due(self._basis, key, customer, now, shelf, until)
+        if self.members or customer.engagement is not None:
+            self._moved(decision, key, self.members.on_due(customer, until), until)
+        return decision
 
 
 def _version(item: Armed | Open) -> tuple[str, int]:

@@ -19,3 +19,5 @@ class Decision(msgspec.Struct, gc=False):
     """Key of the address that an order was made with: whoever owns it has bought, under whatever user id."""
     wake_at: float | None = None
     reasons: list[JournalLine] = []
+    moved: list[tuple[str, bool]] = []
+    """(segment, whether it was entered; else left), for the sizes of segments."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "tell what was decided about a customer, and why",
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",
+    "audience": "write a segment as a file for an advertising network: hashed, of those who have agreed",
     "erase": "forget everything about a customer, and look again",
     "suppressions": "import, export or change the list of addresses at which nothing may be said",
     "dead-letters": "list or replay dead letters",

@@ -63,6 +63,8 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
         "a confirmation came for which no consent waits: confirmed before, lapsed, withdrawn, or of another address",
     ),
     Reason.STATE_BOUNDED: (Tone.INFO, "the cart has reached its bound: its oldest lines are forgotten{event}"),
+    Reason.SEGMENT_ENTERED: (Tone.INFO, "entered the segment {segment}: {why}{event}"),
+    Reason.SEGMENT_LEFT: (Tone.INFO, "left the segment {segment}: {why}{event}"),
     Reason.ERASED: (Tone.INFO, "everything that was known was erased on request"),
     Reason.FIRED: (Tone.FIRED, "{scenario} fired{due}"),
     Reason.OUTRANKED: (Tone.HELD, "{scenario} held back: {by} goes first"),
@@ -206,9 +208,14 @@ def tell(lines: Iterable[JournalLine]) -> list[Told]:
 
 
 def standing(lines: Iterable[JournalLine]) -> list[str]:
-    """How each scenario stands after the last of these lines: one sentence for each that is still open, in order of name."""
+    """How things stand after the last of these lines: a sentence for each scenario that is still open and each segment, by name."""
     last: dict[str, JournalLine] = {}
+    members: dict[str, float] = {}
     for line in lines:
+        if line.reason == Reason.SEGMENT_ENTERED:
+            members[str(line.detail.get("segment", ""))] = line.at
+        elif line.reason == Reason.SEGMENT_LEFT:
+            members.pop(str(line.detail.get("segment", "")), None)
         after_firing = line.trigger_id and line.reason != Reason.FIRED
         if line.scenario and not after_firing and line.reason != Reason.ENDED_BY_MERGE:
             last[line.scenario] = line
@@ -216,7 +223,7 @@ def standing(lines: Iterable[JournalLine]) -> list[str]:
         f"{name} waits" + (f": due {full_time(line.due)} or later" if line.due else "")
         for name, line in sorted(last.items())
         if line.reason in (Reason.ARMED, Reason.MOVED)
-    ]
+    ] + [f"in segment {name} since {full_time(at)}" for name, at in sorted(members.items())]
 
 
 def story(lines: Iterable[JournalLine]) -> list[str]:

@@ -202,6 +202,8 @@ RELOAD_REFUSED = _gauge(
     "reload_refused", "1 while a watched folder holds what was refused, and what was there before goes on.", "folder"
 )
 SCENARIO_INFO = _gauge("scenario_info", "1 for each scenario that this worker has loaded.", "scenario", "version")
+SEGMENT_CUSTOMERS = _gauge("segment_customers", "Customers in a segment.", "segment", "partition")
+SEGMENT_MOVES = _counter("segment_moves_total", "Customers who entered or left a segment.", "segment", "way")
 FORGOTTEN = _counter("engine_rows_forgotten_total", "Visitors without a name who stayed away too long.")
 TIMERS_PENDING = _gauge("engine_timers_pending", "Entries of the timer index.", "table")
 TIMERS_FIRED = _counter("engine_timers_fired_total", "Timers that came due and were looked at.", "table")

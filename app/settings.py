@@ -203,6 +203,7 @@ class Settings:
         "further workers that hold a copy of each partition's state (0 to 3): a takeover need not restore it, memory grows",
     )
     scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
+    segments: Path = setting(Path(__file__).parent / "segments", "folder of segment files; read at the start")
     reload_seconds: float = setting(2.0, "seconds between the worker's looks for changes there; 0: at SIGHUP alone")
     templates: str = setting("", "folder of the shop's own templates, looked at before ours; empty: ours alone")
     team: Path = setting(
@@ -266,6 +267,9 @@ class Settings:
 KINDS = {int: "a whole number", float: "a number", bool: "yes or no"}
 
 
+PATHS = frozenset({"data", "scenarios", "segments", "cache", "team", "policy"})
+
+
 def _convert(name: str, kind: Any, text: str) -> Any:
     try:
         if kind is bool:
@@ -287,11 +291,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
             continue
         name = variable[len(PREFIX) :].lower()
         if name in known:
-            values[name] = _convert(
-                name,
-                type(known[name].default) if name not in ("data", "scenarios", "cache", "team", "policy") else Path,
-                text,
-            )
+            values[name] = _convert(name, Path if name in PATHS else type(known[name].default), text)
         elif variable not in NOT_SETTINGS:
             raise SettingsError(f"{variable} is not a setting; `boomerang settings` lists them")
     settings = Settings(**{**values, **overrides})

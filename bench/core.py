@@ -1,8 +1,8 @@
 """CPU per event of the core alone: `Behaviour.on_bundle` over packed rows, and packing them for the changelog. No Kafka.
 
-    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--profile FILE]
+    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--segments N] [--profile FILE]
 
-JSON lines. With `--against`, rounds of this checkout and of another one take turns, each in a process of its own. Every round plays
+JSON lines. With `--against`, rounds of this checkout and of another one, with `--segments` of the core with and without segments, take turns, each in a process of its own. Every round plays
 the same bundles; of each bundle the quickest round counts, which a busy machine disturbs least.
 """
 
@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -34,7 +35,7 @@ class Record:
 class Core:
     """The engine's core over four partitions, with what the fenced table does to a step except writing it."""
 
-    def __init__(self):
+    def __init__(self, segments=0):
         from agents.behaviour import ROW_TYPE, Behaviour
         from agents.decide import Decider
         from agents.scenarios.load import load_folder
@@ -44,7 +45,8 @@ class Core:
         from tables.step import Partition
 
         scenarios = load_folder(load({}).scenarios)
-        self.behaviour = Behaviour(Decider(scenarios, locale="en"), stream_time=True, partitions=PARTITIONS)
+        more = {"segments": segments_of(segments)} if segments else {}
+        self.behaviour = Behaviour(Decider(scenarios, locale="en", **more), stream_time=True, partitions=PARTITIONS)
         self.codec = Codec(ROW_TYPE)
         self.parts = [Partition(n, PackedRows(self.codec.encode_row, self.codec.decode_row)) for n in range(PARTITIONS)]
         self.decide, self.pack = [], []
@@ -66,6 +68,28 @@ class Core:
             self.outputs += len(step.outputs)
 
 
+def segments_of(count):
+    """So many segments: those that are built in, and then others like them."""
+    from agents.segments.load import load_segments
+
+    with tempfile.TemporaryDirectory() as name:
+        for number, path in enumerate(sorted((HERE / "app" / "segments").glob("*.yaml"))):
+            if path.name == "rfm.yaml" or number <= count:
+                Path(name, path.name).write_text(path.read_text())
+        for number in range(len([*Path(name).glob("*.yaml")]) - 1, count):
+            when = LIKE[number % len(LIKE)] % (number + 2)
+            Path(name, f"s{number}.yaml").write_text(f"id: s{number}\ntitle: Number {number}\nwhen: {when}\n")
+        return load_segments(Path(name))
+
+
+LIKE = (
+    "{cart: value, at_least: %d00}",
+    "{happened: product_viewed, at_least: 3, within: %dh, same: category}",
+    "{all: [{orders: count, at_least: 1}, {not: {seen_within: %dd}}]}",
+    "{any: [{orders: total, at_least: %d00}, {segment: champions}]}",
+)
+
+
 def bundles_of(count, customers):
     """The backlog in bundles, the partitions taking turns."""
     from bench.stream import events
@@ -84,10 +108,10 @@ def bundles_of(count, customers):
             yield Bundle("clickstream", partition, records, records[0].offset, records[-1].offset)
 
 
-def once(count, customers, profile=""):
+def once(count, customers, profile="", segments=0):
     """One round; its figures."""
     bundles = list(bundles_of(count, customers))
-    core = Core()
+    core = Core(segments)
     gc.collect()
     gc.freeze()
     if profile:
@@ -106,7 +130,7 @@ def once(count, customers, profile=""):
     }
 
 
-def round_of(checkout, args):
+def round_of(checkout, args, segments):
     """One round in a process of its own, with the code of `checkout`."""
     command = [
         sys.executable,
@@ -116,6 +140,8 @@ def round_of(checkout, args):
         str(args.events),
         "--customers",
         str(args.customers),
+        "--segments",
+        str(segments),
         "--once",
     ]
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
@@ -145,19 +171,22 @@ def main(argv=None):
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", default="", metavar="CHECKOUT", help="another checkout to compare with")
+    parser.add_argument("--segments", type=int, default=0, help="compare with the same core and so many segments")
     parser.add_argument("--profile", default="", metavar="FILE", help="one round under cProfile, written to FILE")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.once or args.profile:
-        print(json.dumps(once(args.events, args.customers, args.profile)), flush=True)
+        print(json.dumps(once(args.events, args.customers, args.profile, args.segments)), flush=True)
         return
-    checkouts = {"core": HERE}
+    checkouts = {"core": (HERE, 0)}
     if args.against:
-        checkouts["other checkout"] = Path(args.against).resolve()
+        checkouts["other checkout"] = (Path(args.against).resolve(), 0)
+    if args.segments:
+        checkouts[f"{args.segments} segments"] = (HERE, args.segments)
     rounds = defaultdict(list)
     for _ in range(args.rounds):
-        for name, checkout in checkouts.items():
-            rounds[name].append(round_of(checkout, args))
+        for name, (checkout, segments) in checkouts.items():
+            rounds[name].append(round_of(checkout, args, segments))
     for name, lines in rounds.items():
         print(json.dumps(summary(name, args.events, lines)), flush=True)
 

@@ -4,6 +4,7 @@ Works on the bytes of a packed `Customer`: an array of 32 bits' header whose fir
 `first_seen`, `last_seen` and `session_started`. A test holds this page to what unpacking and applying would give.
 """
 
+from math import inf
 from struct import Struct
 
 import msgspec
@@ -39,24 +40,25 @@ def visit(customer: Customer, at: float) -> None:
             customer.first_seen = at
 
 
-def note(rows: PackedRows, key: str, at: float) -> bool:
+def note(rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: bool = False) -> bool:
     """Note that the customer `key`, known or new, is active at `at`. False: nothing is done, the event has to be applied.
 
-    Whoever has dialogs and comes back to the site may have an alert.
+    Whoever has dialogs and comes back to the site may have an alert. After a silence of `gap` seconds a segment may be entered
+    again; `newcomers`: somebody new may enter one.
     """
     row = rows.opened.get(key)
     if row is not None:
-        if type(row) is not Customer or row.dialogs is not None:
+        if type(row) is not Customer or row.dialogs is not None or at - row.last_seen >= gap:
             return False
         visit(row, at)
         return True
     cell = rows.cells.get(key)
     if cell is None:
-        if at <= 0.0:
+        if at <= 0.0 or newcomers:
             return False
         rows.put_packed(key, first_seen(at))
         return True
-    packed = seen_again(cell.packed, at)
+    packed = seen_again(cell.packed, at, gap)
     if packed is None:
         return False
     rows.looked_at += len(packed)
@@ -69,10 +71,11 @@ def first_seen(at: float) -> bytes:
     return _NEW_HEAD + _THREE_TIMES.pack(at, _FLOAT, at, _FLOAT, at) + _NEW_TAIL
 
 
-def seen_again(packed: bytes, at: float) -> bytes | None:
+def seen_again(packed: bytes, at: float, gap: float = inf) -> bytes | None:
     """The row after activity at `at` (epoch seconds); None where it has to be unpacked.
 
     That is so where it is no customer, a new one, or one who has dialogs: whoever comes back to the site may have an alert.
+    And where the customer was away for `gap` seconds.
     """
     if len(packed) < _END or packed[0] != _ARRAY or packed[-1] != _NIL:
         return None
@@ -81,6 +84,8 @@ def seen_again(packed: bytes, at: float) -> bytes | None:
         return None
     if at <= last:
         return packed
+    if at - last >= gap:
+        return None
     return packed[:_LAST] + _TIMES.pack(at, _FLOAT, session_start(started, last, at)) + packed[_END:]
 
 

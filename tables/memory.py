@@ -11,8 +11,12 @@ class MemoryTable:
     """Partitions in a dict; each step's outputs are handed to `publish` in order."""
 
     def __init__(
-        self, publish: Callable[[int, Output], None], new_rows: Callable[[], PackedRows | None] = lambda: None
+        self,
+        publish: Callable[[int, Output], None],
+        new_rows: Callable[[], PackedRows | None] = lambda: None,
+        on_gone: Callable[[int, Any], None] | None = None,
     ) -> None:
+        self._on_gone = on_gone
         self._new_rows = new_rows
         self.parts: dict[int, Partition] = {}
         self._publish = publish
@@ -22,6 +26,7 @@ class MemoryTable:
         part = self.parts.get(number)
         if part is None:
             part = self.parts[number] = Partition(number, self._new_rows())
+            part.on_gone = self._on_gone
         return part
 
     def run(self, number: int, work: Callable[[Step], None]) -> Step:

@@ -29,6 +29,11 @@ OnPartition = Callable[[int], None]
 class OwnedPartitions(faust.Table):  # type: ignore[misc]
     """The partitions of a table that are ours, each restored and with a writer of its own."""
 
+    parts: dict[int, HeldPartition]
+    """Partitions in memory: ours, and those that we stand by for."""
+    actives: frozenset[int]
+    """Those that are ours."""
+
     def __init__(
         self,
         app: Any,
@@ -42,6 +47,8 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         partitions: int | None = None,
         wake_of: Callable[[Any], float | None] | None = None,
         grace: float = 0.0,
+        rebuilding: Callable[[int], Callable[[Any], float | None]] | None = None,
+        on_gone: Callable[[int, Any], None] | None = None,
         on_opened: OnPartition | None = None,
         on_closed: OnPartition | None = None,
         compression: str | None = "zstd",
@@ -51,22 +58,21 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     ) -> None:
         """`inputs` are the topics (without prefix) that the table is fed with; `options` reach the broker.
 
-        `wake_of` gives a row's next deadline. `on_opened` and `on_closed` hear of partitions that become ours, restored, and
+        `wake_of` gives a row's next deadline; `rebuilding` gives it for the rows of a partition that is restored, and `on_gone` hears
+        of rows that are deleted or give way to another kind. `on_opened` and `on_closed` hear of partitions that become ours, restored, and
         of those that no longer are. `compression` is of the changelog and the outputs. `packed` keeps rows as bytes in memory.
         """
         self.prefix, self.inputs, self.clock = prefix, tuple(inputs), clock
         kwargs.setdefault("recovery_buffer_size", 4)  # bundles; 1 would mean something else to Faust
         super().__init__(app, name=name, schema=BundleSchema(), partitions=partitions, **kwargs)
-        self.parts: dict[int, HeldPartition] = {}
-        """Partitions in memory: ours, and those that we stand by for."""
-        self.actives: frozenset[int] = frozenset()
-        """Those that are ours."""
+        self.parts, self.actives = {}, frozenset()
         self._era = 0
         """Grows when the group rebalances: what was found out before may no longer hold."""
         self.codec = Codec(row_type)
         self._packed = packed
         self.wake_of, self.grace = wake_of, grace
         self.on_opened, self.on_closed = on_opened, on_closed
+        self.rebuilding, self.on_gone = rebuilding, on_gone
         self.failure: BaseException | None = None
         self._options, self._compression, self._fault = options, compression, fault or (lambda _point: None)
         self._writers: dict[int, PartitionWriter] = {}
@@ -184,7 +190,8 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
             part.check_state(changelog, begins.pop(changelog), self.app.conf.id, committed)
             fresh = not part.applied
             part.start_fence(begins, ends)
-            part.rebuild(self.wake_of)
+            part.rebuild(self.wake_of if self.rebuilding is None else self.rebuilding(number))
+            part.on_gone = self.on_gone
             if fresh:
                 await self.write_fence(part)  # a rebalance waits for the lock
             part.open = True

@@ -42,13 +42,15 @@ class Output(msgspec.Struct, gc=False, frozen=True):
 class Partition:
     """State of one partition in this process: rows, the fence, the clock and the timer index."""
 
-    __slots__ = ("applied", "clock", "number", "packed", "rows", "timers")
+    __slots__ = ("applied", "clock", "number", "on_gone", "packed", "rows", "timers")
 
     def __init__(self, number: int, rows: PackedRows | None = None) -> None:
         """`rows`: packed ones; none: a plain dict of structs, each with a `wake` of its own."""
         self.number = number
         self.rows: MutableMapping[str, Any] = {} if rows is None else rows
         self.packed = rows
+        self.on_gone: Callable[[int, Any], None] | None = None
+        """Hears of each row that is deleted, or gives way to another."""
         self.applied: dict[str, int] = {}
         """Topic -> last offset that `rows` reflects: the fence."""
         self.clock = 0.0
@@ -96,8 +98,15 @@ class Step:
 
     def put(self, key: str, row: Any) -> None:
         """Set a row."""
+        self._gone(key)
         self.rows[key] = row
         self.changed[key] = None
+
+    def _gone(self, key: str) -> None:
+        if self.part.on_gone is not None:
+            row = self.rows.get(key)
+            if row is not None:
+                self.part.on_gone(self.partition, row)
 
     def touch(self, key: str) -> None:
         """A row was changed in place."""
@@ -105,6 +114,7 @@ class Step:
 
     def delete(self, key: str) -> None:
         """Forget a row."""
+        self._gone(key)
         self.rows.pop(key, None)
         self.changed[key] = None
 

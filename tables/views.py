@@ -112,6 +112,12 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
             found += since <= self._at(index) <= until and self._product(index).category == category
         return found >= least
 
+    def most_alike(self) -> int:
+        """How many views of one category are kept, at the most: by the marks, of which two categories may share one."""
+        column = self.categories
+        marks = [column[place : place + 4] for place in range(0, len(column), 4)]
+        return max(map(marks.count, set(marks)), default=0)
+
     def left_behind(self, since: float) -> list[View]:
         """What was viewed at `since` or later and not taken, oldest first."""
         if _NOT_TAKEN not in self.taken:

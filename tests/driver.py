@@ -19,8 +19,9 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 class Engine(MemoryEngine):
     """Events in, triggers out; time moves with `wait`."""
 
-    def __init__(self, scenarios=None, *, dialogs=(), staff=None, locale="en", policy=None, **options):
-        decider = Decider(load_folder(BUILT_IN) if scenarios is None else scenarios, locale=locale, policy=policy)
+    def __init__(self, scenarios=None, *, dialogs=(), staff=None, locale="en", policy=None, segments=None, **options):
+        found = load_folder(BUILT_IN) if scenarios is None else scenarios
+        decider = Decider(found, locale=locale, policy=policy, segments=segments)
         super().__init__(decider, None if staff is None else Dialogs(dialogs, staff), **options)
         self._ids = 0
 

@@ -63,6 +63,9 @@ def _look(value: Any, place: Place, depth: int, segments: Collection[str] | None
     if of_segment and head in _PASSING:
         text = "a segment is about the customer, not about an event or the hour: ask for this in the scenario"
         yield Fault((*place, head), text)
+    if not of_segment and head == "rfm":
+        text = "scores have the bounds of the segments' folder: define a segment by them, and ask for `segment`"
+        yield Fault((*place, head), text)
     if head == "segment":
         yield from _segment(value[head], (*place, head), segments)
     elif head in _LOOKS:

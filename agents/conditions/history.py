@@ -6,7 +6,7 @@ from math import inf
 
 from agents.conditions.ranges import Range, counted, falling, passing, shown
 from agents.conditions.touched import CART, CATEGORIES, ORDERS, SEARCHES, SEEN, VIEWS, named
-from agents.conditions.verdict import Facts, Verdict
+from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
 from tables.cart import value
 from tables.customer import CATEGORIES as MOST_CATEGORIES
 from tables.customer import SEARCHES as MOST_SEARCHES
@@ -14,7 +14,10 @@ from tables.customer import Customer, Orders
 from tables.recent import TIMES
 from tables.signals import CATEGORY_VIEWED, ORDERED, PRODUCT_VIEWED, SEARCHED
 from tables.views import VIEWS as MOST_VIEWS
+from tables.views import ViewRing
 
+NONE = Orders()
+"""No order so far."""
 Dated = tuple[float, str]
 """When, and of which category."""
 
@@ -38,7 +41,7 @@ class OfCart:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether the cart is as asked."""
-        return Verdict(self._asked.holds(self._number(facts.customer)))
+        return ALWAYS if self._asked.holds(self._number(facts.customer)) else NEVER
 
     def told(self, facts: Facts) -> str:
         """In a sentence."""
@@ -63,11 +66,11 @@ class OfOrders:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether the sum of all orders is as asked."""
-        return Verdict(self._asked.holds(self._number(facts.customer.orders or Orders())))
+        return ALWAYS if self._asked.holds(self._number(facts.customer.orders or NONE)) else NEVER
 
     def told(self, facts: Facts) -> str:
         """In a sentence."""
-        number = self._number(facts.customer.orders or Orders())
+        number = self._number(facts.customer.orders or NONE)
         return f"the orders' {self._field} is {shown(number)}, and is to be {self._asked.words}"
 
 
@@ -85,7 +88,7 @@ class SinceOrder:
         """Whether so many days have passed."""
         orders = facts.customer.orders
         if orders is None:
-            return Verdict(False)
+            return NEVER
         return passing(self._asked, orders.first_at if self._first else orders.last_at, self._day, facts.now)
 
     def told(self, facts: Facts) -> str:
@@ -110,7 +113,7 @@ class Seen:
         """Whether he was."""
         last = facts.customer.last_seen
         until = last + self.window
-        return Verdict(True, until) if last and facts.now < until else Verdict(False)
+        return Verdict(True, until) if last and facts.now < until else NEVER
 
     def told(self, facts: Facts) -> str:
         """In a sentence."""
@@ -122,11 +125,12 @@ class Seen:
 class Happened:
     """`{happened: product_viewed, at_least: 3, within: 30m, same: category}`: counts what the state remembers."""
 
-    __slots__ = ("_asked", "_category", "_find", "_same", "_what", "name", "reads", "window")
+    __slots__ = ("_asked", "_category", "_find", "_least", "_same", "_what", "name", "reads", "window")
 
     def __init__(self, what: str, asked: Range, window: float, *, same: bool, category: str) -> None:
         """`window` in seconds, inf: without end; `same`: of one category; `category`: of this one."""
         self._what, self._asked, self.window, self._same, self._category = what, asked, window, same, category
+        self._least = asked.whole()[0]
         source = SOURCES.get(what)
         self._find: Callable[[Customer], Iterable[Dated]] = source[1] if source is not None else _Ring(what)
         self.reads = frozenset({source[0] if source is not None else named(what)})
@@ -143,6 +147,8 @@ class Happened:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether it happened as often as asked."""
+        if self._what == PRODUCT_VIEWED and self._is_short(facts.customer.views):
+            return NEVER
         groups = self._times(facts)
         if len(groups) <= 1:
             return counted(self._asked, groups[0] if groups else [], self.window)
@@ -151,6 +157,11 @@ class Happened:
             return max((times[number - 1] + self.window for times in groups if len(times) >= number), default=-inf)
 
         return falling(self._asked, max(map(len, groups)), lost)
+
+    def _is_short(self, views: ViewRing | None) -> bool:
+        """Whether too few views are kept for the answer to be yes: known without unpacking them."""
+        least = self._least
+        return least > 0 and (views is None or len(views) < least or (self._same and views.most_alike() < least))
 
     def told(self, facts: Facts) -> str:
         """In a sentence."""

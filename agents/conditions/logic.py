@@ -6,7 +6,7 @@ last of these; likewise a disjunction that holds.
 
 from math import inf
 
-from agents.conditions.verdict import Condition, Facts, Verdict
+from agents.conditions.verdict import ALWAYS, NEVER, Condition, Facts, Verdict
 
 
 class Every:
@@ -20,11 +20,16 @@ class Every:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether all hold."""
-        found = [member.holds(facts) for member in self.members]
-        failing = [verdict.until for verdict in found if not verdict.value]
-        if failing:
-            return Verdict(False, max(failing))
-        return Verdict(True, min(verdict.until for verdict in found))
+        holding, failing = inf, -inf
+        for member in self.members:
+            value, until = member.holds(facts)
+            if value:
+                holding = min(holding, until)
+            elif until == inf:
+                return NEVER
+            else:
+                failing = max(failing, until)
+        return Verdict(True, holding) if failing == -inf else Verdict(False, failing)
 
     def told(self, facts: Facts) -> str:
         """What does not hold, else all of it."""
@@ -43,11 +48,16 @@ class Either:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether one holds."""
-        found = [member.holds(facts) for member in self.members]
-        holding = [verdict.until for verdict in found if verdict.value]
-        if holding:
-            return Verdict(True, max(holding))
-        return Verdict(False, min((verdict.until for verdict in found), default=inf))
+        holding, failing = -inf, inf
+        for member in self.members:
+            value, until = member.holds(facts)
+            if not value:
+                failing = min(failing, until)
+            elif until == inf:
+                return ALWAYS
+            else:
+                holding = max(holding, until)
+        return Verdict(False, failing) if holding == -inf else Verdict(True, holding)
 
     def told(self, facts: Facts) -> str:
         """What holds, else why none does."""

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from agents.conditions.language import DAYS, Value
 from agents.conditions.ranges import Range, shown
 from agents.conditions.touched import CONSENT, DEVICES, EVENT, PROFILE, TIME, member
-from agents.conditions.verdict import Facts, Verdict
+from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
 from tables.profile import permission
 
 QUARTER = 900
@@ -53,7 +53,7 @@ class OfProfile:
 
     def holds(self, facts: Facts) -> Verdict:
         """Whether the field is as asked."""
-        return Verdict(self._text.holds(self._value(facts)))
+        return ALWAYS if self._text.holds(self._value(facts)) else NEVER
 
     def told(self, facts: Facts) -> str:
         """In a sentence; addresses are not repeated."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import ceil, floor, inf
 from typing import NamedTuple
 
-from agents.conditions.verdict import Verdict
+from agents.conditions.verdict import NEVER, Verdict
 
 
 class Range(NamedTuple):
@@ -53,7 +53,7 @@ def falling(asked: Range, count: int, lost: Callable[[int], float]) -> Verdict:
     """Whether a count lies in the range that can only fall as time passes; `lost(n)` is when it falls below n."""
     low, high = asked.whole()
     if count < low or low > high:
-        return Verdict(False)
+        return NEVER
     if count > high:
         return Verdict(False, lost(int(high) + 1))
     return Verdict(True, lost(low) if low > 0 else inf)
@@ -64,5 +64,5 @@ def passing(asked: Range, since: float, unit: float, now: float) -> Verdict:
     low, high = asked.whole()
     begins, ends = since + low * unit if low > 0 else -inf, since + (high + 1) * unit
     if low > high or now >= ends:
-        return Verdict(False)
+        return NEVER
     return Verdict(True, ends) if now >= begins else Verdict(False, begins)

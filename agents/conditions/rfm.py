@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from agents.conditions.ranges import Range, shown
 from agents.conditions.touched import ORDERS
-from agents.conditions.verdict import Facts, Verdict
+from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
 from tables.customer import Orders
 
 SCORES = 5
@@ -61,12 +61,12 @@ class Score:
         """Whether the score is as asked."""
         orders = facts.customer.orders
         if orders is None:
-            return Verdict(False)
+            return NEVER
         if self._measure == "r":
             score, until = recency(orders, self._bounds, self._day, facts.now)
             return Verdict(self._asked.holds(score), until)
         score = (frequency if self._measure == "f" else monetary)(orders, self._bounds)
-        return Verdict(self._asked.holds(score))
+        return ALWAYS if self._asked.holds(score) else NEVER
 
     def told(self, facts: Facts) -> str:
         """In a sentence."""

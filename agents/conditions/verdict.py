@@ -20,6 +20,10 @@ class Verdict(NamedTuple):
     until: float = inf
 
 
+NEVER, ALWAYS = Verdict(False), Verdict(True)
+"""Nothing but an event changes it."""
+
+
 class Facts(msgspec.Struct, gc=False):
     """A customer at a moment: `now` is epoch seconds, `event` what has just happened, `zone` where the customer lives."""
 

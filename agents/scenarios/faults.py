@@ -78,6 +78,11 @@ def _goal(goal: dict[Any, Any], known: Known) -> Iterator[Fault]:
 def _heard(name: str, place: Place, known: Known) -> Iterator[Fault]:
     if name in SIGNALS:
         return
+    word, colon, segment = name.partition(":")
+    if colon and word in ("segment_entered", "segment_left"):
+        if known.segments is not None and segment not in known.segments:
+            yield Fault(place, f"there is no segment {segment!r}{nearest(segment, known.segments)}")
+        return
     if not name[:1].isupper():
         hint = nearest(name, (*SIGNALS, *HANDLERS)) or f"; signals are {', '.join(sorted(SIGNALS))}"
         yield Fault(place, f"{name!r} is neither a signal nor the name of an event (such as 'Product Added'){hint}")

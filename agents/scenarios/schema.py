@@ -110,7 +110,7 @@ def scenario_schema(channels: list[str]) -> dict[str, Any]:
     heard = [*SIGNALS, *HANDLERS]
     for name in ("of", "without"):
         items = parts["Absence"]["properties"][name]["items"]
-        items["anyOf"] = [{"enum": heard}, {"pattern": "^[^a-z]"}]
+        items["anyOf"] = [{"enum": heard}, {"pattern": "^([^a-z]|segment_(entered|left):[a-z0-9_]+$)"}]
     _channel(parts, channels)
     of_condition(parts)
     return {

@@ -11,6 +11,7 @@ from agents.scenarios.faults import Known
 from agents.scenarios.hints import hints
 from agents.scenarios.language import Scenario, ScenarioError
 from agents.scenarios.load import Checked, check_folder, templates_of, told
+from agents.segments.load import check_segments
 from agents.team import TeamError, load_staff, load_team
 from app.clock import SYSTEM, moment
 from app.errors import CommandError
@@ -76,11 +77,13 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     from channels.render import names_in
 
     folders = template_folders(settings)
-    known = Known(CHANNELS, names_in(folders), canonical)
+    groups = check_segments(settings.segments, time_scale=settings.time_scale)
+    names = None if groups.faults else groups.found.names
+    known = Known(CHANNELS, names_in(folders), canonical, names)
     checked = check_folder(folder, known, time_scale=settings.time_scale)
     every = [*checked.scenarios, *(item.scenario for item in checked.former)]
     wanted = [pair for scenario in every for pair in templates_of(scenario)]
-    faults = [*checked.faults, *check_templates(wanted, folders=folders)]
+    faults = [*groups.faults, *checked.faults, *check_templates(wanted, folders=folders)]
     notes = _hints(checked, SPEC)
     for note in notes:
         print(f"hint: {note}", file=sys.stderr)
@@ -90,6 +93,7 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
         for item in checked.former:
             print(f"{item.scenario.id} v{item.scenario.version}: until what has begun under it has ended")
         print(f"{len(checked.scenarios)} scenarios are fine")
+        print(f"{len(groups.found.segments)} segments are fine")
     return checked, faults, notes
 
 

@@ -93,6 +93,9 @@ def _why_not(name: str, only: str) -> int:
         )
     for key, row in rows.items():
         print(f"{mask(key)} (times in UTC), from the state as it is in Kafka and the scenario files of this machine")
+        engagement = row.engagement
+        for segment, since in sorted(((engagement.segments if engagement is not None else None) or {}).items()):
+            print(f"  in segment {segment} since {full_time(since)}")
         for item in standings(key, row, scenarios):
             print(f"  {item.scenario} {item.text}" + (f" {full_time(item.at)}" if item.at else ""))
     return 0

@@ -1,8 +1,10 @@
 """From what the pure core has counted to metrics, and the alarm about a flood of bad records."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 from typing import Any
 
+from agents.segments.sizes import Sizes
 from app import metrics
 from app.model.reasons import Reason
 
@@ -67,6 +69,30 @@ class DecisionCounts:
         applied = sum(sample.value for sample in _samples() if sample.name.endswith("_total"))
         metrics.FLOOD.set(self._flood.look(int(applied - self._applied), bad))
         self._applied = applied
+
+
+class SegmentCounts:
+    """Shows the sizes of segments and who came and went."""
+
+    def __init__(self, sizes: Sizes, names: Collection[str]) -> None:
+        """`names`: the segments that there are, shown from the start."""
+        self._sizes, self._names = sizes, sorted(names)
+        self._shown: set[tuple[str, str]] = set()
+        for name in self._names:
+            for way in ("entered", "left"):
+                metrics.SEGMENT_MOVES.labels(name, way)
+
+    def take(self) -> None:
+        """Bring the metrics up to date."""
+        now = {(name, str(partition)): count for (partition, name), count in self._sizes.now.items()}
+        for labels in self._shown - now.keys():
+            metrics.SEGMENT_CUSTOMERS.remove(*labels)
+        for labels, count in now.items():
+            metrics.SEGMENT_CUSTOMERS.labels(*labels).set(count)
+        self._shown = set(now)
+        for (name, entered), count in self._sizes.flows.items():
+            metrics.SEGMENT_MOVES.labels(name, "entered" if entered else "left").inc(count)
+        self._sizes.flows.clear()
 
 
 def _samples() -> list[Any]:

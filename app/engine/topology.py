@@ -16,10 +16,11 @@ from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
 from agents.scenarios.dialogs import DialogScenario
 from agents.scenarios.load import load_all
+from agents.segments.load import load_segments
 from agents.team import load_staff
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
-from app.engine.counts import DecisionCounts
+from app.engine.counts import DecisionCounts, SegmentCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
 from app.engine.reload import Reloader
@@ -43,8 +44,9 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     scenarios = load_all(settings.scenarios, time_scale=settings.time_scale)
     live = settings.time == "live"
     policy = load_policy(settings.policy, time_scale=settings.time_scale)
+    segments = load_segments(settings.segments, time_scale=settings.time_scale)
     behaviour = Behaviour(
-        Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy),
+        Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy, segments=segments),
         stream_time=not live,
         partitions=settings.partitions,
         dialogs=dialogs_of(settings, clock, scenarios.dialogs),
@@ -59,6 +61,9 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         packed=True,
         inputs=CUSTOMERS_INPUTS,
         wake_of=behaviour.wake_of,
+        rebuilding=behaviour.rebuilding,
+        on_gone=behaviour.sizes.gone,
+        on_closed=behaviour.sizes.forget,
         on_timer=behaviour.on_timer,
         live=live,
         grace=settings.grace,
@@ -73,6 +78,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.attached.append(Reloader(settings, scenarios, behaviour, customers))
+    app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)
     return app
 
 

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     ASKED_BEFORE = "confirmation_asked_before"
     NOTHING_TO_CONFIRM = "nothing_to_confirm"
     STATE_BOUNDED = "state_bounded"
+    SEGMENT_ENTERED = "segment_entered"
+    SEGMENT_LEFT = "segment_left"
     # the core, when a timer comes due
     FIRED = "fired"
     OUTRANKED = "outranked"

@@ -37,7 +37,7 @@ class MemoryEngine:
         self.grace, self.partitions, self.delivers = grace, partitions, delivers
         self.decider = decider
         self.behaviour = Behaviour(decider, stream_time=False, partitions=partitions, dialogs=dialogs)
-        self.table = MemoryTable(self._published, packed_rows)
+        self.table = MemoryTable(self._published, packed_rows, self.behaviour.sizes.gone)
         self.triggers: list[Trigger] = []
         self.cancels: list[Cancel] = []
         self.erasures: list[Erasure] = []

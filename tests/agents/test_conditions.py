@@ -31,7 +31,7 @@ def event(name, **properties):
 def condition(text):
     value = read_document(text).value
     assert not misfits(value, ConditionFile)
-    assert not [*condition_faults(value, ())]
+    assert not [*condition_faults(value, (), of_segment="rfm" in text)]
     return compiled(msgspec.convert(value, ConditionFile))
 
 
@@ -202,6 +202,11 @@ def test_what_is_wrong_with_a_condition_is_told_with_its_place(text, told):
     document = read_document("\n" + text)
     faults = [*misfits(document.value, ConditionFile), *condition_faults(document.value, (), segments=("loyal",))]
     assert any(told in document.told(fault) and "line 2" in document.told(fault) for fault in faults), faults
+
+
+def test_a_scenario_asks_for_scores_by_a_segment():
+    faults = [*condition_faults({"rfm": "r", "at_least": 4}, ())]
+    assert "define a segment by them" in faults[0].text
 
 
 def test_conditions_are_bounded():

@@ -8,9 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.conditions.language import HEADS
+from agents.conditions.rfm import BOUNDS
+from agents.conditions.schema import CONDITION
 from agents.policy import CapFile, ConfirmFile, PolicyFile, QuietFile, WhichFile, parse_policy
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
+from agents.segments.load import load_segments
 from app import metrics, topics
 from app.cli import COMMANDS
 from app.model.alert import Watch
@@ -140,6 +144,23 @@ def test_every_dependency_has_its_reason():
 def test_locks_name_no_index():
     for path in ROOT.glob("requirements*.lock"):
         assert not re.search(r"https?://", path.read_text())
+
+
+def test_examples_of_conditions_and_segments_in_the_docs_load(tmp_path):
+    condition, segment = re.findall(r"```yaml\n(.*?)```", page("segments.md"), re.DOTALL)
+    whole = f"id: example\ntitle: An example\nwhen:\n{textwrap.indent(condition, '  ')}"
+    for name, text in (("example", whole), ("sleeping_buyers", segment)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert {one.id: one.topic for one in load_segments(tmp_path).segments} == {"example": "", "sleeping_buyers": "sale"}
+
+
+def test_the_page_of_segments_names_every_head_and_every_segment_that_comes_along():
+    text = page("segments.md")
+    heads = [*HEADS, *CONDITION]
+    assert [name for name in heads if f"`{name}" not in text] == []
+    built_in = load_segments(ROOT / "app" / "segments")
+    assert sorted(name for name in built_in.names if f"`{name}`" not in text) == []
+    assert load_segments(ROOT / "app" / "segments").bounds == BOUNDS
 
 
 def test_scenario_examples_in_the_docs_load():

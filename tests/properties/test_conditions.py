@@ -73,7 +73,7 @@ def customer_of(history):
 @given(conditions, happenings, st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"]))
 @settings(max_examples=300, deadline=None)
 def test_nothing_changes_before_the_moment_that_a_condition_names(file, history, zone):
-    if [*misfits(file, ConditionFile), *condition_faults(file, ())]:
+    if [*misfits(file, ConditionFile), *(fault for fault in condition_faults(file, ()) if "scores" not in fault.text)]:
         return
     condition, customer = compiled(msgspec.convert(file, ConditionFile)), customer_of(history)
     where, value, until = ZoneInfo(zone), None, START
@@ -90,7 +90,7 @@ def test_nothing_changes_before_the_moment_that_a_condition_names(file, history,
 @settings(max_examples=200, deadline=None)
 def test_going_from_one_such_moment_to_the_next_finds_the_value_of_any_time(file, history):
     """Exactly at the moment itself the new value holds, and just before it the old one."""
-    if [*misfits(file, ConditionFile), *condition_faults(file, ())]:
+    if [*misfits(file, ConditionFile), *(fault for fault in condition_faults(file, ()) if "scores" not in fault.text)]:
         return
     condition, customer = compiled(msgspec.convert(file, ConditionFile)), customer_of(history)
     now = START

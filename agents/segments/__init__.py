@@ -1,0 +1,1 @@
+"""Dynamic segments: who is in which group of customers, by what happens and by time passing."""

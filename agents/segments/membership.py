@@ -1,0 +1,194 @@
+"""Who is in which segment: worked out anew for a customer when something that segments ask for changes, or when time says so. Pure.
+
+What an event touches is looked up once for each kind of event, so that one which no segment asks for costs a look into a dict.
+A customer whose memberships follow other definitions than today's (`segments_of`) is due at once.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+from typing import NamedTuple
+
+from agents.conditions.compile import kept_events, windows
+from agents.conditions.touched import CATEGORIES, CONSENT, SEARCHES, SEEN, VIEWS, member, touched
+from agents.conditions.verdict import Condition, Facts
+from agents.decision import Decision
+from agents.segments.language import Segment, SegmentSet
+from app.model.event import Event
+from app.model.journal import JournalLine
+from app.model.reasons import Reason
+from tables.customer import Customer, Engagement
+
+ENTERED, LEFT = "segment_entered:", "segment_left:"
+"""Signals that scenarios listen to, followed by the segment's id."""
+_WHY = 200
+
+_READ_BY = {VIEWS: "Product Viewed", CATEGORIES: "Product Viewed", SEARCHES: "Products Searched"}
+
+
+class Changed(NamedTuple):
+    """A customer has entered a segment, or left it."""
+
+    segment: str
+    entered: bool
+    why: str
+
+    @property
+    def signal(self) -> str:
+        """What scenarios hear."""
+        return (ENTERED if self.entered else LEFT) + self.segment
+
+
+class Memberships:
+    """The segments, found by what they ask for."""
+
+    def __init__(self, found: SegmentSet) -> None:
+        self._all, self._mark = found.segments, found.mark
+        self._touched: dict[tuple[tuple[str, ...], str, bool, bool, bool], tuple[Segment, ...]] = {}
+        reads = frozenset[str]().union(*(segment.when.reads for segment in self._all))
+        conditions = [segment.when for segment in self._all]
+        self.gap = min((window for one in conditions for window in windows(one)), default=inf)
+        """Seconds of silence after which activity may change a membership: the smallest window that a condition names."""
+        self.kept = frozenset(kept(conditions))
+        """Events of which the times have to be kept."""
+        self.heard = self.kept | {name for fact, name in _READ_BY.items() if fact in reads}
+        """Events that say more than that the customer is there."""
+        self._whole = self.gap == inf and not self._welcomes()
+        """Whether one of whom nothing is known but that he was there is in no segment, whatever time passes."""
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._all)
+
+    @property
+    def newcomers(self) -> bool:
+        """Whether somebody new has to be looked at, though he does nothing that is asked for."""
+        return bool(self._all) and not self._whole
+
+    def _welcomes(self) -> bool:
+        verdicts = [segment.when.holds(Facts(Customer(1.0, 1.0, 1.0), 1.0, members={})) for segment in self._all]
+        return any(verdict.value or verdict.until < inf for verdict in verdicts)
+
+    def wake_of(self, customer: Customer) -> float | None:
+        """When memberships have to be looked at (epoch seconds), or None."""
+        if not self._all and customer.engagement is None:
+            return None
+        engagement = customer.engagement
+        if (engagement.segments_of if engagement is not None else 0) != self._mark:
+            return customer.first_seen or 1.0
+        return (engagement.segments_at or None) if engagement is not None else None
+
+    def on_event(
+        self, customer: Customer, event: Event, signals: tuple[str, ...], at: float, seen: float
+    ) -> list[Changed]:
+        """After an event was applied; `seen` is when the customer was last seen before it."""
+        active = customer.last_seen > seen and (not seen or at - seen >= self.gap)
+        key = (
+            signals,
+            event.event if event.event in self.heard else "",
+            event.traits is not None,
+            bool(event.push),
+            active,
+        )
+        some = self._touched.get(key)
+        if some is None:
+            facts = touched(signals, key[1], traits=key[2], push=key[3])
+            some = self._touched[key] = self._asking(facts | {SEEN} if active else facts)
+        return self._settle(customer, at, some)
+
+    def on_consent(self, customer: Customer, at: float) -> list[Changed]:
+        """After a receipt has changed a consent."""
+        return self._settle(customer, at, self._asking(frozenset({CONSENT})))
+
+    def on_merge(self, customer: Customer, at: float) -> list[Changed]:
+        """After another's state has joined this one."""
+        return self._settle(customer, at, self._all)
+
+    def on_due(self, customer: Customer, until: float) -> list[Changed]:
+        """When a timer is up: as of `until`, up to which it is known what has happened."""
+        due = self.wake_of(customer)
+        return [] if due is None or due > until else self._settle(customer, until, self._all)
+
+    def _asking(self, facts: frozenset[str]) -> tuple[Segment, ...]:
+        """The segments that ask for any of these, and those that ask for such a segment."""
+        found: list[Segment] = []
+        for segment in self._all:
+            if segment.when.reads & facts:
+                found.append(segment)
+                facts |= {member(segment.id)}
+        return tuple(found)
+
+    def _settle(self, customer: Customer, at: float, some: Sequence[Segment]) -> list[Changed]:
+        """Work these out anew as of `at`, or of what is known already if that is later: nobody goes back in time."""
+        engagement = customer.engagement
+        if (engagement.segments_of if engagement is not None else 0) != self._mark:
+            some = self._all
+        elif not some:
+            return []
+        if engagement is None:
+            engagement = customer.engagement = Engagement()
+        moment = max(at, engagement.segments_known, customer.last_seen)
+        members = dict(engagement.segments or {})
+        changed, until = _worked_out(customer, members, some, moment)
+        if some is self._all:
+            changed += _gone(members, self._all)
+        elif engagement.segments_at:
+            until = min(until, engagement.segments_at)
+        engagement.segments = members or None
+        engagement.segments_at = until if until < inf else 0.0
+        engagement.segments_of, engagement.segments_known = self._mark, moment
+        return changed
+
+
+def _worked_out(
+    customer: Customer, members: dict[str, float], some: Sequence[Segment], moment: float
+) -> tuple[list[Changed], float]:
+    """What changed in `members`, and until when nothing changes by itself."""
+    changed: list[Changed] = []
+    until, facts = inf, Facts(customer, moment, members=members)
+    for segment in some:
+        value, sure = segment.when.holds(facts)
+        until = min(until, sure)
+        if value != (segment.id in members):
+            changed.append(Changed(segment.id, value, segment.when.told(facts)[:_WHY]))
+            if value:
+                members[segment.id] = moment
+            else:
+                del members[segment.id]
+    return changed, until
+
+
+def _gone(members: dict[str, float], known: Sequence[Segment]) -> list[Changed]:
+    """Memberships of segments that there are no more."""
+    names = {segment.id for segment in known}
+    gone = sorted(name for name in members if name not in names)
+    for name in gone:
+        del members[name]
+    return [Changed(name, False, "there is no such segment any more") for name in gone]
+
+
+def kept(conditions: Iterable[Condition]) -> set[str]:
+    """Events of which conditions count the times."""
+    return {name for condition in conditions for name in kept_events(condition)}
+
+
+def note_changes(decision: Decision, key: str, changed: Sequence[Changed], event_id: str, at: float) -> float:
+    """Write down who entered and left what, and why. Returns as of when (epoch seconds)."""
+    engagement = decision.customer.engagement
+    moment = max(at, engagement.segments_known) if engagement is not None else at
+    for one in changed:
+        reason = Reason.SEGMENT_ENTERED if one.entered else Reason.SEGMENT_LEFT
+        detail: dict[str, str | float | int] = {"segment": one.segment, "why": one.why}
+        decision.reasons.append(JournalLine(moment, key, reason, event_id=event_id, detail=detail))
+        decision.moved.append((one.segment, one.entered))
+    return moment
+
+
+def segments_of(customer: Customer) -> frozenset[str]:
+    """The segments that a customer is in."""
+    engagement = customer.engagement
+    return frozenset((engagement.segments if engagement is not None else None) or ())
+
+
+def difference(before: frozenset[str], after: frozenset[str]) -> list[tuple[str, bool]]:
+    """(segment, whether it was entered) from one set of memberships to another."""
+    return [*((name, False) for name in sorted(before - after)), *((name, True) for name in sorted(after - before))]
