@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from agents.allowed import Basis
 from agents.conditions.ask import holds
 from agents.decision import Decision
-from agents.scenarios.evaluate import due_at
+from agents.scenarios.evaluate import due_at, talking_until
+from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
 from app.model.event import Properties
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from tables.customer import Armed
+from tables.customer import Armed, Customer
 from tables.signals import ORDERED
 
 
@@ -54,3 +55,14 @@ def start(
             continue
         line = JournalLine(at, key, reason, scenario.id, "", event_id, "", due, {"signal": name})
         decision.reasons.append(line)
+
+
+def held_by_dialog(index: ScenarioIndex, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:
+    """Lines about what is armed and has to wait, now that the customer is in a dialog."""
+    lines = []
+    for instance in customer.armed or ():
+        scenario = index.of(instance.scenario, instance.version)
+        due = due_at(scenario, instance, customer) if scenario is not None else 0.0
+        if scenario is not None and due == talking_until(scenario, customer.dialogs or []):
+            lines.append(JournalLine(at, key, Reason.HELD_BY_DIALOG, scenario.id, event_id=event_id, due=due))
+    return lines

@@ -8,13 +8,13 @@ from copy import copy
 
 from agents import optin
 from agents.allowed import Basis
-from agents.arming import start
+from agents.arming import held_by_dialog, start
 from agents.cascade import bound, on_news, take_back
 from agents.claiming import claim
 from agents.decision import Decision
 from agents.due import decide_due
 from agents.receipts import REFUSALS, meant, on_receipt
-from agents.scenarios.evaluate import ShelfOf, due_at, talking_until
+from agents.scenarios.evaluate import ShelfOf
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import unread
@@ -302,13 +302,7 @@ class Decider:
 
     def held(self, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:
         """Lines about what is armed and has to wait, now that the customer is in a dialog."""
-        lines = []
-        for instance in customer.armed or ():
-            scenario = self._index.of(*_version(instance))
-            due = due_at(scenario, instance, customer) if scenario is not None else 0.0
-            if scenario is not None and due == talking_until(scenario, customer.dialogs or []):
-                lines.append(JournalLine(at, key, Reason.HELD_BY_DIALOG, scenario.id, event_id=event_id, due=due))
-        return lines
+        return held_by_dialog(self._index, key, customer, event_id, at)
 
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
