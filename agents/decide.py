@@ -86,6 +86,7 @@ class Decider:
         decision = Decision(customer)
         if event.event in self._kept:
             recent.note(customer, event.event, at)
+        changed = self.members.on_event(customer, event, signals, at, seen) if self.members else []
         heard = self._index.heard(signals, "" if event.historical else event.event)
         if heard is not None:
             self._hear(decision, key, heard, event, at)
@@ -101,7 +102,7 @@ class Decider:
         if event.traits is not None and self._basis.policy.confirm is not None:
             optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
         if self.members:
-            self._moved(decision, key, self.members.on_event(customer, event, signals, at, seen), at, event)
+            self._moved(decision, key, changed, at, event)
         return decision
 
     def _moved(

@@ -1,6 +1,6 @@
 """Reads segment files: YAML -> typed structs -> compiled segments, in the order in which they are worked out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -12,6 +12,7 @@ from agents.conditions.faults import condition_faults, segments_in
 from agents.conditions.rfm import BOUNDS, Bounds
 from agents.conditions.words import ScenarioError
 from agents.scenarios.document import Document, convert, read_document, read_yaml
+from agents.scenarios.language import Scenario
 from agents.scenarios.load import MOST_BYTES, told
 from agents.scenarios.shape import Fault, misfits
 from agents.segments.language import MOST_SEGMENTS, RfmFile, Segment, SegmentFile, SegmentSet
@@ -32,6 +33,18 @@ def load_segments(folder: Path, *, time_scale: float = 1.0) -> SegmentSet:
     if checked.faults:
         raise ScenarioError("; ".join(checked.faults))
     return checked.found
+
+
+def needed_segments(scenarios: Iterable[Scenario], folder: Path, *, time_scale: float = 1.0) -> SegmentSet:
+    """The segments of a folder where one of these scenarios asks for any, else none: who plays history need not work them out.
+
+    Raises ScenarioError that tells every fault.
+    """
+    for scenario in scenarios:
+        names = (*scenario.of, *scenario.without, *(scenario.when.reads if scenario.when is not None else ()))
+        if any(name.startswith(("segment:", "segment_")) for name in names):
+            return load_segments(folder, time_scale=time_scale)
+    return SegmentSet()
 
 
 def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:

@@ -11,6 +11,8 @@ from typing import Any
 from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import Scenario, ScenarioError
 from agents.scenarios.load import AnyScenario, load_file, read_folder
+from agents.segments.language import SegmentSet
+from agents.segments.load import needed_segments
 from app.clock import SYSTEM
 from app.commands.explain import moment_of
 from app.commands.replay import feed_core, progress
@@ -55,11 +57,19 @@ def run(args: argparse.Namespace) -> int:
         )
         versions = [first] if args.against is None else [first, _site(load_file(args.against))]
         policy = load_policy(settings.policy)
+        asking = [item for item in (*others, *versions) if isinstance(item, Scenario)]
+        segments = needed_segments(asking, settings.segments)
     except (ScenarioError, PolicyError) as error:
         raise CommandError(str(error)) from None
     site = [item for item in others if isinstance(item, Scenario)]
     found = [
-        _one(args, settings, [other for other in site if other.id not in {v.id for v in versions}] + [version], policy)
+        _one(
+            args,
+            settings,
+            [other for other in site if other.id not in {v.id for v in versions}] + [version],
+            policy,
+            segments,
+        )
         for version in versions
     ]
     if args.json:
@@ -82,11 +92,19 @@ def _site(scenario: AnyScenario) -> Scenario:
     raise CommandError(f"{scenario.id} is a scenario of dialogs; recorded events of the site say nothing of it")
 
 
-def _one(args: argparse.Namespace, settings: Settings, scenarios: list[Scenario], policy: Policy) -> Backtest:
+def _one(
+    args: argparse.Namespace, settings: Settings, scenarios: list[Scenario], policy: Policy, segments: SegmentSet
+) -> Backtest:
     since = moment_of(args.since, "--from") if args.since else 0.0
     until = moment_of(args.until, "--to") if args.until else float("inf")
     test = Backtest(
-        scenarios, policy, partitions=settings.partitions, locale=settings.locale, since=since, samples=args.samples
+        scenarios,
+        policy,
+        partitions=settings.partitions,
+        locale=settings.locale,
+        since=since,
+        samples=args.samples,
+        segments=segments,
     )
     began = SYSTEM.cpu()
     with progress(args.events) as advance:

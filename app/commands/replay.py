@@ -14,6 +14,7 @@ from agents.decide import Decider
 from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import load_folder
+from agents.segments.load import needed_segments
 from app.clock import SYSTEM
 from app.codec import encode_json
 from app.errors import CommandError
@@ -83,6 +84,7 @@ def _events(args: argparse.Namespace, seen: list[float]) -> Iterator[Document]:
 def _through_core(args: argparse.Namespace, settings: Settings, advance: Callable[[int], None]) -> int:
     try:
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
+        segments = needed_segments(scenarios, settings.segments, time_scale=settings.time_scale)
         policy = load_policy(settings.policy, time_scale=settings.time_scale)
     except (ScenarioError, PolicyError) as error:
         raise CommandError(str(error)) from None
@@ -93,7 +95,7 @@ def _through_core(args: argparse.Namespace, settings: Settings, advance: Callabl
         count[0] += 1
         out.write(encode_json(trigger) + b"\n")
 
-    decider = Decider(scenarios, locale=settings.locale, policy=policy.without_mailboxes)
+    decider = Decider(scenarios, locale=settings.locale, policy=policy.without_mailboxes, segments=segments)
     replay = CoreReplay(decider, settings.partitions, on_trigger)
     total, refused = feed_core(replay, _events(args, [0.0]), advance)
     if args.flush:

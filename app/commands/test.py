@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play them. Each difference is told on stderr; then the status is 1."""
     from agents.policy import PolicyError, load_policy
-    from agents.scenarios.language import ScenarioError
+    from agents.scenarios.language import Scenario, ScenarioError
     from agents.scenarios.load import read_folder
+    from agents.segments.load import needed_segments
     from app.settings import load
     from app.trial.play import play
     from app.trial.read import read_trial
@@ -38,13 +39,15 @@ def run(args: argparse.Namespace) -> int:
     try:
         scenarios = read_folder(folder)
         policy = load_policy(settings.policy)
+        site = [item for item in scenarios if isinstance(item, Scenario)]
+        segments = needed_segments(site, settings.segments)
         trials = [read_trial(path, [item.id for item in scenarios]) for path in _files(args.files, folder)]
     except (ScenarioError, PolicyError) as error:
         raise CommandError(str(error)) from None
     played = failed = 0
     for trial in trials:
         number = before = failed
-        for test, difference in play(trial, scenarios, policy, args.word):
+        for test, difference in play(trial, scenarios, policy, args.word, segments):
             played += 1
             number += 1
             if difference is not None:

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from agents.decide import Decider
 from agents.scenarios.language import Scenario
+from agents.segments.language import SegmentSet
 from app.codec import decode_journal
 from app.model.policy import Policy
 from app.model.reasons import Reason
@@ -34,9 +35,10 @@ class Backtest:
         locale: str = "en",
         since: float = 0.0,
         samples: int = 5,
+        segments: SegmentSet | None = None,
     ) -> None:
         self.replay = CoreReplay(
-            Decider(scenarios, locale=locale, policy=policy.without_mailboxes),
+            Decider(scenarios, locale=locale, policy=policy.without_mailboxes, segments=segments),
             partitions,
             self._fired,
             bundle=BUNDLE,

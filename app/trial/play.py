@@ -10,6 +10,7 @@ from agents.dialogs.decide import Dialogs
 from agents.scenarios.dialogs import DialogScenario
 from agents.scenarios.language import Scenario
 from agents.scenarios.load import AnyScenario, templates_of
+from agents.segments.language import SegmentSet
 from agents.team import staff_of
 from app.clock import ManualClock, moment
 from app.explain import story
@@ -41,7 +42,11 @@ class Difference(NamedTuple):
 
 
 def play(
-    trial: Trial, scenarios: Sequence[AnyScenario], policy: Policy | None = None, word: str = ""
+    trial: Trial,
+    scenarios: Sequence[AnyScenario],
+    policy: Policy | None = None,
+    word: str = "",
+    segments: SegmentSet | None = None,
 ) -> Iterator[tuple[TrialCase, Difference | None]]:
     """Each test of a file whose name contains `word`, with its first difference, if there is one.
 
@@ -54,13 +59,15 @@ def play(
     wanted = [item for item in scenarios if not trial.file.alone or item.id == trial.file.scenario]
     for number, test in enumerate(trial.file.tests):
         if word in test.name:
-            yield test, _Play(trial, number, wanted, everybody).run()
+            yield test, _Play(trial, number, wanted, everybody, segments).run()
 
 
 class _Play:
     """One test."""
 
-    def __init__(self, trial: Trial, number: int, scenarios: Sequence[AnyScenario], policy: Policy) -> None:
+    def __init__(
+        self, trial: Trial, number: int, scenarios: Sequence[AnyScenario], policy: Policy, segments: SegmentSet | None
+    ) -> None:
         self._trial, self._number = trial, number
         self._test = trial.file.tests[number]
         start = start_of(self._test.start)
@@ -69,7 +76,8 @@ class _Play:
         site = [item for item in scenarios if isinstance(item, Scenario)]
         talk = [item for item in scenarios if isinstance(item, DialogScenario)]
         dialogs = Dialogs(talk, staff_of(self._test.team or SALES, moment(start).year))
-        self._engine = MemoryEngine(Decider(site, policy=policy), dialogs, delivers=True, clock=ManualClock(start))
+        decider = Decider(site, policy=policy, segments=segments)
+        self._engine = MemoryEngine(decider, dialogs, delivers=True, clock=ManualClock(start))
         self._actor = Actor(self._engine)
         self._triggers = self._lines = 0
         self._everybody = sorted({channel for item in scenarios for channel, _ in templates_of(item)})

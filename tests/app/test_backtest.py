@@ -135,3 +135,13 @@ def test_wrong_use_is_told_in_a_line(events, capsys, scenario, options, status, 
     assert cli.main(["backtest", scenario, "--events", events, *options]) == status
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1
+
+
+def test_a_scenario_that_asks_for_segments_is_tried_with_them(events, tmp_path, capsys):
+    text = (BUILT_IN / "abandoned_cart.yaml").read_text().replace("for: 60m", "for: 30m")
+    for when, fired in (("{segment: active_30d}", 1), ("{segment: champions}", 0)):
+        file = tmp_path / "asking.yaml"
+        file.write_text(text + f"when: {when}\n")
+        assert cli.main(["backtest", str(file), "--events", events, "--addresses", "--json"]) == 0
+        (one,) = json.loads(capsys.readouterr().out)
+        assert one["fired"] == fired
