@@ -12,7 +12,8 @@ from math import ceil, inf
 from agents.allowed import Basis, Held, Withheld, allow
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
-from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, stops, talking_until
+from agents.journeys.content import said_by
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, nothing_left, stops, talking_until
 from agents.scenarios.language import Reaction, Scenario
 from agents.scenarios.reach import Reached, reach
 from app.model.journal import JournalLine
@@ -60,7 +61,7 @@ def stage_of(message_id: str, default: int) -> int:
 def on_news(basis: Basis, decision: Decision, key: str, item: Open, receipt: Receipt) -> None:
     """What a receipt of one of its messages means for a trigger: it may be over, or wait, or go on at once."""
     customer, outcome = decision.customer, receipt.outcome
-    scenario, number = basis.scenarios.of(item.scenario, item.version), stage_of(receipt.message_id, item.stage)
+    scenario, number = basis.scenarios.saying(item), stage_of(receipt.message_id, item.stage)
     stages = () if scenario is None else scenario.cascade
     if outcome in _SAID or outcome in ARRIVED:
         _count(basis.policy, customer, item, receipt, number)
@@ -139,7 +140,7 @@ def decide_stages(basis: Basis, decision: Decision, key: str, now: float, shelf:
     for item in customer.open or ():
         if not item.next_at or item.next_at > until:
             continue
-        scenario = basis.scenarios.of(item.scenario, item.version)
+        scenario = basis.scenarios.saying(item)
         if scenario is None:
             _end(decision, key, item, now, Refusal(Reason.SCENARIO_GONE, {}))
             continue
@@ -168,13 +169,13 @@ def _answer(
     decision.reasons += [skipped(one, scenario.id, item.trigger_id, key, now, due) for one in missed]
     if found is None:
         return Refusal(Reason.CASCADE_ENDED, {})
-    shown = content(scenario, customer, now, shelf)
+    shown = said_by(scenario, customer, item, now, shelf)
     if shown is None:
-        return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
+        return nothing_left(scenario)
     free = allow(basis, scenario, key, customer, found, as_of(scenario, due, now))
     if isinstance(free, Withheld):
         return Refusal(Reason.CONTROL_GROUP, {"group": free.group})
-    return Saying(scenario, free, shown, due, now) if isinstance(free, Reached) else free
+    return Saying(scenario, free, shown, due, now, step=item.step) if isinstance(free, Reached) else free
 
 
 def _hold(decision: Decision, key: str, item: Open, now: float, reason: Reason, until: float) -> None:

@@ -21,6 +21,8 @@ class Saying(NamedTuple):
     due: float
     now: float
     anchor: str = ""
+    step: int = 0
+    """That of a journey that says it."""
 
 
 def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer: Customer) -> Trigger:
@@ -40,6 +42,7 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
         cascade=[Stage(channel, reached.stage.template) for channel in reached.addresses],
         addresses=dict(reached.addresses),
         content=saying.shown,
+        step=saying.step,
         locale=locale_of(customer, basis.locale),
         timezone=zone_of(customer, policy).key,
         marketing=scenario.marketing,

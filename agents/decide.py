@@ -13,11 +13,16 @@ from agents.cascade import bound, on_news, take_back
 from agents.claiming import claim
 from agents.decision import Decision
 from agents.due import decide_due
+from agents.journeys.dates import told_dates, wake_of
+from agents.journeys.enter import joined
+from agents.journeys.hear import on_heard
+from agents.journeys.moment import Moment
+from agents.journeys.walk import settle
 from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
-from agents.scenarios.needs import unread
+from agents.scenarios.needs import conditions_of, unread
 from agents.segments.language import SegmentSet
 from agents.segments.membership import Changed, Memberships, difference, kept, note_changes, segments_of
 from agents.worth.goals import on_goal, on_order, on_reaction, on_return
@@ -61,7 +66,7 @@ class Decider:
         self._index = index
         self._basis = Basis(index, policy, locale)
         needless = frozenset() if self._reads_all else unread(index.all())
-        asked = kept(scenario.when for scenario in index.by_id.values() if scenario.when is not None)
+        asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
         self._kept = self.members.kept | asked
         self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | asked
 
@@ -99,6 +104,8 @@ class Decider:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
             claim(decision, key, event, at, before)
+        if self._index.dated:
+            told_dates(self._basis, decision)
         if event.traits is not None and self._basis.policy.confirm is not None:
             optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
         if self.members:
@@ -120,6 +127,8 @@ class Decider:
                     anchor, told = name or f"{one.signal}@{at:.0f}", event.properties if event is not None else None
                     for signal, starting in heard.starting:
                         start(self._basis, decision, key, signal, starting, anchor, at, told)
+                    on_heard(Moment(self._basis, decision, key, at, at, anchor, told), heard)
+            self._settled(decision, key, at)
         due = self.members.wake_of(decision.customer)
         if due is not None and (decision.wake_at is None or due < decision.wake_at):
             decision.wake_at = due
@@ -150,6 +159,16 @@ class Decider:
             if profile is not None and profile.email:
                 decision.ordered_as = EMAIL + profile.email.lower()
             decision.reasons += on_order(self._basis, key, decision.customer, event, at)
+        if heard.awaited or heard.entering:
+            moment = Moment(self._basis, decision, key, at, at, event_id, event.properties)
+            on_heard(moment, heard, historical=event.historical)
+        self._settled(decision, key, at)
+
+    def _settled(self, decision: Decision, key: str, at: float) -> None:
+        """Journeys walk on whose message was waited for, and is over."""
+        engagement = decision.customer.engagement
+        if engagement is not None and engagement.journeys is not None:
+            settle(Moment(self._basis, decision, key, at, at))
 
     def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
         """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
@@ -169,6 +188,7 @@ class Decider:
                 item
                 for item in customer.open
                 if item.scenario in ended
+                and not item.step
                 and is_ended(*_version(item), name)
                 and (item.anchor_at <= at or self._too_soon(item, name, at))
             ]
@@ -233,6 +253,7 @@ class Decider:
             self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
         if withdrawn and self.members:
             self._moved(decision, key, self.members.on_consent(customer, receipt.at), receipt.at)
+        self._settled(decision, key, receipt.at)
         return decision
 
     def _confirmed(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
@@ -245,6 +266,7 @@ class Decider:
                 start(self._basis, decision, key, CONSENT_CHANGED, starting, receipt.message_id, receipt.at)
             if self.members:
                 self._moved(decision, key, self.members.on_consent(customer, receipt.at), receipt.at)
+        self._settled(decision, key, receipt.at)
         return decision
 
     def answered(self, key: str, customer: Customer, channel: str, at: float) -> Decision:
@@ -255,6 +277,7 @@ class Decider:
         if item is not None:
             on_news(self._basis, decision, key, item, receipt)
             decision.reasons += on_reaction(self._basis, key, customer, receipt, item.trigger_id)
+            self._settled(decision, key, at)
         return decision
 
     # -- identity ------------------------------------------------------------------------------------------------
@@ -281,13 +304,17 @@ class Decider:
                 [
                     item
                     for item in customer.open or ()
-                    if item.anchor_at <= orders.last_at or self._too_soon(item, ORDERED, orders.last_at)
+                    if not item.step
+                    and (item.anchor_at <= orders.last_at or self._too_soon(item, ORDERED, orders.last_at))
                 ],
                 Reason.GOAL_REACHED,
                 "",
                 at,
             )
         self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, "", at)
+        if customer.engagement is not None and customer.engagement.journeys is not None:
+            joined(Moment(self._basis, decision, key, at, at))
+            self._settled(decision, key, at)
         decision.wake_at = self.wake_of(customer)
         if self.members:
             self._moved(decision, key, self.members.on_merge(customer, at), at)
@@ -298,7 +325,7 @@ class Decider:
 
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
-        soonest, due = self._index.wake_of(customer), self.members.wake_of(customer)
+        soonest, due = wake_of(self._basis, customer), self.members.wake_of(customer)
         return due if soonest is None or (due is not None and due < soonest) else soonest
 
     def held(self, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:

@@ -8,8 +8,12 @@ from agents.cascade import bound, decide_stages, supersede
 from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.conditions.ask import facts_of, holds
 from agents.decision import Decision
+from agents.journeys.dates import decide_dates, wake_of
+from agents.journeys.due import decide_journeys
+from agents.journeys.enter import enter, give_way, in_the_way
+from agents.journeys.moment import Moment
 from agents.optin import lapse
-from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, refusal
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, nothing_left, refusal, stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.journal import JournalLine
@@ -47,16 +51,40 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
             soonest = due if soonest is None else min(due, soonest)
         else:
             ready.append(Ready(scenario, instance, due))
+    soonest = _decide(basis, decision, ready, key, now, shelf, waiting, soonest)
+    customer.armed = waiting or None
+    decision.wake_at = soonest
+    _beside(basis, decision, key, now, shelf, until)
+    return decision
+
+
+def _decide(
+    basis: Basis,
+    decision: Decision,
+    ready: list[Ready],
+    key: str,
+    now: float,
+    shelf: ShelfOf,
+    waiting: list[Armed],
+    soonest: float | None,
+) -> float | None:
+    """Fire what is ready, or tell why not; what is held is `waiting` again. Returns when the first of those is due."""
     winners: dict[str, str] = {}
     if len(ready) > 1:
         ready.sort(key=lambda item: (-item.scenario.priority, item.scenario.id))
     for item in ready:
         family = item.scenario.family
-        answer = _answer(basis, item, key, customer, now, shelf, winners.get(family))
+        answer: Refusal | Held | Answer | None
+        if item.scenario.program is None:
+            answer = _answer(basis, decision, item, key, now, shelf, winners.get(family))
+        else:
+            answer = _begun(basis, decision, item, key, now, winners.get(family))
         if isinstance(answer, Refusal):
             decision.reasons.append(_refused(item, key, now, answer))
             continue
         winners[family] = item.scenario.id
+        if answer is None:
+            continue
         if isinstance(answer, Held):
             item.instance.held = ceil(answer.until)
             waiting.append(item.instance)
@@ -64,22 +92,25 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
             decision.reasons.append(_refused(item._replace(due=answer.until), key, now, QUIET))
         else:
             _fire(basis, decision, item, key, answer)
-    customer.armed = waiting or None
-    decision.wake_at = soonest
-    _beside(basis, decision, key, now, shelf, until)
-    return decision
+    return soonest
 
 
 def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: ShelfOf, until: float) -> None:
-    """What is due beside armed scenarios: later stages, and consents that nobody has confirmed."""
+    """What is due beside armed scenarios: later stages, steps of journeys, and consents that nobody has confirmed."""
     customer = decision.customer
     asked = customer.profile is not None and customer.profile.asked is not None
     if customer.open is not None:
         decide_stages(basis, decision, key, now, shelf, until)
     if asked:
         lapse(decision, key, now, until)
-    if asked or customer.open is not None:
-        decision.wake_at = basis.scenarios.wake_of(customer)
+    engagement = customer.engagement
+    if engagement is not None:
+        if engagement.traits is not None and basis.scenarios.dated:
+            decide_dates(basis, decision, key, now, until)
+        if engagement.journeys is not None:
+            decide_journeys(basis, decision, key, now, shelf, until)
+    if asked or customer.open is not None or engagement is not None:
+        decision.wake_at = wake_of(basis, customer)
 
 
 QUIET = Refusal(Reason.QUIET_HOURS, {})
@@ -93,11 +124,23 @@ class Answer(NamedTuple):
     group: str = ""
 
 
+def _begun(basis: Basis, decision: Decision, item: Ready, key: str, now: float, winner: str | None) -> Refusal | None:
+    """Begin the journey that an absence leads to, or tell why not. `winner`: the scenario of the family that fires just now."""
+    if winner is not None:
+        return Refusal(Reason.OUTRANKED, {"by": winner})
+    held = stops(item.scenario, decision.customer, item.due, now)
+    if held is None:
+        enter(
+            Moment(basis, decision, key, as_of(item.scenario, item.due, now), now, item.instance.anchor), item.scenario
+        )
+    return held
+
+
 def _answer(
-    basis: Basis, item: Ready, key: str, customer: Customer, now: float, shelf: ShelfOf, winner: str | None
+    basis: Basis, decision: Decision, item: Ready, key: str, now: float, shelf: ShelfOf, winner: str | None
 ) -> Refusal | Held | Answer:
     """What to say, or why not to fire. `winner`: the scenario of the family that fires just now."""
-    scenario = item.scenario
+    scenario, customer = item.scenario, decision.customer
     if winner is not None:
         return Refusal(Reason.OUTRANKED, {"by": winner})
     held = refusal(scenario, customer, item.due, now, basis.scenarios.families.get(scenario.family, ()))
@@ -111,10 +154,16 @@ def _answer(
         return missed[0].why
     shown = content(scenario, customer, now, shelf)
     if shown is None:
-        return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items})
+        return nothing_left(scenario)
     free = allow(basis, scenario, key, customer, found, as_of(scenario, item.due, now))
     if isinstance(free, Refusal | Held):
         return free
+    if customer.engagement is not None and customer.engagement.journeys is not None:
+        moment = Moment(basis, decision, key, now, now)
+        way = in_the_way(moment, scenario)
+        if way is not None:
+            return way
+        give_way(moment, scenario)
     group = free.group if isinstance(free, Withheld) else ""
     reached = free if isinstance(free, Reached) else found
     return Answer(Saying(scenario, reached, shown, item.due, now, item.instance.anchor), missed, group)

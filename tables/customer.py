@@ -8,6 +8,7 @@ Limits on each list stand here, so that a row always fits a Kafka record.
 import msgspec
 
 from tables.dialog import Dialog
+from tables.engagement import Engagement, Journey
 from tables.views import ViewRing
 
 SEARCHES = 5
@@ -166,6 +167,14 @@ class Open(msgspec.Struct, array_like=True, gc=False):
     """The customer's key when the sender got it, where that was another: there lies what can be called back."""
     version: int = 0
     """The scenario's version under which it fired; 0: it was written before versions were."""
+    step: int = 0
+    """The step of a journey that says it, counted from 1; 0: of none."""
+    anchor: str = ""
+    """That journey's anchor."""
+
+    def is_of(self, journey: Journey) -> bool:
+        """Whether it is a message of the journey."""
+        return self.step > 0 and self.anchor == journey.anchor and self.scenario == journey.scenario
 
     @property
     def is_with_sender(self) -> bool:
@@ -199,51 +208,6 @@ class Permission(msgspec.Struct, array_like=True, gc=False):
     source: str = ""
     wording: str = ""
     asked_at: float = 0.0
-
-
-class Entered(msgspec.Struct, array_like=True, gc=False):
-    """A scenario that had fired, `at` when, before an order came. `group`: the control group that kept it silent; empty: none did."""
-
-    scenario: str
-    at: float
-    group: str = ""
-
-
-class Goal(msgspec.Struct, array_like=True, gc=False):
-    """An order, the message that it is owed to, and what of it was taken back. `at` is 0 while only its refund is known.
-
-    `gone`: all of it was taken back. `returns` are the events that took back parts.
-    """
-
-    order: str
-    at: float = 0.0
-    value: float = 0.0
-    currency: str = ""
-    scenario: str = ""
-    channel: str = ""
-    trigger_id: str = ""
-    stage: int = 0
-    after: list[Entered] | None = None
-    back: float = 0.0
-    gone: bool = False
-    returns: list[str] | None = None
-
-
-class Engagement(msgspec.Struct, array_like=True, gc=False):
-    """What scenarios with steps and segments keep of a customer."""
-
-    segments: dict[str, float] | None = None
-    """Segment -> since when the customer is in it."""
-    segments_at: float = 0.0
-    """When his memberships change, or may change, though nothing happens; 0: not at all."""
-    segments_of: int = 0
-    """Which definitions the memberships follow; 0: none yet."""
-    segments_known: float = 0.0
-    """As of when they were worked out last; never goes back."""
-    happened: dict[str, list[float]] | None = None
-    """Event -> its last times, of events that conditions count (`tables/recent.py`)."""
-    goals: list[Goal] | None = None
-    """The last orders that messages may have brought, oldest first (`tables/goals.py`)."""
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False, tag=1):

@@ -1,6 +1,7 @@
 """The orders of a customer that messages may have brought. Pure; what they mean is decided in `agents/worth`."""
 
-from tables.customer import GOALS, Customer, Engagement, Goal
+from tables.customer import GOALS, Customer
+from tables.engagement import Engagement, Goal
 
 
 def goals_of(customer: Customer) -> list[Goal]:

@@ -17,11 +17,11 @@ from tables.customer import (
     Cart,
     CartLine,
     Customer,
-    Engagement,
     Orders,
     Permission,
     Profile,
 )
+from tables.engagement import AUDIENCES, ENTERED, JOURNEYS, TAGS, TRAITS, Engagement
 from tables.profile import outweighs
 from tables.views import VIEWS, View, ViewRing
 from tables.windows import T
@@ -157,7 +157,30 @@ def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagemen
     owner.segments_of = 0
     owner.segments_known = max(owner.segments_known, alias.segments_known)
     owner.happened = recent.joined(owner.happened, alias.happened)
+    owner.journeys = _ring(owner.journeys, alias.journeys, 2 * JOURNEYS)  # bounded by whoever knows their scenarios
+    owner.entered = _last(owner.entered, alias.entered, ENTERED)
+    owner.tags = _first(owner.tags, alias.tags, TAGS)
+    owner.audiences = _first(owner.audiences, alias.audiences, AUDIENCES)
+    owner.traits_at = max(owner.traits_at, alias.traits_at)
+    owner.dated = _last(owner.dated, alias.dated, ENTERED)
+    owner.traits = dict([*{**(alias.traits or {}), **(owner.traits or {})}.items()][-TRAITS:]) or None
     return owner
+
+
+def _last(owner: dict[str, float] | None, alias: dict[str, float] | None, most: int) -> dict[str, float] | None:
+    """The later time of each name; of too many names those that are longest ago go."""
+    both = {**(alias or {}), **(owner or {})}
+    for name, at in (alias or {}).items():
+        both[name] = max(at, both[name])
+    return dict(sorted(both.items(), key=lambda item: (item[1], item[0]))[-most:]) or None
+
+
+def _first(owner: dict[str, float] | None, alias: dict[str, float] | None, most: int) -> dict[str, float] | None:
+    """The earlier time of each name; of too many names those that are longest ago go."""
+    both = {**(alias or {}), **(owner or {})}
+    for name, at in (alias or {}).items():
+        both[name] = min(at, both[name])
+    return dict(sorted(both.items(), key=lambda item: (item[1], item[0]))[-most:]) or None
 
 
 def _cart(owner: Cart | None, alias: Cart | None) -> Cart | None:

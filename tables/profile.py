@@ -5,9 +5,13 @@ Only a server may set an address or a consent; the collector strips them from br
 
 from app.model.event import Event
 from tables.customer import Customer, Permission, Profile
+from tables.engagement import Engagement, Trait, set_traits
 from tables.signals import CONSENT_CHANGED
 
 TEXT = 200
+NAME = 64
+CUSTOM = 20
+"""Traits of the shop's own that one event may tell."""
 CHANNELS = 16
 CONSENTS = 64
 """Channels, and channels with a topic, whose consent is known."""
@@ -37,6 +41,11 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         value = getattr(traits, name)
         if value is not None and (newest or not getattr(profile, name)):
             setattr(profile, name, value[:TEXT])
+    if trusted and traits.custom:
+        if customer.engagement is None:
+            customer.engagement = Engagement()
+        fresh = {name[:NAME]: _bounded(value) for name, value in list(traits.custom.items())[:CUSTOM]}
+        set_traits(customer.engagement, fresh, at)
     if not trusted or not traits.consent:
         return ()
     changed = False
@@ -49,6 +58,10 @@ def identified(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
             Permission(consent.granted, consent.at or at, consent.source[:TEXT], consent.wording[:TEXT]),
         )
     return (CONSENT_CHANGED,) if changed else ()
+
+
+def _bounded(value: Trait) -> Trait:
+    return value[:TEXT] if isinstance(value, str) else value
 
 
 def set_consent(customer: Customer, channel: str, consent: Permission) -> bool:

@@ -2,7 +2,8 @@
 
 from bisect import insort
 
-from tables.customer import Customer, Engagement
+from tables.customer import Customer
+from tables.engagement import Engagement
 
 TIMES = 20
 """Times kept of one name."""

@@ -9,6 +9,8 @@ SEARCHED = "searched"
 ORDERED = "ordered"
 CONSENT_CHANGED = "consent_changed"
 
+SEGMENT_ENTERED, SEGMENT_LEFT = "segment_entered:", "segment_left:"
+
 SIGNALS = {
     CART_CHANGED: "the cart's lines changed and some are left",
     CART_EMPTIED: "the last line left the cart",
@@ -19,3 +21,13 @@ SIGNALS = {
     ORDERED: "an order was completed",
     CONSENT_CHANGED: "consent to a channel was given or withdrawn",
 }
+
+
+def segment_entered(segment: str) -> str:
+    """The signal that the customer came into a segment."""
+    return SEGMENT_ENTERED + segment
+
+
+def segment_left(segment: str) -> str:
+    """The signal that the customer left a segment."""
+    return SEGMENT_LEFT + segment

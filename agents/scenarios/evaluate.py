@@ -77,9 +77,15 @@ def as_of(scenario: Scenario, due: float, now: float) -> float:
     return now if scenario.recheck else due
 
 
+def nothing_left(scenario: Scenario) -> Refusal:
+    """What a message was to show is gone."""
+    return Refusal(Reason.CONDITION, {"nothing_left_of": scenario.show.items if scenario.show is not None else ""})
+
+
 def content(scenario: Scenario, customer: Customer, now: float, shelf: ShelfOf) -> Content | None:
     """What the message shows as of `now`; None when nothing is left to show."""
     show, since = scenario.show, customer.last_seen - scenario.within
+    assert show is not None, "without steps there is something to show"
     out = Content()
     if customer.profile is not None:
         out.name = customer.profile.first_name or customer.profile.name

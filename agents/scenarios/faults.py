@@ -10,6 +10,7 @@ from agents.conditions.faults import condition_faults
 from agents.scenarios.dialogs import DialogScenarioFile
 from agents.scenarios.language import Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
 from agents.scenarios.shape import Fault, Place, misfits, nearest
+from agents.scenarios.steps import JourneyFile
 from tables.apply import HANDLERS
 from tables.signals import ORDERED, SIGNALS
 
@@ -29,11 +30,18 @@ class Known(NamedTuple):
 
 def faults_of(value: Any, known: Known) -> list[Fault]:
     """Everything that is wrong with the plain value of a scenario file."""
-    of_dialogs = is_of_dialogs(value)
-    found = [*misfits(value, DialogScenarioFile if of_dialogs else ScenarioFile)]
+    from agents.scenarios.step_faults import step_faults  # it asks for what is below
+
+    of_dialogs, steps = is_of_dialogs(value), has_steps(value)
+    found = [*misfits(value, DialogScenarioFile if of_dialogs else JourneyFile if steps else ScenarioFile)]
     if isinstance(value, dict):
-        found += _dialog(value, known) if of_dialogs else _site(value, known)
+        found += _dialog(value, known) if of_dialogs else step_faults(value, known) if steps else _site(value, known)
     return found
+
+
+def has_steps(value: Any) -> bool:
+    """Whether it is a scenario with steps."""
+    return isinstance(value, dict) and ("steps" in value or "entry" in value) and "dialog" not in value
 
 
 def is_of_dialogs(value: Any) -> bool:
@@ -44,7 +52,7 @@ def is_of_dialogs(value: Any) -> bool:
 def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
     absence = value.get("absence")
     if isinstance(absence, dict):
-        yield from _absence(absence, known)
+        yield from absence_faults(absence, known, ("absence",))
     if "when" in value:
         yield from condition_faults(value["when"], ("when",), segments=known.segments)
     goal = value.get("goal")
@@ -53,18 +61,21 @@ def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
     stages = _list(value, "cascade")
     for index, stage in enumerate(stages):
         if isinstance(stage, dict):
-            yield from _stage(stage, ("cascade", index), known, is_last=index == len(stages) - 1)
+            yield from stage_faults(stage, ("cascade", index), known, is_last=index == len(stages) - 1)
 
 
-def _absence(absence: dict[Any, Any], known: Known) -> Iterator[Fault]:
+def absence_faults(absence: dict[Any, Any], known: Known, place: Place) -> Iterator[Fault]:
+    """Faults of the absence at `place`."""
     for where in ("of", "without"):
         for index, name in enumerate(_list(absence, where)):
             if isinstance(name, str) and name:
-                yield from _heard(name, ("absence", where, index), known)
+                yield from event_faults(name, (*place, where, index), known)
     for index, name in enumerate(_list({"without": list(_ENDED_BY), **absence}, "without")):
         if name in _list(absence, "of"):
-            place: Place = ("absence", "without", index)
-            yield Fault(place, f"{name!r} stands in `of` and in `without`: what begins the wait would end it")
+            yield Fault(
+                (*place, "without", index),
+                f"{name!r} stands in `of` and in `without`: what begins the wait would end it",
+            )
 
 
 def _goal(goal: dict[Any, Any], known: Known) -> Iterator[Fault]:
@@ -72,10 +83,11 @@ def _goal(goal: dict[Any, Any], known: Known) -> Iterator[Fault]:
     if name in SIGNALS and name != ORDERED:
         yield Fault(("goal", "event"), f"{name!r} is a signal: name an event, such as 'Product Reviewed', or ordered")
     elif isinstance(name, str) and name and name != ORDERED:
-        yield from _heard(name, ("goal", "event"), known)
+        yield from event_faults(name, ("goal", "event"), known)
 
 
-def _heard(name: str, place: Place, known: Known) -> Iterator[Fault]:
+def event_faults(name: str, place: Place, known: Known) -> Iterator[Fault]:
+    """Faults of what is listened to: a signal, or the name of an event."""
     if name in SIGNALS:
         return
     word, colon, segment = name.partition(":")
@@ -92,7 +104,8 @@ def _heard(name: str, place: Place, known: Known) -> Iterator[Fault]:
         )
 
 
-def _stage(stage: dict[Any, Any], place: Place, known: Known, *, is_last: bool) -> Iterator[Fault]:
+def stage_faults(stage: dict[Any, Any], place: Place, known: Known, *, is_last: bool) -> Iterator[Fault]:
+    """Faults of a stage of a cascade."""
     said = stage.get("channel")
     names = [name for name in (said if isinstance(said, list) else [said]) if isinstance(name, str)]
     if isinstance(said, list) and (not names or len(set(names)) != len(names)):

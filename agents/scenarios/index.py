@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from agents.scenarios.evaluate import due_at
 from agents.scenarios.language import Scenario
-from tables.customer import Customer
+from tables.customer import Customer, Open
 
 
 class Heard(NamedTuple):
@@ -16,12 +16,30 @@ class Heard(NamedTuple):
     """(signal or event's name, the scenarios that it ends, in some version)."""
     starting: tuple[tuple[str, tuple[Scenario, ...]], ...]
     signals: frozenset[str]
+    words: frozenset[str]
+    """The signals, and the event's name."""
+    entering: tuple[Scenario, ...]
+    """Scenarios with steps that it may begin."""
+    awaited: bool
+    """Whether some journey may listen to it."""
 
 
 class ScenarioIndex:
     """Scenarios by id and version, by signal and by family."""
 
-    __slots__ = ("_former", "_heard", "by_id", "ending", "families", "goals", "named", "starting")
+    __slots__ = (
+        "_former",
+        "_heard",
+        "awaited",
+        "by_id",
+        "dated",
+        "ending",
+        "entering",
+        "families",
+        "goals",
+        "named",
+        "starting",
+    )
 
     def __init__(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
         """`former` are earlier versions, under which what has begun may end. They begin nothing."""
@@ -30,7 +48,10 @@ class ScenarioIndex:
         starting: dict[str, list[Scenario]] = defaultdict(list)
         ending: dict[str, list[Scenario]] = defaultdict(list)
         families: dict[str, list[str]] = defaultdict(list)
+        entering: dict[str, list[Scenario]] = defaultdict(list)
         for scenario in self.by_id.values():
+            if scenario.program is not None and scenario.program.entry:
+                entering[scenario.program.entry].append(scenario)
             for name in scenario.of:
                 starting[name].append(scenario)
         for scenario in (*self.by_id.values(), *self._former.values()):
@@ -46,7 +67,13 @@ class ScenarioIndex:
                 goals[scenario.goal].append(scenario)
         self.goals = {name: tuple(found) for name, found in goals.items()}
         """Event -> the scenarios that it is the goal of; orders, which are those of all others, are not among them."""
-        self.named = frozenset(starting) | frozenset(ending) | frozenset(goals)
+        self.entering = {name: tuple(sorted(found, key=_rank)) for name, found in entering.items()}
+        self.dated = tuple(s for s in self.by_id.values() if s.program is not None and s.program.dated is not None)
+        """Scenarios that begin on a date of the customer."""
+        programs = [scenario.program for scenario in self.all() if scenario.program is not None]
+        self.awaited = frozenset(name for program in programs for name in program.awaited)
+        """Signals and event names that journeys listen to."""
+        self.named = frozenset(starting) | frozenset(ending) | frozenset(goals) | frozenset(entering) | self.awaited
         """Every signal and event name that some scenario listens to."""
         self._heard: dict[tuple[tuple[str, ...], str], Heard] = {}
 
@@ -88,8 +115,18 @@ class ScenarioIndex:
                 tuple((word, frozenset(s.id for s in self.ending[word])) for word in words if word in self.ending),
                 tuple((word, tuple(self.starting[word])) for word in words if word in self.starting),
                 frozenset(signals),
+                frozenset(words),
+                tuple(sorted({s.id: s for word in words for s in self.entering.get(word, ())}.values(), key=_rank)),
+                not self.awaited.isdisjoint(words),
             )
         return found
+
+    def saying(self, item: Open) -> Scenario | None:
+        """The scenario whose cascade an open trigger is at; of a journey's message that of its step. None: it is gone."""
+        scenario = self.of(item.scenario, item.version)
+        if not item.step or scenario is None:
+            return scenario
+        return scenario.program.saying(item.step) if scenario.program is not None else None
 
     def topic_of(self, scenario: str) -> str:
         """The topic of a scenario's messages; of one that is gone, none."""
@@ -107,7 +144,16 @@ class ScenarioIndex:
         for item in customer.open or ():
             if item.next_at and (soonest is None or item.next_at < soonest):
                 soonest = float(item.next_at)
+        if customer.engagement is not None:
+            for journey in customer.engagement.journeys or ():
+                if journey.due and (soonest is None or journey.due < soonest):
+                    soonest = journey.due
         if customer.profile is not None and customer.profile.asked is not None:
             lapses = min((item.until for item in customer.profile.asked.values() if not item.over), default=None)
             return lapses if soonest is None or (lapses is not None and lapses < soonest) else soonest
         return soonest
+
+
+def _rank(scenario: Scenario) -> tuple[int, str]:
+    """The highest priority comes first."""
+    return -scenario.priority, scenario.id

@@ -5,7 +5,7 @@ this content over this cascade. `docs/scenarios.md` explains each field; a test 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,9 @@ from agents.conditions.words import (
 )
 from channels.ledger import MOST_STAGES
 
+if TYPE_CHECKING:
+    from agents.scenarios.program import Program
+
 __all__ = (
     "DAY",
     "HOUR",
@@ -38,12 +41,14 @@ __all__ = (
     "Id",
     "Name",
     "ScenarioError",
+    "Topic",
     "Version",
     "Wait",
     "duration",
 )
 
 Version = Annotated[int, Meta(ge=1, le=999_999)]
+Topic = Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,32}$", extra={"advice": "must be up to 32 of a-z, 0-9 and _"})]
 
 
 class Absence(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}, frozen=True):
@@ -119,9 +124,7 @@ class ScenarioFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     unless: Unless = Unless()
     reentry: Duration = "24h"
     cap: Duration | None = None
-    topic: Annotated[
-        str, Meta(pattern=r"^[a-z0-9_]{0,32}$", extra={"advice": "must be up to 32 of a-z, 0-9 and _"})
-    ] = ""
+    topic: Topic = ""
     quiet: Literal["hold", "drop", "ignore"] | None = None
     control: Annotated[float, Meta(ge=0, le=50)] = 0.0
     marketing: bool = True
@@ -154,7 +157,8 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     without: frozenset[str]
     wait: float
     leaving: bool
-    show: Show
+    show: Show | None
+    """None: what its messages are about is what began it (`agents/journeys/content.py`)."""
     cascade: tuple[Stage, ...]
     order_within: float
     in_dialog: float
@@ -183,3 +187,5 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     """Event that is its goal; empty: an order."""
     goal_within: float | None = None
     """So long after it fired the goal counts; None: as the policy says."""
+    program: "Program | None" = None
+    """The steps of a scenario that has some."""

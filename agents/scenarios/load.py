@@ -7,11 +7,13 @@ from typing import NamedTuple
 import msgspec
 
 from agents.conditions.compile import compiled, lasting
+from agents.scenarios.compile_steps import compile_journey
 from agents.scenarios.dialogs import DialogScenario, DialogScenarioFile, compile_dialog
 from agents.scenarios.document import Document, read_document, refused
-from agents.scenarios.faults import Known, channels_of, faults_of, is_of_dialogs
+from agents.scenarios.faults import Known, channels_of, faults_of, has_steps, is_of_dialogs
 from agents.scenarios.language import LONGEST, Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
 from agents.scenarios.shape import Fault
+from agents.scenarios.steps import JourneyFile
 from tables.signals import ORDERED
 
 MOST_FILES = 1_000
@@ -219,6 +221,8 @@ def _compiled(document: Document, time_scale: float) -> AnyScenario:
     """The scenario of a document without faults."""
     if is_of_dialogs(document.value):
         return compile_dialog(msgspec.convert(document.value, DialogScenarioFile), time_scale)
+    if has_steps(document.value):
+        return compile_journey(msgspec.convert(document.value, JourneyFile), time_scale)
     return _compile(msgspec.convert(document.value, ScenarioFile), time_scale)
 
 
@@ -266,4 +270,5 @@ def templates_of(scenario: AnyScenario) -> list[tuple[str, str]]:
     """The (channel, template) pairs of a scenario's cascade."""
     if isinstance(scenario, DialogScenario):
         return [(told.channel, told.template) for told in scenario.cascade]
-    return [(channel, stage.template) for stage in scenario.cascade for channel in stage.channels]
+    cascade = scenario.cascade if scenario.program is None else scenario.program.cascade
+    return [(channel, stage.template) for stage in cascade for channel in stage.channels]

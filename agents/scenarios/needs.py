@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from agents.conditions.touched import CATEGORIES, SEARCHES, VIEWS
+from agents.conditions.verdict import Condition
 from agents.scenarios.language import Scenario
+from agents.scenarios.program import Program, Say
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
 _VIEW, _SEARCH = "Product Viewed", "Products Searched"
@@ -22,9 +24,27 @@ def unread(scenarios: Iterable[Scenario]) -> frozenset[str]:
     return frozenset(name for name in _LISTENS if not any(_reads(scenario, name) for scenario in known))
 
 
+def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:
+    """All conditions that a scenario asks."""
+    own = () if scenario.when is None else (scenario.when,)
+    return own if scenario.program is None else (*own, *scenario.program.conditions())
+
+
 def _reads(scenario: Scenario, name: str) -> bool:
     if (scenario.of | scenario.without) & _LISTENS[name]:
         return True
     if scenario.when is not None and scenario.when.reads & _READS[name]:
         return True
-    return scenario.show.items in _SHOWS[name] or (name == _VIEW and scenario.show.similar > 0)
+    if scenario.program is not None and _walks_on(scenario.program, name):
+        return True
+    show = scenario.show
+    return show is not None and (show.items in _SHOWS[name] or (name == _VIEW and show.similar > 0))
+
+
+def _walks_on(program: Program, name: str) -> bool:
+    """Whether steps listen to it, ask for it or show it."""
+    if (program.awaited | {program.entry}) & _LISTENS[name]:
+        return True
+    if any(condition.reads & _READS[name] for condition in program.conditions()):
+        return True
+    return any(_reads(step.scenario, name) for step in program.steps if isinstance(step, Say))

@@ -12,6 +12,24 @@ from agents.conditions.language import ConditionFile
 from agents.conditions.schema import CONDITION, of_condition
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, GoalFile, OutageFile, ScenarioFile, Show, StageFile, Unless
+from agents.scenarios.steps import (
+    Arm,
+    AudienceFile,
+    Awaited,
+    Branch,
+    DateEntry,
+    Entry,
+    Experiment,
+    HookFile,
+    JourneyFile,
+    JourneyGoal,
+    MessageFile,
+    SegmentEntry,
+    TagFile,
+    Until,
+    WaitFor,
+)
+from agents.scenarios.steps import StepFile as StepsFile
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
 
@@ -22,8 +40,18 @@ _COMMON = {
     "max_lateness": "A trigger later than this is dropped with the reason `too_late`.",
     "send_within": "A message that is not handed over within this time after firing is dropped with the reason `expired`.",
 }
+_HEADER = {
+    "cap": "One marketing message per channel within this time, all scenarios together; in place of the policy's caps.",
+    "topic": "What it is about: consent may be given, and caps may count, by topic.",
+    "quiet": "In quiet hours: hold it until they are over, drop it, or ignore them. Else as the policy says.",
+    "control": "Per cent of the customers who get nothing of it, to see what it brings.",
+    "marketing": "Needs consent and counts for the cap; `false` for transactional messages.",
+    "outage": "`recheck`: decide as of now; `fire`: as if it had been on time; `skip_after`: drop what is later than that.",
+    "upgrade": "What has begun under a former version: `move`, it goes on under this one; `finish`, it ends as it began (`old/ID.VERSION.yaml`).",
+}
 MEANING: Mapping[type, Mapping[str, str]] = {
     ScenarioFile: _COMMON
+    | _HEADER
     | {
         "family": "Of one family at most one scenario fires in one silence.",
         "priority": "When several of a family come due together the highest fires, the others are outranked.",
@@ -32,13 +60,6 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "cascade": "Stages, cheapest first.",
         "unless": "What holds the scenario back when it comes due.",
         "reentry": "The same customer again after this time.",
-        "cap": "One marketing message per channel within this time, all scenarios together; in place of the policy's caps.",
-        "topic": "What it is about: consent may be given, and caps may count, by topic.",
-        "quiet": "In quiet hours: hold it until they are over, drop it, or ignore them. Else as the policy says.",
-        "control": "Per cent of the customers who get nothing of it, to see what it brings.",
-        "marketing": "Needs consent and counts for the cap; `false` for transactional messages.",
-        "outage": "`recheck`: decide as of now; `fire`: as if it had been on time; `skip_after`: drop what is later than that.",
-        "upgrade": "What has begun under a former version: `move`, it goes on under this one; `finish`, it ends as it began (`old/ID.VERSION.yaml`).",
         "when": "A condition for arming it, and, but for what it asks of the event, for firing it; docs/segments.md has the words.",
         "stopped": "`true`: fires no more, and what has fired goes no further; what is armed stays so.",
         "goal": "What it is for: counted after it fired, of recipients and the control group alike.",
@@ -70,6 +91,82 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "event": "An event's name; `ordered`: an order.",
         "within": "So long after the scenario fired the goal counts; left out: as the policy says.",
     },
+    JourneyFile: _COMMON
+    | _HEADER
+    | {
+        "family": "Of one family a customer is in one scenario at a time.",
+        "priority": "Of two of a family the higher one takes the place of the lower one.",
+        "entry": "How a customer enters.",
+        "steps": "What follows, one after another.",
+        "goal": "What the scenario is for.",
+        "exit_on": "What ends it before its last step: the goal, leaving the segment of the entry, either, or nothing (`end`).",
+        "per": "Journeys go side by side, one for each product, category, order or query of the event that begins them.",
+        "reentry": "The same customer again: `once`, `always`, or after this time.",
+        "unless": "What holds an entry, or a message, back.",
+        "stopped": "`true`: nobody enters any more, and nobody is written to.",
+    },
+    Entry: {
+        "event": "A signal, or the name of an event.",
+        "absence": "What happened and what did not follow.",
+        "segment": "Entering a segment, or leaving it.",
+        "date": "A date of the customer, such as his birthday.",
+        "when": "A condition, which may ask for properties of the event too.",
+    },
+    SegmentEntry: {"enters": "The segment that the customer comes into.", "leaves": "The segment that he leaves."},
+    DateEntry: {
+        "trait": "The trait that holds the date, as 1990-05-17 or 05-17.",
+        "offset": "Days before (-7d) or after (+7d) it.",
+        "at": "The time of day where the customer lives.",
+        "yearly": "Whether it comes every year.",
+    },
+    JourneyGoal: {
+        "event": "A signal, or the name of an event.",
+        "when": "A condition, which may ask for properties of the event too.",
+        "within": "Only what happens within this time after the customer entered counts.",
+    },
+    StepsFile: {
+        "delay": "Wait for this time.",
+        "until": "Wait for an hour, and a weekday, where the customer lives.",
+        "wait": "Wait for an event, at the most so long.",
+        "split": "Branches; the first whose condition holds is taken.",
+        "experiment": "Arms by chance.",
+        "message": "Say something.",
+        "cascade": "Say something over several channels, cheapest first; the next step comes when that is over.",
+        "webhook": "Call the shop's webhook for customers; needs no consent.",
+        "set": "Set traits of the customer.",
+        "tag": "Put tags on the customer, or take them off.",
+        "audience": "Add the customer to an audience, or remove him.",
+        "go": "Go on at the step of this name, further down.",
+        "exit": "The journey is over; the word goes to the journal.",
+        "show": "Beside `cascade`: what it is about. Else what began the journey.",
+        "name": "What `go` leads to.",
+    },
+    Until: {"at": "The time of day.", "on": "The weekdays; every day, where there are none."},
+    WaitFor: {
+        "for": "The event, or several, of which the first one counts.",
+        "most": "How long, up to 400 days.",
+        "else": "Steps for those of whom none came.",
+    },
+    Awaited: {
+        "event": "A signal, or the name of an event.",
+        "when": "A condition, which may ask for properties of the event too.",
+        "then": "Steps that follow it.",
+    },
+    Branch: {
+        "when": "For whom.",
+        "steps": "What they get.",
+        "otherwise": "In place of the two: steps for the rest.",
+    },
+    Experiment: {"name": "Its name in the journal.", "arms": "Two or more."},
+    Arm: {"share": "How many customers, in proportion to the shares of the others.", "steps": "What they get."},
+    MessageFile: {
+        "channel": "`email`, `sms`, ...; of several the first that can be used is.",
+        "template": "What is said.",
+        "show": "What it is about. Else what began the journey.",
+    },
+    HookFile: {"template": "What is said."},
+    TagFile: {"add": "Tags to put on.", "remove": "Tags to take off."},
+    AudienceFile: {"add": "The audience to add to.", "remove": "The audience to remove from."},
     OutageFile: {"skip_after": "Drop what an outage has delayed by more than this."},
     DialogScenarioFile: _COMMON
     | {
@@ -100,8 +197,8 @@ MEANING: Mapping[type, Mapping[str, str]] = {
 
 def scenario_schema(channels: list[str]) -> dict[str, Any]:
     """The schema of one scenario file; `channels` are the known ones."""
-    (site, dialogs), parts = msgspec.json.schema_components(
-        (ScenarioFile, DialogScenarioFile), ref_template="#/$defs/{name}"
+    (site, dialogs, journeys), parts = msgspec.json.schema_components(
+        (ScenarioFile, DialogScenarioFile, JourneyFile), ref_template="#/$defs/{name}"
     )
     for struct, meanings in MEANING.items():
         fields = parts[struct.__name__]["properties"]
@@ -111,6 +208,9 @@ def scenario_schema(channels: list[str]) -> dict[str, Any]:
     for name in ("of", "without"):
         items = parts["Absence"]["properties"][name]["items"]
         items["anyOf"] = [{"enum": heard}, {"pattern": "^([^a-z]|segment_(entered|left):[a-z0-9_]+$)"}]
+    for name in ("Awaited", "Entry", "JourneyGoal"):
+        event = parts[name]["properties"]["event"]
+        event["anyOf"] = [{"enum": heard}, {"pattern": "^[^a-z]"}, *([{"type": "null"}] if name == "Entry" else ())]
     _channel(parts, channels)
     of_condition(parts)
     return {
@@ -118,7 +218,7 @@ def scenario_schema(channels: list[str]) -> dict[str, Any]:
         "title": "A scenario of Boomerang",
         "if": {"required": ["dialog"]},
         "then": dialogs,
-        "else": site,
+        "else": {"if": {"anyOf": [{"required": ["steps"]}, {"required": ["entry"]}]}, "then": journeys, "else": site},
         "$defs": parts,
     }
 
@@ -127,5 +227,6 @@ def _channel(parts: dict[str, Any], channels: list[str]) -> None:
     parts["Told"]["properties"]["channel"]["enum"] = channels
     one = {"type": "string", "enum": channels}
     several = {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}
-    description = parts["StageFile"]["properties"]["channel"]["description"]
-    parts["StageFile"]["properties"]["channel"] = {"description": description, "anyOf": [one, several]}
+    for part in ("StageFile", "MessageFile"):
+        description = parts[part]["properties"]["channel"]["description"]
+        parts[part]["properties"]["channel"] = {"description": description, "anyOf": [one, several]}

@@ -54,7 +54,9 @@ def _look(value: Any, info: inspect.Type, place: Place) -> Iterator[Fault]:
         yield from _list(value, info, place)
     elif isinstance(info, inspect.DictType):
         if isinstance(value, dict):
+            yield from _length(len(value), info, place)
             for key, item in value.items():
+                yield from _look(key, info.key_type, (*place, key))
                 yield from _look(item, info.value_type, (*place, key))
         else:
             yield _other(value, info, place)
@@ -83,12 +85,18 @@ def _list(value: Any, info: inspect.VarTupleType | inspect.ListType, place: Plac
     if not isinstance(value, list | tuple):
         yield _other(value, info, place)
         return
-    least, most = info.min_length or 0, info.max_length
-    if len(value) < least or (most is not None and len(value) > most):
-        number = f"between {least} and {most}" if most is not None else f"at least {'one' if least == 1 else least}"
-        yield Fault(place, f"{number} of them, and there are {len(value) or 'none'}")
+    yield from _length(len(value), info, place)
     for index, item in enumerate(value):
         yield from _look(item, info.item_type, (*place, index))
+
+
+def _length(
+    length: int, info: inspect.VarTupleType | inspect.ListType | inspect.DictType, place: Place
+) -> Iterator[Fault]:
+    least, most = info.min_length or 0, info.max_length
+    if length < least or (most is not None and length > most):
+        number = f"between {least} and {most}" if most is not None else f"at least {'one' if least == 1 else least}"
+        yield Fault(place, f"{number} of them, and there are {length or 'none'}")
 
 
 def _union(value: Any, info: inspect.UnionType, place: Place) -> Iterator[Fault]:
@@ -166,7 +174,8 @@ def _number(value: Any, info: inspect.IntType | inspect.FloatType, place: Place)
 
 def _text(value: Any, info: inspect.StrType, extra: dict[str, Any], place: Place) -> Iterator[Fault]:
     if not isinstance(value, str):
-        yield _other(value, info, place)
+        quoted = extra.get("quoted")
+        yield Fault(place, f"put it in quotes, as {quoted}") if quoted else _other(value, info, place)
     elif info.pattern is not None and fullmatch(info.pattern, value) is None:
         yield Fault(place, f"{value[:50]!r} {extra.get('advice', f'does not match {info.pattern}')}")
     elif info.min_length and len(value) < info.min_length:

@@ -16,9 +16,10 @@ from agents.segments.language import Segment, SegmentSet
 from app.model.event import Event
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from tables.customer import Customer, Engagement
+from tables.customer import Customer
+from tables.engagement import Engagement
+from tables.signals import segment_entered, segment_left
 
-ENTERED, LEFT = "segment_entered:", "segment_left:"
 """Signals that scenarios listen to, followed by the segment's id."""
 _WHY = 200
 
@@ -35,7 +36,7 @@ class Changed(NamedTuple):
     @property
     def signal(self) -> str:
         """What scenarios hear."""
-        return (ENTERED if self.entered else LEFT) + self.segment
+        return segment_entered(self.segment) if self.entered else segment_left(self.segment)
 
 
 class Memberships:

@@ -15,7 +15,8 @@ from app.model.event import Event, Properties
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
-from tables.customer import ENTERED, Customer, Entered, Goal
+from tables.customer import ENTERED, Customer
+from tables.engagement import Entered, Goal
 from tables.goals import goal_of, goals_of, keep
 
 RECIPIENTS = "recipients"

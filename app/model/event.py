@@ -77,6 +77,8 @@ class Traits(msgspec.Struct, gc=False, omit_defaults=True):
     """Keys are channels (`email`), or a channel and a topic (`email:news`)."""
     device_timezone: str | None = None
     """What the device says of itself; `timezone` is what the customer, or the shop for him, has set."""
+    custom: dict[str, str | float | bool] | None = None
+    """Other traits that a server key told, such as `birthday`."""
 
 
 class Event(msgspec.Struct, gc=False, omit_defaults=True):

@@ -77,6 +77,17 @@ class Reason(StrEnum):
     CLIENT_RETURNED = "client_returned"
     DIALOG_FORGOTTEN = "dialog_forgotten"
     UNKNOWN_ALERT = "unknown_alert"
+    # scenarios with steps
+    JOURNEY_BEGUN = "journey_begun"
+    JOURNEY_WAITS = "journey_waits"
+    BRANCH_TAKEN = "branch_taken"
+    WAITED_IN_VAIN = "waited_in_vain"
+    ARM_DRAWN = "arm_drawn"
+    NOTED = "noted"
+    JOURNEY_EXITED = "journey_exited"
+    JOURNEY_ENDED = "journey_ended"
+    ENDED_BY_SEGMENT = "ended_by_segment"
+    JOURNEYS_FULL = "journeys_full"
     # on request
     ERASED = "erased"
     # the sender

@@ -29,6 +29,10 @@ class Content(msgspec.Struct, gc=False, omit_defaults=True):
     results: int | None = None
     value: float = 0.0
     currency: str = ""
+    order_id: str = ""
+    traits: dict[str, str | float | bool] = {}
+    """What steps of scenarios, or the shop, set of the customer beside his profile."""
+    tags: list[str] = []
 
 
 class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):

@@ -3,7 +3,8 @@
 import pytest
 
 from agents.audiences import DESTINATIONS, is_told, row_of
-from tables.customer import Customer, Engagement, Permission, Profile
+from tables.customer import Customer, Permission, Profile
+from tables.engagement import Engagement
 
 AGREED = {"ads": Permission(True, 1.0)}
 

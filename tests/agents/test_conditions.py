@@ -18,7 +18,8 @@ from agents.scenarios.schema import scenario_schema
 from agents.scenarios.shape import misfits
 from app.model.event import Event, Properties
 from tables.apply import apply
-from tables.customer import Customer, Device, Engagement, Orders, Permission, Profile
+from tables.customer import Customer, Device, Orders, Permission, Profile
+from tables.engagement import Engagement
 from tests.driver import Engine
 
 DAY, NOW = 86_400.0, 1_800_000_000.0

@@ -14,6 +14,7 @@ from agents.scenarios.hints import hints
 from agents.scenarios.language import ScenarioError, ScenarioFile
 from agents.scenarios.load import check_folder, parse, parse_any
 from agents.scenarios.schema import MEANING, scenario_schema
+from agents.scenarios.steps import JourneyFile
 from app.web.collector.commerce import SPEC, canonical
 from channels import CHANNELS
 from tests.agents.test_scenario_files import GOOD
@@ -178,7 +179,7 @@ def structs(kind, seen):
 
 
 def test_every_field_of_the_language_has_its_meaning_in_the_schema():
-    language = structs(ScenarioFile, set()) | structs(DialogScenarioFile, set())
+    language = structs(ScenarioFile, set()) | structs(DialogScenarioFile, set()) | structs(JourneyFile, set())
     missing = [
         (struct.__name__, field.encode_name)
         for struct in language

@@ -12,8 +12,26 @@ from agents.conditions.language import HEADS
 from agents.conditions.rfm import BOUNDS
 from agents.conditions.schema import CONDITION
 from agents.policy import CapFile, ConfirmFile, PolicyFile, QuietFile, WhichFile, parse_policy
+from agents.scenarios import steps
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, ScenarioFile, Show, StageFile, Unless
+from agents.scenarios.steps import (
+    Arm,
+    AudienceFile,
+    Awaited,
+    Branch,
+    DateEntry,
+    Entry,
+    Experiment,
+    HookFile,
+    JourneyFile,
+    JourneyGoal,
+    MessageFile,
+    SegmentEntry,
+    TagFile,
+    Until,
+    WaitFor,
+)
 from agents.segments.load import load_segments
 from app import metrics, topics
 from app.cli import COMMANDS
@@ -100,6 +118,33 @@ def test_every_field_of_dialogs_and_of_the_team_is_explained(struct):
     assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
 
 
+@pytest.mark.parametrize(
+    "struct",
+    [
+        JourneyFile,
+        Entry,
+        SegmentEntry,
+        DateEntry,
+        JourneyGoal,
+        Until,
+        WaitFor,
+        Awaited,
+        Branch,
+        Experiment,
+        Arm,
+        MessageFile,
+        HookFile,
+        TagFile,
+        AudienceFile,
+        steps.StepFile,
+    ],
+    ids=lambda struct: struct.__name__,
+)
+def test_every_field_of_scenarios_with_steps_is_explained(struct):
+    text = page("journeys.md")
+    assert [item.encode_name for item in msgspec.structs.fields(struct) if f"`{item.encode_name}`" not in text] == []
+
+
 @pytest.mark.parametrize("struct", [PolicyFile, CapFile, WhichFile, QuietFile], ids=lambda struct: struct.__name__)
 def test_every_field_of_the_policy_is_explained(struct):
     text = page("policy.md")
@@ -166,8 +211,8 @@ def test_the_page_of_segments_names_every_head_and_every_segment_that_comes_alon
 def test_scenario_examples_in_the_docs_load():
     from agents.scenarios.load import parse
 
-    examples = re.findall(r"```yaml\n(id: .*?)```", page("scenarios.md"), re.DOTALL)
-    assert examples
+    examples = re.findall(r"```yaml\n(id: .*?)```", page("scenarios.md") + page("journeys.md"), re.DOTALL)
+    assert len(examples) == 2
     for example in examples:
         parse(example)
 

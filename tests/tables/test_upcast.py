@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from tables.changelog import Codec
-from tables.customer import Armed, Customer, Engagement, Orders, Pointer, Profile, Row, Shelf
+from tables.customer import Armed, Customer, Orders, Pointer, Profile, Row, Shelf
 from tables.dialog import Dialog
+from tables.engagement import Engagement
 from tables.upcast import current
 from tables.views import Product, View, ViewRing
 

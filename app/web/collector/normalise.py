@@ -275,7 +275,10 @@ def _fill_identify(
     told = context.pop("traits", None)
     traits = {**(told if type(told) is dict else {}), **_object(raw, "traits")}
     stripped = profile.strip_protected(traits) if envelope.browser else 0
+    own = {} if envelope.browser else profile.custom(traits)
     traits = profile.profile(traits, context, at, envelope.country)
+    if own:
+        traits["custom"] = own
     if traits:
         out["traits"] = traits
     return stripped

@@ -15,9 +15,12 @@ from app.web.phone import phone
 
 PROTECTED = ("email", "phone", "consent")
 CONSENTS_LIMIT = 64
+CUSTOM_LIMIT = 20
 _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}(:[a-z0-9_]{1,32})?")
 _LINK = re.compile(r"//|\bwww\.|\.[a-z]{2,}/", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9_]{1,64}")
 _TEXTS = ("name", "first_name", "locale", "timezone", "city", "device_timezone")
+_KNOWN = frozenset((*_TEXTS, *PROTECTED, "custom"))
 
 
 def strip_protected(traits: dict[str, Any]) -> int:
@@ -44,6 +47,7 @@ def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country:
     if "locale" not in out and type(context.get("locale")) is str:
         out["locale"] = context["locale"]
     out.pop("device_timezone", None)
+    out.pop("custom", None)
     if type(context.get("timezone")) is str:
         out["device_timezone"] = context["timezone"]
     for name in _TEXTS:
@@ -62,6 +66,27 @@ def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country:
     if "consent" in out:
         out["consent"] = _consents(out["consent"], at)
     return out
+
+
+def custom(traits: dict[str, Any]) -> dict[str, Any]:
+    """The shop's own traits among those of a server key: single values under short names, the first few of them."""
+    found: dict[str, Any] = {}
+    for name, value in traits.items():
+        if name in _KNOWN or not _NAME.fullmatch(name) or type(value) not in (str, int, float, bool):
+            continue
+        if len(found) == CUSTOM_LIMIT:
+            break
+        try:
+            found[name] = (
+                value
+                if type(value) is bool
+                else fields.text(value, 200)
+                if type(value) is str
+                else fields.number(value)
+            )
+        except (ValueError, OverflowError):
+            continue
+    return found
 
 
 def _addresses(out: dict[str, Any], country: str) -> None:

@@ -1,0 +1,215 @@
+"""From a file with steps to a scenario with a program. Pure; what it is given has no faults (`step_faults.py`)."""
+
+from math import inf
+
+import msgspec
+
+from agents.conditions.compile import compiled
+from agents.conditions.language import DAYS, ConditionFile
+from agents.conditions.verdict import Condition
+from agents.scenarios.language import LONGEST, Reaction, Scenario, Show, Stage, StageFile, duration
+from agents.scenarios.program import At, Dated, Delay, Draw, Goal, Heed, Jump, Leave, Listen, Note, Program, Say, Split
+from agents.scenarios.program import Step as Compiled
+from agents.scenarios.steps import Awaited, Entry, JourneyFile, StepFile, Until
+from tables.signals import SIGNALS, segment_entered, segment_left
+
+ORDER = "Order Completed"
+"""Is the signal `ordered` in all but name."""
+
+
+def compile_journey(file: JourneyFile, time_scale: float) -> Scenario:
+    """The scenario of a file; durations are divided by `time_scale`."""
+    header = _header(file, time_scale)
+    flat = _Flat(header, time_scale)
+    flat.block(file.steps, "")
+    entry, segment = file.entry, file.entry.segment
+    goal = file.goal
+    program = Program(
+        steps=flat.done(),
+        entry=_signal(entry),
+        when=flat.condition(entry.when),
+        goal=None
+        if goal is None
+        else Goal(
+            goal.event,
+            flat.condition(goal.when),
+            inf if goal.within is None else duration(goal.within) / time_scale,
+        ),
+        ends_on_goal=file.exit_on in ("goal", "either"),
+        leaving=segment_left(segment.enters or "")
+        if segment is not None and file.exit_on in ("segment", "either")
+        else "",
+        per=file.per or "",
+        dated=None
+        if entry.date is None
+        else Dated(entry.date.trait, int(entry.date.offset[:-1]), _minutes(entry.date.at), entry.date.yearly),
+    )
+    return msgspec.structs.replace(header, program=program)
+
+
+def _signal(entry: Entry) -> str:
+    if entry.segment is not None:
+        return (
+            segment_entered(entry.segment.enters) if entry.segment.enters else segment_left(entry.segment.leaves or "")
+        )
+    return entry.event or ""
+
+
+def _header(file: JourneyFile, time_scale: float) -> Scenario:
+    absence, goal = file.entry.absence, file.goal
+    skip_after = LONGEST if isinstance(file.outage, str) else duration(file.outage.skip_after)
+    return Scenario(
+        id=file.id,
+        version=file.version,
+        title=file.title,
+        family=file.family,
+        priority=file.priority,
+        of=frozenset() if absence is None else frozenset(absence.of),
+        without=frozenset() if absence is None else frozenset(absence.without),
+        wait=0.0 if absence is None else duration(absence.wait) / time_scale,
+        leaving=absence is not None and absence.after == "leaving",
+        show=None,
+        cascade=(),
+        order_within=duration(file.unless.order_within) / time_scale,
+        in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
+        reentry=_reentry(file.reentry) / time_scale,
+        cap=None if file.cap is None else duration(file.cap) / time_scale,
+        marketing=file.marketing,
+        recheck=file.outage != "fire",
+        max_lateness=min(duration(file.max_lateness), skip_after),
+        send_within=duration(file.send_within),
+        within=0.0,
+        stopped=file.stopped,
+        topic=file.topic,
+        quiet=file.quiet or "",
+        control=file.control / 100.0,
+        finish=file.upgrade == "finish",
+        goal=goal.event if goal is not None and goal.event not in (*SIGNALS, ORDER) else "",
+        goal_within=None if goal is None or goal.within is None else duration(goal.within) / time_scale,
+    )
+
+
+def _reentry(text: str) -> float:
+    return inf if text == "once" else 0.0 if text == "always" else duration(text)
+
+
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+class _Flat:
+    """Lays nested steps out one after another. A jump that leads to a step not laid yet is filled in when that is."""
+
+    def __init__(self, header: Scenario, time_scale: float) -> None:
+        self._header, self._scale = header, time_scale
+        self._steps: list[Compiled | None] = []
+        self._names: dict[str, int] = {}
+        self._gos: list[tuple[int, str, str]] = []
+
+    def condition(self, file: ConditionFile | None) -> Condition | None:
+        """The compiled condition."""
+        return None if file is None else compiled(file, time_scale=self._scale)
+
+    def done(self) -> tuple[Compiled, ...]:
+        """The program."""
+        for number, place, name in self._gos:
+            self._steps[number] = Jump(place, self._names[name])
+        return tuple(step for step in self._steps if step is not None)
+
+    def block(self, steps: tuple[StepFile, ...], around: str) -> None:
+        """Lay out a list of steps; `around` is the place that it stands at."""
+        for index, step in enumerate(steps, 1):
+            if step.name is not None:
+                self._names[step.name] = len(self._steps)
+            self._step(step, f"{around}{index}")
+
+    def _step(self, step: StepFile, place: str) -> None:
+        if step.delay is not None:
+            self._steps.append(Delay(place, duration(step.delay) / self._scale))
+        elif step.until is not None:
+            self._steps.append(_at(step.until, place))
+        elif step.wait is not None:
+            events = (step.wait.awaited,) if isinstance(step.wait.awaited, Awaited) else step.wait.awaited
+            number = self._reserve()
+            targets = [
+                self._way(event.then, f"{place}.for{index if len(events) > 1 else ''}.")
+                for index, event in enumerate(events, 1)
+            ]
+            target = self._way(step.wait.otherwise, f"{place}.else.")
+            heeds = [
+                Heed(event.event, self.condition(event.when), where)
+                for event, where in zip(events, targets, strict=True)
+            ]
+            self._fill(number, Listen(place, tuple(heeds), duration(step.wait.most) / self._scale, target))
+        elif step.split is not None:
+            self._split(step, place)
+        elif step.experiment is not None:
+            arms, number = step.experiment.arms, self._reserve()
+            ways = [(arm.share, self._way(arm.steps, f"{place}.{index}.")) for index, arm in enumerate(arms, 1)]
+            self._fill(number, Draw(place, step.experiment.name, tuple(ways)))
+        elif step.go is not None:
+            self._gos.append((len(self._steps), place, step.go))
+            self._steps.append(None)
+        else:
+            self._steps.append(self._plain(step, place))
+
+    def _split(self, step: StepFile, place: str) -> None:
+        number, ways = self._reserve(), []
+        for index, branch in enumerate(step.split or (), 1):
+            inner = branch.steps if branch.otherwise is None else branch.otherwise
+            ways.append((self.condition(branch.when), self._way(inner, f"{place}.{index}.")))
+        self._fill(number, Split(place, tuple(ways), len(self._steps)))
+
+    def _plain(self, step: StepFile, place: str) -> Compiled:
+        if step.message is not None:
+            stage = StageFile(step.message.channel, step.message.template)
+            return self._say(place, (stage,), step.message.show)
+        if step.cascade is not None:
+            return self._say(place, step.cascade, step.show)
+        if step.webhook is not None:
+            said = self._say(place, (StageFile("webhook", step.webhook.template),), None)
+            return Say(place, msgspec.structs.replace(said.scenario, marketing=False, in_dialog=0.0))
+        if step.set is not None:
+            return Note(place, traits=tuple(step.set.items()))
+        if step.tag is not None:
+            return Note(
+                place, tags=(*((name, True) for name in step.tag.add), *((name, False) for name in step.tag.remove))
+            )
+        if step.audience is not None:
+            told = ((step.audience.add, True), (step.audience.remove, False))
+            return Note(place, audiences=tuple((name, word) for name, word in told if name is not None))
+        return Leave(place, step.exit or "")
+
+    def _say(self, place: str, stages: tuple[StageFile, ...], show: Show | None) -> Say:
+        cascade = tuple(_stage(stage, self._scale) for stage in stages)
+        within = 0.0 if show is None else duration(show.within) / self._scale
+        return Say(place, msgspec.structs.replace(self._header, cascade=cascade, show=show, within=within))
+
+    def _reserve(self) -> int:
+        self._steps.append(None)
+        return len(self._steps) - 1
+
+    def _way(self, steps: tuple[StepFile, ...], around: str) -> int:
+        """Lay out a branch, and behind it a jump to what follows all of them. Returns where it begins."""
+        start = len(self._steps)
+        self.block(steps, around)
+        self._steps.append(Jump(around.rstrip("."), -1))
+        return start
+
+    def _fill(self, number: int, step: Compiled) -> None:
+        """The branches of the step at `number` are laid out: their ends lead to what comes now."""
+        end = len(self._steps)
+        for index in range(number + 1, end):
+            inner = self._steps[index]
+            if isinstance(inner, Jump) and inner.target == -1:
+                self._steps[index] = Jump(inner.place, end)
+        self._steps[number] = step
+
+
+def _at(until: Until, place: str) -> At:
+    return At(place, _minutes(until.at), frozenset(map(DAYS.index, until.on or DAYS)))
+
+
+def _stage(file: StageFile, time_scale: float) -> Stage:
+    channels = (file.channel,) if isinstance(file.channel, str) else file.channel
+    return Stage(channels, file.template, duration(file.wait) / time_scale, Reaction(file.reaction))

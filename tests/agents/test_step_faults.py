@@ -1,0 +1,141 @@
+"""Every fault of a scenario with steps, each with its line and what to do."""
+
+import pytest
+
+from agents.scenarios.faults import Known
+from agents.scenarios.language import ScenarioError
+from agents.scenarios.load import check_folder, parse
+from app.web.collector.commerce import canonical
+
+KNOWN = Known({"email", "sms", "webhook"}, ("hello",), canonical, {"loyal"})
+GOOD = """\
+id: welcome
+version: 1
+title: Welcome
+family: greeting
+priority: 50
+entry: {event: Subscribed}
+steps:
+  - message: {channel: email, template: hello}
+"""
+FAULTY = """\
+id: welcome
+version: 1
+title: Welcome
+family: greeting
+priority: 50
+reentry: sometimes
+exit_on: either
+goal: {event: Completed Order}
+entry:
+  event: subscribed
+  segment: {leaves: loyl}
+steps:
+  - name: top
+    delay: 1095d
+  - wait: {for: {event: Product Added, when: {segment: royal}}, most: 3y}
+  - split:
+      - otherwise: []
+      - {when: {orders: count}, steps: []}
+  - message: {channel: emial, template: helo}
+  - cascade:
+      - {channel: email, template: hello}
+      - {channel: sms, template: hello}
+  - {delay: 1h, exit: no}
+  - set: {}
+  - tag: {}
+  - until: {at: 25:00}
+  - go: top
+  - delay: 1h
+  - jump: 3
+"""
+TOLD = [
+    (6, "reentry: 'sometimes' is neither `once` nor `always` nor a time such as 30d"),
+    (8, "goal.event: 'Completed Order' is never seen: the collector calls this event 'Order Completed'; write that"),
+    (9, "entry: event and segment stand together; an entry has one of: event, absence, segment, date"),
+    (10, "entry.event: 'subscribed' is neither a signal nor the name of an event"),
+    (7, "exit_on: `either` ends it when a segment is left: its entry must be"),
+    (11, "entry.segment.leaves: there is no segment 'loyl'; did you mean 'loyal'?"),
+    (14, "steps 1.delay: '1095d' is longer than 400 days"),
+    (15, "steps 2.wait.for.when.segment: there is no segment 'royal'; did you mean 'loyal'?"),
+    (15, "steps 2.wait.most: '3y' is not a duration"),
+    (17, "steps 3.split 1: `otherwise` is the last branch"),
+    (18, "steps 3.split 2.when: `orders` needs what is asked of it"),
+    (19, "steps 4.message.channel: there is no channel 'emial'; did you mean 'email'?"),
+    (19, "steps 4.message.template: there is no template 'helo'; did you mean 'hello'?"),
+    (21, "steps 5.cascade 1: wait: say how long to wait for a reaction before the next stage"),
+    (23, "steps 6: delay and exit stand together: make them 2 steps"),
+    (25, "steps 8.tag: say with `add` or `remove` which"),
+    (24, "steps 7.set: between 1 and 10 of them, and there are none"),
+    (26, "steps 9.until.at: put it in quotes, as '10:00'"),
+    (27, "steps 10.go: leads back to 'top', and a cycle would never end"),
+    (28, "steps 11: nobody comes here: the step before it is `go`"),
+    (29, "steps 12: does nothing; a step has one of: delay, until, wait"),
+    (29, "steps 12.jump: there is no such field"),
+]
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenarios")
+    (folder / "welcome.yaml").write_text(FAULTY)
+    return check_folder(folder, KNOWN).faults
+
+
+@pytest.mark.parametrize(("line", "text"), TOLD)
+def test_each_fault_has_its_line_and_what_to_do(faults, line, text):
+    assert [fault for fault in faults if fault.startswith(f"welcome.yaml:{line}: {text}")], "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ("[{go: nowhere}]", "no step has the name 'nowhere'"),
+        ("[{name: a, go: a}]", "leads back to 'a'"),
+        ("[]", "at least one|between 1"),
+        ("[{experiment: {name: x, arms: [{share: 1}]}}]", "between 2 and 20"),
+        ("[{experiment: {name: x, arms: [{share: 1}, {share: 0}]}}]", "between 1 and"),
+        ("[{wait: {for: [], most: 1d}}]", "between 1 and 20"),
+        ("[{wait: {for: {event: ordered}}}]", "`most` is missing"),
+        ("[" + "{delay: 1h}, " * 201 + "]", "between 1 and 200"),
+        ("[{message: {channel: [email, email], template: hello}}]", "several different ones"),
+        ("[{set: {Name: 1}}]", "'Name' must be 1 to 64 of a-z"),
+        ("[{set: {level: [1]}}]", "a list"),
+        ("[{name: a, delay: 1h}, {name: a, delay: 1h}]", "two steps have the name 'a'"),
+        ("[{show: {items: cart}, delay: 1h}]", "stands beside `cascade`"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused(steps, text):
+    good = GOOD.splitlines()
+    with pytest.raises(ScenarioError, match="(?s).*(" + text + ")"):
+        parse("\n".join([*good[:6], f"steps: {steps}"]))
+
+
+def test_branches_within_branches_are_bounded():
+    step = "{delay: 1h}"
+    for _ in range(7):
+        step = f"{{wait: {{for: {{event: ordered}}, most: 1d, else: [{step}]}}}}"
+    with pytest.raises(ScenarioError, match="deeper than 6 levels"):
+        parse("\n".join([*GOOD.splitlines()[:6], f"steps: [{step}]"]))
+
+
+def test_steps_of_all_branches_together_are_bounded():
+    branch = "{when: {cart: value, at_least: 1}, steps: [" + "{delay: 1h}, " * 60 + "]}"
+    with pytest.raises(ScenarioError, match="at most 200 are allowed"):
+        parse("\n".join([*GOOD.splitlines()[:6], f"steps: [{{split: [{', '.join([branch] * 4)}]}}]"]))
+
+
+def test_an_absence_beside_steps_belongs_into_the_entry():
+    with pytest.raises(ScenarioError, match="belongs into `entry`"):
+        parse(GOOD + "absence: {of: [searched], for: 1h}\n")
+
+
+def test_an_entry_without_steps_says_what_is_missing():
+    with pytest.raises(ScenarioError, match="the field `steps` is missing"):
+        parse(GOOD.split("steps:")[0])
+
+
+def test_waits_are_divided_by_the_time_scale():
+    steps = "steps: [{delay: 1h}, {wait: {for: {event: ordered}, most: 2h}}]"
+    program = parse("\n".join([*GOOD.splitlines()[:6], steps]), time_scale=3600.0).program
+    assert (program.steps[0].seconds, program.steps[1].most) == (1.0, 2.0)
