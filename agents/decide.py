@@ -3,16 +3,17 @@
 State is changed in place and is the truth; `wake_at` says when the customer wants to be looked at again.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from copy import copy
 
 from agents import optin
 from agents.allowed import Basis
 from agents.arming import held_by_dialog, start
-from agents.cascade import bound, on_news, take_back
+from agents.cascade import bound, on_news
 from agents.claiming import claim
 from agents.decision import Decision
 from agents.due import decide_due
+from agents.ending import bought, cancel, end, refused
 from agents.journeys.dates import told_dates, wake_of
 from agents.journeys.enter import joined
 from agents.journeys.hear import on_heard
@@ -33,12 +34,10 @@ from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables import identity, recent
 from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
-from tables.customer import CART_LINES, OPEN_TRIGGERS, Armed, Customer, Open
-from tables.profile import permission
-from tables.signals import CART_BOUNDED, CART_EMPTIED, CONSENT_CHANGED, ORDERED
+from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer
+from tables.signals import CART_BOUNDED, CONSENT_CHANGED, ORDERED
 
 _LINKING = ("identify", "alias")
-_ENDED = {ORDERED: Reason.ENDED_BY_ORDER, CART_EMPTIED: Reason.ENDED_BY_EMPTIED_CART}
 
 
 class Decider:
@@ -122,7 +121,7 @@ class Decider:
             for one in changed:
                 heard = self._index.heard((one.signal,), "")
                 for signal, scenarios in heard.ending if heard is not None else ():
-                    self._end(decision, key, signal, scenarios, name, at)
+                    end(self._basis, decision, key, signal, scenarios, name, at)
                 if heard is not None and (event is None or not event.historical):
                     anchor, told = name or f"{one.signal}@{at:.0f}", event.properties if event is not None else None
                     for signal, starting in heard.starting:
@@ -146,7 +145,7 @@ class Decider:
     def _hear(self, decision: Decision, key: str, heard: Heard, event: Event, at: float) -> None:
         event_id = event.messageId
         for name, scenarios in heard.ending:
-            self._end(decision, key, name, scenarios, event_id, at)
+            end(self._basis, decision, key, name, scenarios, event_id, at)
         if not event.historical:
             for name, starting in heard.starting:
                 start(self._basis, decision, key, name, starting, event_id, at, event.properties)
@@ -170,47 +169,6 @@ class Decider:
         if engagement is not None and engagement.journeys is not None:
             settle(Moment(self._basis, decision, key, at, at))
 
-    def _end(self, decision: Decision, key: str, name: str, ended: Collection[str], event_id: str, at: float) -> None:
-        """End what `name` ends: armed instances, and triggers that are not handed over yet, if not newer than it."""
-        customer, reason = decision.customer, _ENDED.get(name, Reason.ENDED_BY_EVENT)
-        is_ended = self._index.is_ended
-        if customer.armed is not None:
-            going_on = []
-            for instance in customer.armed:
-                if instance.scenario in ended and instance.at <= at and is_ended(*_version(instance), name):
-                    line = JournalLine(at, key, reason, instance.scenario, event_id=event_id, detail={"signal": name})
-                    decision.reasons.append(line)
-                else:
-                    going_on.append(instance)
-            customer.armed = going_on or None
-        if customer.open is not None:
-            found = [
-                item
-                for item in customer.open
-                if item.scenario in ended
-                and not item.step
-                and is_ended(*_version(item), name)
-                and (item.anchor_at <= at or self._too_soon(item, name, at))
-            ]
-            cancel = Reason.GOAL_REACHED if name == ORDERED else reason
-            self._cancel(decision, key, found, cancel, event_id, at)
-
-    def _too_soon(self, item: Open, name: str, at: float) -> bool:
-        """Whether a late order would have held the trigger back, had it been known when it fired."""
-        scenario = self._index.of(*_version(item))
-        return name == ORDERED and scenario is not None and item.at - at < scenario.order_within
-
-    def _cancel(
-        self, decision: Decision, key: str, found: list[Open], reason: Reason, event_id: str, at: float
-    ) -> None:
-        """No more of these."""
-        for item in found:
-            if not item.cancelled:
-                take_back(decision, key, item, reason, event_id, at)
-                decision.reasons.append(
-                    JournalLine(at, key, reason, item.scenario, item.trigger_id, event_id, item.channel)
-                )
-
     def consent_changed(self, decision: Decision, key: str, event_id: str, at: float) -> None:
         """Journal the consents as they are now, and call back what they no longer allow."""
         customer = decision.customer
@@ -219,20 +177,7 @@ class Decider:
             name: "granted" if item.granted else "refused" for name, item in consents.items()
         }
         decision.reasons.append(JournalLine(at, key, Reason.CONSENT_CHANGED, event_id=event_id, detail=words))
-        self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, event_id, at)
-
-    def _refused(self, customer: Customer) -> list[Open]:
-        """What the consents, as they are now, do not allow any more."""
-        return [
-            item
-            for item in customer.open or ()
-            if item.marketing
-            and any(self._is_refused(customer, item, way) for way in (item.channel, *(item.ways or ())))
-        ]
-
-    def _is_refused(self, customer: Customer, item: Open, channel: str) -> bool:
-        word = permission(customer, channel, self._index.topic_of(item.scenario))
-        return word is not None and not word.granted
+        cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, event_id, at)
 
     def on_receipt(self, key: str, customer: Customer, receipt: Receipt) -> Decision:
         """Apply a receipt of customer `key`: what it says of him, and of the trigger that it is about."""
@@ -250,7 +195,7 @@ class Decider:
         if withdrawn:
             self.consent_changed(decision, key, receipt.message_id, receipt.at)
         if item is not None and item.marketing and receipt.outcome in REFUSALS and item in (customer.open or ()):
-            self._cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
+            cancel(decision, key, [item], Reason.CONSENT_WITHDRAWN, receipt.message_id, receipt.at)
         if withdrawn and self.members:
             self._moved(decision, key, self.members.on_consent(customer, receipt.at), receipt.at)
         self._settled(decision, key, receipt.at)
@@ -298,20 +243,8 @@ class Decider:
             bound(decision, key, at)
         orders = customer.orders
         if orders is not None:
-            self._cancel(
-                decision,
-                key,
-                [
-                    item
-                    for item in customer.open or ()
-                    if not item.step
-                    and (item.anchor_at <= orders.last_at or self._too_soon(item, ORDERED, orders.last_at))
-                ],
-                Reason.GOAL_REACHED,
-                "",
-                at,
-            )
-        self._cancel(decision, key, self._refused(customer), Reason.CONSENT_WITHDRAWN, "", at)
+            cancel(decision, key, bought(self._basis, customer, orders.last_at), Reason.GOAL_REACHED, "", at)
+        cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, "", at)
         if customer.engagement is not None and customer.engagement.journeys is not None:
             joined(Moment(self._basis, decision, key, at, at))
             self._settled(decision, key, at)
@@ -338,8 +271,3 @@ class Decider:
         if self.members or customer.engagement is not None:
             self._moved(decision, key, self.members.on_due(customer, until), until)
         return decision
-
-
-def _version(item: Armed | Open) -> tuple[str, int]:
-    """Under which scenario, and in which version, it goes on."""
-    return item.scenario, item.version
