@@ -38,8 +38,8 @@ def end(
             and is_ended(*_version(item), name)
             and (item.anchor_at <= at or _too_soon(basis, item, name, at))
         ]
-        cancel = Reason.GOAL_REACHED if name == ORDERED else reason
-        cancel(decision, key, found, cancel, event_id, at)
+        why = Reason.GOAL_REACHED if name == ORDERED else reason
+        cancel(decision, key, found, why, event_id, at)
 
 
 def _too_soon(basis: Basis, item: Open, name: str, at: float) -> bool:
