@@ -171,4 +171,4 @@ def test_two_keys_that_are_one_customer_are_in_one_scenario_of_the_family(first,
     assert len(shop.families()) <= 1
     shop.wait(5 * DAY)
     assert shop.families() == set()
-    assert len({trigger.trigger_id for trigger in shop.triggers}) == len(shop.triggers)
+    assert len({(trigger.trigger_id, trigger.stage) for trigger in shop.triggers}) == len(shop.triggers)
