@@ -25,6 +25,7 @@ COMMANDS = {
     "test": "play the tests of scenarios against time, without a server",
     "backtest": "try a scenario on recorded events: what it would have done, without a message",
     "explain": "tell what was decided about a customer, and why",
+    "worth": "tell what scenarios did and brought, against the control group",
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",
     "audience": "write a segment as a file for an advertising network: hashed, of those who have agreed",

@@ -3,13 +3,13 @@
 A line is stored once however often it is delivered: its digest covers the record's place and its bytes. (The place alone
 would not do: a broker that was set up anew starts at offset 0 again, while this database lives on.)
 
-All methods block; callers on an event loop use `asyncio.to_thread`. SQLAlchemy Core is used by this file and its schema only.
+All methods block; callers on an event loop use `asyncio.to_thread`. SQLAlchemy Core is used by this file, its schema and what stands beside it
+(`journal_database.py`, `worth_store.py`) only.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,12 +17,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 
 from app.errors import JournalDownError, LineRefusedError
+from app.journal_database import cause, engine
 from app.journal_schema import lines as _lines
 from app.journal_schema import links as _links
 from app.journal_schema import metadata as _metadata
+from app.journal_schema import worth as _worth
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.model.journal import JournalLine, StoredLine
 from app.model.reasons import Reason
+from app.worth import Sums
+from app.worth_store import fact_of, sums
 
 MAX_LINES = 10_000
 """Most lines that one query returns."""
@@ -56,7 +60,7 @@ class JournalStore:
 
         So a process whose work is not the journal starts without it. Raises JournalDownError for an unusable URL.
         """
-        self._engine = _engine(url)
+        self._engine = engine(url)
         self._upsert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         self._where = sa.engine.make_url(url).render_as_string(hide_password=True)
         self._created = False
@@ -121,20 +125,34 @@ class JournalStore:
         rows = self._call(lambda connection: connection.execute(query).all())
         return {row[0]: row[1] for row in rows}
 
+    def worth(self, since: float, until: float) -> Sums:
+        """What scenarios did and brought from `since` up to `until` (epoch seconds)."""
+        result: Sums = self._call(lambda connection: sums(connection, since, until))
+        return result
+
     def prune(self, before: float, batches: int = 50) -> int:
         """Delete lines older than `before` (epoch seconds) in small transactions, at most `batches` of them.
 
         Returns how many were deleted; a multiple of PRUNE_BATCH means that there may be more.
         """
-        old = sa.select(_lines.c.id).where(_lines.c.at < before).order_by(_lines.c.at).limit(PRUNE_BATCH)
+        self._prune(_worth.c.digest, before, batches)
+        deleted, done = self._prune(_lines.c.id, before, batches)
+        if done:
+            self._call(lambda connection: connection.execute(sa.delete(_links).where(_links.c.at < before)))
+        return deleted
+
+    def _prune(self, key: sa.Column[Any], before: float, batches: int) -> tuple[int, bool]:
+        """Delete old rows of the table that `key` is the key of. Returns how many, and whether there are no more."""
+        table = key.table
+        old = sa.select(key).where(table.c.at < before).order_by(table.c.at).limit(PRUNE_BATCH)
         deleted = 0
         for _ in range(batches):
-            count: int = self._call(lambda connection: connection.execute(_delete(old)).rowcount)
+            statement = sa.delete(table).where(key.in_(old.scalar_subquery()))
+            count: int = self._call(lambda connection, work=statement: connection.execute(work).rowcount)
             deleted += count
             if count < PRUNE_BATCH:
-                self._call(lambda connection: connection.execute(sa.delete(_links).where(_links.c.at < before)))
-                break
-        return deleted
+                return deleted, True
+        return deleted, False
 
     def lines_of(self, key: str, limit: int) -> list[StoredLine]:
         """The newest `limit` lines about exactly this key, oldest first."""
@@ -154,6 +172,7 @@ class JournalStore:
 
         def work(connection: sa.Connection) -> int:
             connection.execute(sa.delete(_links).where((_links.c.alias == key) | (_links.c.owner == key)))
+            connection.execute(sa.delete(_worth).where(_worth.c.customer == key))
             return connection.execute(sa.delete(_lines).where((_lines.c.customer == key) | naming)).rowcount
 
         count: int = self._call(work)
@@ -169,8 +188,14 @@ class JournalStore:
 
     def _insert(self, connection: sa.Connection, places: Sequence[Place]) -> None:
         statement = self._upsert(_lines).on_conflict_do_nothing(index_elements=["digest"])
+        noting = self._upsert(_worth).on_conflict_do_nothing(index_elements=["digest"])
         for at in range(0, len(places), INSERT_BATCH):
-            connection.execute(statement, [_row(place) for place in places[at : at + INSERT_BATCH]])
+            batch = places[at : at + INSERT_BATCH]
+            rows = [_row(place) for place in batch]
+            connection.execute(statement, rows)
+            facts = [fact for place, row in zip(batch, rows, strict=True) if (fact := fact_of(place.line, row))]
+            if facts:
+                connection.execute(noting, facts)
         links = [row for place in places if (row := _link(place.line)) is not None]
         if links:
             connection.execute(self._upsert(_links).on_conflict_do_nothing(), links)
@@ -221,52 +246,13 @@ class JournalStore:
             with self._engine.begin() as connection:
                 return work(connection)
         except (DataError, IntegrityError) as error:
-            raise LineRefusedError(f"the journal's database {self._where} refuses a line: {_cause(error)}") from error
+            raise LineRefusedError(f"the journal's database {self._where} refuses a line: {cause(error)}") from error
         except (SQLAlchemyError, OSError) as error:
             if isinstance(error, StatementError) and isinstance(error.orig, ValueError | TypeError | OverflowError):
-                raise LineRefusedError(f"a journal line cannot be stored: {_cause(error)}") from error
+                raise LineRefusedError(f"a journal line cannot be stored: {cause(error)}") from error
             raise JournalDownError(
-                f"the journal's database {self._where} fails: {_cause(error)}; see BOOMERANG_SQL"
+                f"the journal's database {self._where} fails: {cause(error)}; see BOOMERANG_SQL"
             ) from error
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        parsed = sa.engine.make_url(url)
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
-        if parsed.get_backend_name() == "postgresql":
-            return sa.create_engine(parsed, pool_size=2, max_overflow=2, pool_pre_ping=True, pool_recycle=1800)
-    except (SQLAlchemyError, ImportError, OSError) as error:
-        raise JournalDownError(f"BOOMERANG_SQL cannot be used: {str(error).splitlines()[0]}") from error
-    raise JournalDownError("BOOMERANG_SQL must begin with sqlite:/// or postgresql://")
-
-
-def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 10.0})
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; Kafka has the lines for a week
-        cursor.execute("PRAGMA busy_timeout=10000")
-        cursor.execute("PRAGMA cache_size=-2048")  # KiB: a small process
-        cursor.close()
-
-    return engine
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
-
-
-def _delete(ids: sa.Select[Any]) -> sa.Delete:
-    return sa.delete(_lines).where(_lines.c.id.in_(ids.scalar_subquery()))
 
 
 def _bounded(limit: int) -> int:

@@ -17,7 +17,7 @@ from app.web.console.app import create
 from app.web.console.state import Console
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-PAGES = ["/", "/customers", "/customers/anna", "/inbox", "/inbox/1", "/nowhere"]
+PAGES = ["/", "/customers", "/customers/anna", "/scenarios", "/inbox", "/inbox/1", "/nowhere"]
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def url(request, tmp_path):
     import psycopg
 
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS journal, journal_links")
+        connection.execute("DROP TABLE IF EXISTS journal, journal_links, journal_worth")
     return address
 
 

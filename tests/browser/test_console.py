@@ -145,7 +145,16 @@ def test_every_page_fits_its_screen_and_is_readable(browser, console, settings, 
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    for path in ("/", "/customers", "/customers/anna", f"/customers/{LONG}", "/inbox", "/inbox/1", "/inbox/99"):
+    for path in (
+        "/",
+        "/customers",
+        "/customers/anna",
+        f"/customers/{LONG}",
+        "/scenarios",
+        "/inbox",
+        "/inbox/1",
+        "/inbox/99",
+    ):
         browser.get(console + path)
         if path == "/":
             until(browser, "document.querySelectorAll('#feed li').length > 0")

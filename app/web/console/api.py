@@ -18,8 +18,11 @@ from app.web.console.feed import CLIENTS
 from app.web.console.live import summary
 from app.web.console.login import while_let_in
 from app.web.console.state import Console, console_of
+from app.worth import LONGEST, as_data
 
 MAX_LIMIT = 1_000
+WORTH_DAYS = 30
+"""Days of scenarios' worth that are shown if nobody says how many."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -102,6 +105,13 @@ async def overview(request: Request) -> Response:
     return as_json({"hours": 24, **summary(reasons), "reasons": reasons, "inbox": len(console.inbox)})
 
 
+async def scenarios(request: Request) -> Response:
+    """What scenarios did and brought in the last `days`."""
+    console, days = console_of(request), number(request, "days", WORTH_DAYS, LONGEST)
+    found = as_data(await console.worth(days))
+    return as_json({"days": days, "currency": console.currency, "scenarios": found})
+
+
 async def stream(request: Request) -> Response:
     """The live feed as server-sent events."""
     live = console_of(request).live
@@ -141,6 +151,7 @@ ROUTES = [
     Route("/api/inbox/messages", inbox_in.take, methods=["POST"]),
     Route("/api/inbox/{number:int}", inbox_one),
     Route("/api/overview", overview),
+    Route("/api/scenarios", scenarios),
     Route("/api/stream", stream),
     Route("/healthz", healthz),
     Route("/readyz", readyz),

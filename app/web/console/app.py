@@ -26,12 +26,13 @@ from app.engine.provision import check_partitions
 from app.errors import CommandError, JournalDownError
 from app.inbox import Inbox, Mail
 from app.settings import Settings
-from app.web.console import board_api, board_page, pages
-from app.web.console.api import ROUTES, as_json, number, word
+from app.web.console import board_api, board_page, pages, scenarios_page
+from app.web.console.api import ROUTES, WORTH_DAYS, as_json, number, word
 from app.web.console.guard import Guard, mail_policy
 from app.web.console.html import SESSION, customer_link, session
 from app.web.console.login import Login, user_of
 from app.web.console.state import Console, console_of
+from app.worth import LONGEST
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def create(console: Console) -> ASGIApp:
             Route("/dialogs", dialogs),
             Route("/customers", customers),
             Route("/customers/{customer:path}", customer),
+            Route("/scenarios", scenarios),
             Route("/inbox", inbox),
             Route("/inbox/{number:int}", mail),
             Route("/inbox/{number:int}/html", mail_html),
@@ -172,6 +174,13 @@ async def customer(request: Request) -> Response:
     keys = await asyncio.to_thread(lambda: console.open_journal().keys_of(key))
     more = len(stored) > PAGE_LINES
     return _html(request, pages.timeline(key, keys, stored[-PAGE_LINES:], scenario, more=more, newest=not before))
+
+
+async def scenarios(request: Request) -> Response:
+    """What scenarios did and brought."""
+    days = number(request, "days", WORTH_DAYS, LONGEST)
+    console = console_of(request)
+    return _html(request, scenarios_page.scenarios(await console.worth(days), days, console.currency))
 
 
 async def inbox(request: Request) -> Response:

@@ -40,7 +40,13 @@ LOGO = Html(
     '<svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true"><path d="M5 25 C8 8 12 5 16 5 C20 5 24 8 27 25"'
     ' fill="none" stroke="currentColor" stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 )
-_NAVIGATION = (("/", "Live"), ("/dialogs", "Dialogs"), ("/customers", "Customers"), ("/inbox", "Inbox"))
+_NAVIGATION = (
+    ("/", "Live"),
+    ("/dialogs", "Dialogs"),
+    ("/customers", "Customers"),
+    ("/scenarios", "Scenarios"),
+    ("/inbox", "Inbox"),
+)
 SESSION = Html("<!--session-->")
 """Where the page says who has logged in; text of others cannot hold it, for it is escaped."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -12,9 +13,15 @@ from app.model.journal import StoredLine
 from app.settings import Settings
 from app.web.console.boardroom import Boardroom
 from app.web.console.live import Live
+from app.worth import ScenarioWorth, worth_of
 
 if TYPE_CHECKING:
     from app.journal_store import JournalStore
+
+
+DAY = 86_400.0
+WORTH_FOR = 20.0
+"""Seconds for which the worth of scenarios is not worked out anew."""
 
 
 class Console:
@@ -28,6 +35,8 @@ class Console:
         self.boardroom = Boardroom(settings, clock)
         self._journal: JournalStore | None = None
         self._lock = threading.Lock()
+        self._worth: dict[int, tuple[float, list[ScenarioWorth]]] = {}
+        self._asking = asyncio.Lock()
 
     def open_journal(self) -> "JournalStore":
         """The journal, opened at the first call. Raises JournalDownError."""
@@ -45,6 +54,27 @@ class Console:
             return self.open_journal().for_customer(customer, scenario or None, None, limit, before)
 
         return await asyncio.to_thread(read)
+
+    async def worth(self, days: int) -> list[ScenarioWorth]:
+        """What scenarios did and brought in the last `days`; asked again soon, it is what it was."""
+        now = self.clock.now()
+        known = self._worth.get(days)
+        if known is None or not 0 <= now - known[0] < WORTH_FOR:
+            async with self._asking:  # one such question at a time: it may read much
+                found = await asyncio.to_thread(lambda: worth_of(self.open_journal().worth(now - days * DAY, now)))
+            self._worth = {**dict(list(self._worth.items())[-3:]), days: (now, found)}
+            return found
+        return known[1]
+
+    @cached_property
+    def currency(self) -> str:
+        """The policy's currency, in which messages are paid; empty where it names none, or cannot be read."""
+        from agents.policy import PolicyError, load_policy
+
+        try:
+            return load_policy(self.settings.policy).currency
+        except PolicyError:
+            return ""
 
     def check(self) -> None:
         """Raise JournalDownError when the journal has been opened and does not answer any more."""

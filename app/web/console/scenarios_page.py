@@ -1,0 +1,100 @@
+"""The console's page about what scenarios did and brought. Pure."""
+
+from collections.abc import Sequence
+
+from agents.worth.uplift import Verdict
+from app.web.console.html import Html, el, page
+from app.worth import GroupWorth, ScenarioWorth
+
+PERIODS = (1, 7, 30, 90)
+"""Days that the page offers."""
+_SURE = {Verdict.MORE: "sent", Verdict.LESS: "failed"}
+
+
+def scenarios(found: Sequence[ScenarioWorth], days: int, currency: str) -> bytes:
+    """The page. `currency` is the policy's, in which messages are paid."""
+    chips = [
+        el("a", f"{one} day{'' if one == 1 else 's'}", href=f"/scenarios?days={one}", aria_current="true" if one == days else None)
+        for one in PERIODS
+    ]  # fmt: skip
+    parts: list[str | None] = [
+        el("h1", "Scenarios"),
+        el(
+            "p",
+            "What each scenario did and brought. An order is owed to the last message that touched its customer; what messages "
+            "really changed, only the control group tells.",
+            class_="lead",
+        ),
+        el("nav", *chips, class_="chips", aria_label="Period"),
+    ]
+    if not found:
+        parts.append(el("p", "No scenario has come due in this time.", class_="empty"))
+    parts += [_scenario(one, currency) for one in found]
+    return page("Scenarios", "/scenarios", *parts)
+
+
+def _scenario(one: ScenarioWorth, currency: str) -> Html:
+    tiles = [
+        ("Fired", f"{one.recipients.times:,}", _customers(one.recipients)),
+        ("Sent", f"{one.sent:,}", f"opened {sum(c.opened for c in one.channels):,}, clicked {sum(c.clicked for c in one.channels):,}"),
+        ("Orders owed to it", f"{sum(owed.orders for owed in one.owed):,}", _revenue(one)),
+        ("Cost", _amount(one.cost), currency or "no prices in the policy" if not one.cost else currency),
+    ]  # fmt: skip
+    tone = _SURE.get(one.uplift.verdict, "wait")
+    parts: list[str | None] = [
+        el("h2", one.scenario, id=f"scenario-{one.scenario}"),
+        el("dl", *(el("div", el("dt", name), el("dd", value), el("dd", note, class_="note")) for name, value, note in tiles), class_="tiles"),
+        el("p", "Uplift: ", one.sentence, ".", class_=f"standing tone-{tone}", data_verdict=one.uplift.verdict.value),
+        *(el("p", "Money: ", money.sentence, ".", class_="standing") for money in one.money),
+        el("div", _groups(one), class_="scroll"),
+    ]  # fmt: skip
+    if one.channels:
+        parts.append(el("div", _channels(one), class_="scroll"))
+    if one.held:
+        words = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in sorted(one.held.items(), key=lambda item: (-item[1], item[0])))  # fmt: skip
+        parts.append(el("p", f"Held back: {words}", class_="lead"))
+    return el("section", *parts, class_="worth", aria_labelledby=f"scenario-{one.scenario}")
+
+
+def _customers(group: GroupWorth) -> str:
+    return f"for {group.customers:,} customer{'' if group.customers == 1 else 's'}"
+
+
+def _revenue(one: ScenarioWorth) -> str:
+    totals: dict[str, float] = {}
+    for owed in one.owed:
+        totals[owed.currency] = totals.get(owed.currency, 0.0) + owed.revenue
+    associated = sum(owed.associated for owed in one.owed)
+    words = [f"{_amount(total)} {currency}".strip() for currency, total in sorted(totals.items()) if total]
+    return ", ".join([*words, *([f"a part in {associated:,} more"] if associated else [])]) or "no revenue"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.2f}".removesuffix(".00")
+
+
+def _groups(one: ScenarioWorth) -> Html:
+    goal = "Ordered" if not one.goal else one.goal
+    head = _row("th", "Group", "Customers", goal, "Share")
+    rows = [
+        _row("td", name, f"{group.customers:,}", f"{group.reached:,}", f"{group.reached / group.customers:.1%}" if group.customers else "—")
+        for name, group in (("Recipients", one.recipients), ("Control group", one.control))
+    ]  # fmt: skip
+    return el("table", el("thead", head), el("tbody", *rows))
+
+
+def _channels(one: ScenarioWorth) -> Html:
+    head = _row("th", "Channel", "Sent", "Opened", "Clicked", "Cost", "Orders owed", "Revenue")
+    rows = []
+    for channel in one.channels:
+        owed = [item for item in one.owed if item.channel == channel.channel]
+        revenue = ", ".join(f"{_amount(item.revenue)} {item.currency}".strip() for item in owed if item.revenue) or "—"
+        numbers = (channel.sent, channel.opened, channel.clicked)
+        rows.append(
+            _row("td", channel.channel, *(f"{n:,}" for n in numbers), _amount(channel.cost), f"{sum(item.orders for item in owed):,}", revenue)
+        )  # fmt: skip
+    return el("table", el("thead", head), el("tbody", *rows))
+
+
+def _row(tag: str, *cells: str) -> Html:
+    return el("tr", *(el(tag, cell) for cell in cells))
