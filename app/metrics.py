@@ -220,6 +220,33 @@ REBALANCES = _counter("engine_rebalances_total", "Rebalances of the consumer gro
 DECISIONS = _counter("engine_decisions_total", "Decisions by reason.", "scenario", "reason")
 RECEIPTS = _counter("receipts_total", "Receipts of customers' messages, by what became of them.", "scenario", "outcome")
 TRIGGERS = _counter("triggers_total", "Triggers fired.", "scenario")
+ENTERED = _counter(
+    "scenario_entered_total",
+    "Times that a scenario came due for a customer who might get a message (recipients) or is in its control group (control).",
+    "scenario",
+    "group",
+)
+GOALS = _counter(
+    "scenario_goals_total", "Orders, or other goals, within a scenario's time after that.", "scenario", "group"
+)
+GOALS_UNDONE = _counter(
+    "scenario_goals_undone_total", "Of these: orders that were given back or cancelled whole.", "scenario", "group"
+)
+ORDERS_OWED = _counter(
+    "orders_owed_total",
+    "Orders by what messages have to do with them: attributed, associated, or taken_back from one that had it.",
+    "scenario",
+    "channel",
+    "part",
+)
+REVENUE = _counter("revenue_total", "What attributed orders came to.", "scenario", "channel", "currency")
+REVENUE_BACK = _counter(
+    "revenue_taken_back_total",
+    "What of it was taken back: refunds, and orders that another message has now.",
+    "scenario",
+    "channel",
+    "currency",
+)
 DEAD_LETTERS = _counter("dead_letters_total", "Dead letters by reason.", "reason")
 FLOOD = _gauge("dead_letters_flood", "1 while more than 1 % or 1,000 in a row of the records are bad.")
 
@@ -228,7 +255,9 @@ SENDS = _counter("sends_total", "Messages by channel and what became of them.", 
 RENDER_FAILURES = _counter(
     "render_failures_total", "Messages that were parked because their template failed.", "channel"
 )
-SPENT = _counter("spent_total", "What messages to customers cost, in the currency of the policy.", "channel")
+SPENT = _counter(
+    "spent_total", "What messages to customers cost, in the currency of the policy.", "scenario", "channel"
+)
 SPENT_BY_SMS = _counter(
     "spent_by_sms_total",
     "What the same triggers would have cost as one SMS each; less what was spent it is the saving.",

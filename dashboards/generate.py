@@ -66,6 +66,24 @@ def promises() -> str:
     return _yaml({"groups": groups})
 
 
+def worth() -> str:
+    """What scenarios bring over a week: goals of each time that one came due, and recipients against the control group."""
+    goals, undone, entered = (
+        f"sum by (scenario, group) (increase(boomerang_scenario_{name}_total[7d]))"
+        for name in ("goals", "goals_undone", "entered")
+    )
+    none = f"{entered} * 0"  # who was never told of has no series, and is nothing all the same
+    shares = f"(({goals} or {none}) - ({undone} or {none})) / ({entered} > 0)"
+    uplift = " - on (scenario) ".join(
+        f'scenario:goals_per_entry:7d{{group="{group}"}}' for group in ("recipients", "control")
+    )
+    rules = [
+        {"record": "scenario:goals_per_entry:7d", "expr": shares},
+        {"record": "scenario:uplift:7d", "expr": f"sum by (scenario) ({uplift})"},
+    ]
+    return _yaml({"groups": [{"name": "boomerang-worth", "rules": rules}]})
+
+
 def symptoms() -> str:
     """The alerts about symptoms."""
     return _yaml({"groups": [{"name": "boomerang-symptoms", "rules": _rules(SYMPTOMS)}]})
@@ -123,6 +141,7 @@ def files() -> dict[str, str]:
     return {
         "rules/promises.yml": promises(),
         "rules/symptoms.yml": symptoms(),
+        "rules/worth.yml": worth(),
         "tests/symptoms.yml": tests("symptoms", SYMPTOMS, "1m"),
         "tests/hours.yml": tests("promises", tuple(alert for alert in BUDGETS if alert.step == "1m"), "1m"),
         "tests/days.yml": tests("promises", tuple(alert for alert in BUDGETS if alert.step != "1m"), DAYS_STEP),

@@ -323,6 +323,28 @@ SCENARIOS = Screen(
             ),
         ),
         Row(
+            "What it brings",
+            (
+                Panel("Goals of 1,000 times due, 7 days", "Orders, or a scenario's own goals, after it came due, of recipients and of the control group; "
+                      "given back ones are taken off. `boomerang worth` and the console count customers, and tell how sure a difference is.", "short",
+                      (q("1000 * scenario:goals_per_entry:7d", "{{scenario}} {{group}}"),), "bargauge", 8),
+                Panel("Uplift of 1,000 times due, 7 days", "Goals of recipients less those of the control group. Of few customers it says nothing.", "short",
+                      (q("1000 * scenario:uplift:7d", "{{scenario}}"),), "bargauge", 8),
+                Panel("Times due, 7 days", "Of recipients and of the control group: how much the two panels beside it rest on.", "short",
+                      (q("sum by (scenario, group) (increase(boomerang_scenario_entered_total{$J}[7d]))", "{{scenario}} {{group}}"),),
+                      "bargauge", 8),
+                Panel("Orders owed, 24 h", "Attributed to the last message that touched, associated with others, and taken back: refunds, and orders "
+                      "that another message has now.", "short",
+                      (q("sum by (scenario, part) (increase(boomerang_orders_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),), "bargauge", 8),
+                Panel("Revenue owed, 24 h", "What attributed orders came to, and what of it was taken back, by currency.", "short",
+                      (q("sum by (scenario, currency) (increase(boomerang_revenue_total{$J}[24h]))", "{{scenario}} {{currency}}"),
+                       q("sum by (scenario, currency) (increase(boomerang_revenue_taken_back_total{$J}[24h]))",
+                         "{{scenario}} {{currency}} taken back")), "bargauge", 8),
+                Panel("Cost by scenario, 24 h", "What its messages have cost, in the currency of the policy.", "short",
+                      (q("sum by (scenario) (increase(boomerang_spent_total{$J}[24h]))", "{{scenario}}"),), "bargauge", 8),
+            ),
+        ),
+        Row(
             "What it costs, in the currency of the policy",
             (
                 Panel("Spent, 24 h", "What messages have cost, by channel.", "short",

@@ -70,7 +70,7 @@ def count(note: Note, channels: frozenset[str]) -> None:
         if note.reason == Reason.RENDER_FAILED:
             metrics.RENDER_FAILURES.labels(channel).inc()
         if note.price or note.by_sms:
-            metrics.SPENT.labels(channel).inc(note.price)
+            metrics.SPENT.labels(note.scenario, channel).inc(note.price)
             metrics.SPENT_BY_SMS.inc(note.by_sms)
     if note.kind in (State.SKIPPED.value, "duplicate"):
         metrics.REFUSALS.labels(channel, reason).inc()

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from agents.segments.sizes import Sizes
+from agents.worth.tally import Tally
 from app import metrics
 from app.model.reasons import Reason
 
@@ -12,6 +13,8 @@ WINDOW = 60
 """Looks (about seconds) over which a flood is judged."""
 FLOOD_SHARE = 0.01
 FLOOD_IN_A_ROW = 1000
+MOST_CURRENCIES = 20
+"""Currencies that are told apart."""
 DISARMS = frozenset(
     {
         Reason.ENDED_BY_ORDER,
@@ -93,6 +96,36 @@ class SegmentCounts:
         for (name, entered), count in self._sizes.flows.items():
             metrics.SEGMENT_MOVES.labels(name, "entered" if entered else "left").inc(count)
         self._sizes.flows.clear()
+
+
+class WorthCounts:
+    """Moves what scenarios bring into the metrics."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._currencies: set[str] = set()
+
+    def take(self) -> None:
+        """Move the counts."""
+        tally = self._tally
+        for counter, counts in (
+            (metrics.ENTERED, tally.entered),
+            (metrics.GOALS, tally.goals),
+            (metrics.GOALS_UNDONE, tally.undone),
+            (metrics.ORDERS_OWED, tally.owed),
+        ):
+            for labels, count in counts.items():
+                counter.labels(*labels).inc(count)
+        for counter, sums in ((metrics.REVENUE, tally.revenue), (metrics.REVENUE_BACK, tally.back)):
+            for (scenario, channel, currency), amount in sums.items():
+                counter.labels(scenario, channel, self._known(currency)).inc(max(0.0, amount))
+        tally.clear()
+
+    def _known(self, currency: str) -> str:
+        """The currency, or `other` beyond so many: a label that comes from outside must be bounded."""
+        if len(self._currencies) < MOST_CURRENCIES:
+            self._currencies.add(currency)
+        return currency if currency in self._currencies else "other"
 
 
 def _samples() -> list[Any]:

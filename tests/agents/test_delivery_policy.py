@@ -170,7 +170,7 @@ def _accounts(one):
 
 
 def _counted():
-    spent = {name: metrics.SPENT.labels(name)._value.get() for name in ("email", "sms")}
+    spent = {name: metrics.SPENT.labels("abandoned_cart", name)._value.get() for name in ("email", "sms")}
     return spent | {"by sms": metrics.SPENT_BY_SMS._value.get()}
 
 

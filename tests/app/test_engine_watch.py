@@ -6,13 +6,16 @@ from collections import Counter
 import aiohttp
 import pytest
 
+from agents.worth.tally import COUNTED, Tally
 from app import metrics
 from app.clock import ManualClock
 from app.engine import watch
-from app.engine.counts import DecisionCounts, Flood
+from app.engine.counts import MOST_CURRENCIES, DecisionCounts, Flood, WorthCounts
 from app.engine.disk import room_at
 from app.engine.site import Site
 from app.engine.watch import STUCK_S, Progress
+from app.model.journal import JournalLine
+from app.model.reasons import Reason
 from tables.held import HeldPartition
 
 
@@ -219,6 +222,50 @@ def test_counts_of_the_core_become_metrics_once():
     assert metrics.TRIGGERS.labels("cart")._value.get() == before + 2
     assert not decisions
     assert not dead
+
+
+def test_what_scenarios_bring_becomes_metrics_once_and_currencies_are_bounded():
+    tally = Tally()
+    lines = [
+        JournalLine(1.0, "c1", Reason.FIRED, "worth"),
+        JournalLine(1.0, "c2", Reason.CONTROL_GROUP, "worth", detail={"items": 1, "group": "all"}),
+        JournalLine(1.0, "c2", Reason.CONTROL_GROUP, "worth", detail={"stage": 2, "group": "all"}),
+        JournalLine(1.0, "c2", Reason.BOUGHT_AFTER, "worth", detail={"group": "all"}),
+        JournalLine(1.0, "c1", Reason.GOAL_AFTER, "worth", detail={"group": "recipients"}),
+        JournalLine(1.0, "c1", Reason.GOAL_UNDONE, "worth", detail={"group": "recipients", "whole": 1}),
+        JournalLine(1.0, "c1", Reason.GOAL_UNDONE, "worth", detail={"group": "recipients", "whole": 0}),
+        JournalLine(1.0, "c1", Reason.ASSOCIATED, "worth", channel="sms", detail={"value": 5.0, "currency": "EUR"}),
+        JournalLine(
+            1.0, "c1", Reason.REFUNDED, "worth", channel="sms", detail={"value": 5.0, "currency": "EUR", "whole": 0}
+        ),
+    ]
+    orders = [
+        JournalLine(
+            1.0, "c1", Reason.ATTRIBUTED, "worth", channel="sms", detail={"value": 30.0, "currency": f"X{at:02}"}
+        )
+        for at in range(MOST_CURRENCIES + 5)
+    ]
+    counts = WorthCounts(tally)
+    for line in (*lines, *orders):
+        assert line.reason in COUNTED
+        tally.note(line)
+    counts.take()
+    counts.take()
+    assert value(metrics.ENTERED, "worth", "recipients") == value(metrics.ENTERED, "worth", "control") == 1
+    assert value(metrics.GOALS, "worth", "recipients") == value(metrics.GOALS, "worth", "control") == 1
+    assert value(metrics.GOALS_UNDONE, "worth", "recipients") == 1
+    assert value(metrics.ORDERS_OWED, "worth", "sms", "attributed") == MOST_CURRENCIES + 5
+    assert value(metrics.ORDERS_OWED, "worth", "sms", "associated") == 1
+    assert (
+        value(metrics.REVENUE_BACK, "worth", "sms", "EUR") + value(metrics.REVENUE_BACK, "worth", "sms", "other") == 5.0
+    )
+    told = [value(metrics.REVENUE, "worth", "sms", f"X{at:02}") for at in range(MOST_CURRENCIES + 5)]
+    assert sum(amount > 0 for amount in told) == MOST_CURRENCIES
+    assert sum(told) + value(metrics.REVENUE, "worth", "sms", "other") == 30.0 * (MOST_CURRENCIES + 5)
+
+
+def value(metric, *labels):
+    return metric.labels(*labels)._value.get()
 
 
 @pytest.mark.parametrize(

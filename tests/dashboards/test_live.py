@@ -132,6 +132,11 @@ async def shoppers(shop, until):
         async with guess as response:  # without its secret
             assert response.status in (401, 429)
         await receipts(shop, number)
+        if number > 7:  # the message was clicked, or nothing was said: the control group orders too
+            order = {"order_id": f"f{number}", "total": 20, "currency": "EUR"}
+            await shop.track(f"fine{number - 7}", "Order Completed", **order)
+            if number % 3 == 0:
+                await shop.track(f"fine{number - 7}", "Order Refunded", order_id=f"f{number}")
         if number > 6:  # fired by now, and waiting for its relay: the purchase calls it back
             await shop.track(f"waiting{number - 6}", "Order Completed", order_id=f"w{number}", total=20)
         try:
@@ -191,7 +196,9 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
             f"retailcrm: {{crm: {{url: '{gateway.url}', token: {TOKEN}}}}}\n"
         )
         policy = (ROOT / "tests" / "awake.yaml").read_text()
-        (tmp_path / "policy.yaml").write_text(f"{policy}prices: {{email: 0.01, sms: 3.5}}\nbudgets: {{'*': 1000}}\n")
+        (tmp_path / "policy.yaml").write_text(
+            f"{policy}prices: {{email: 0.01, sms: 3.5}}\nbudgets: {{'*': 1000}}\ncontrol: 15\n"
+        )
         settings = make_settings(
             policy=tmp_path / "policy.yaml",
             time_scale=1800.0,
