@@ -84,6 +84,34 @@ def worth() -> str:
     return _yaml({"groups": [{"name": "boomerang-worth", "rules": rules}]})
 
 
+def worth_tests() -> str:
+    """A week of three scenarios: one that brings something, one that nobody of the control group reacted to, one without a control group."""
+    counted = {
+        ("entered", "cart", "recipients"): 20, ("goals", "cart", "recipients"): 4, ("goals_undone", "cart", "recipients"): 1,
+        ("entered", "cart", "control"): 10, ("goals", "cart", "control"): 1,
+        ("entered", "wish", "recipients"): 10, ("goals", "wish", "recipients"): 2, ("entered", "wish", "control"): 10,
+        ("entered", "alone", "recipients"): 10, ("goals", "alone", "recipients"): 5,
+    }  # fmt: skip
+    series = {
+        f'boomerang_scenario_{name}_total{{scenario="{scenario}",group="{group}"}}': f"0+{a_minute}x120"
+        for (name, scenario, group), a_minute in counted.items()
+    }
+    expected = {
+        "scenario:uplift:7d": {'{scenario="cart"}': 0.05, '{scenario="wish"}': 0.2},
+        'scenario:goals_per_entry:7d{scenario="alone"}': {'{scenario="alone",group="recipients"}': 0.5},
+    }
+    cases = [
+        {
+            "expr": f"round({expr}, 0.0001)",
+            "eval_time": "2h",
+            "exp_samples": [{"labels": labels, "value": value} for labels, value in found.items()],
+        }
+        for expr, found in expected.items()
+    ]
+    test = {"interval": "1m", "input_series": _series(series), "promql_expr_test": cases}
+    return _yaml({"rule_files": ["../rules/worth.yml"], "evaluation_interval": "1m", "tests": [test]})
+
+
 def symptoms() -> str:
     """The alerts about symptoms."""
     return _yaml({"groups": [{"name": "boomerang-symptoms", "rules": _rules(SYMPTOMS)}]})
@@ -142,6 +170,7 @@ def files() -> dict[str, str]:
         "rules/promises.yml": promises(),
         "rules/symptoms.yml": symptoms(),
         "rules/worth.yml": worth(),
+        "tests/worth.yml": worth_tests(),
         "tests/symptoms.yml": tests("symptoms", SYMPTOMS, "1m"),
         "tests/hours.yml": tests("promises", tuple(alert for alert in BUDGETS if alert.step == "1m"), "1m"),
         "tests/days.yml": tests("promises", tuple(alert for alert in BUDGETS if alert.step != "1m"), DAYS_STEP),

@@ -79,6 +79,7 @@ def _where(stage: "stages.Stage", screen: "Screen") -> None:
         f"  shop     {stage.shop_url}    put something into the cart, leave your e-mail, wait\n"
         f"  console  {console}    every event, decision and mail, live\n"
         f"  inbox    {console}/inbox    the mails\n"
+        f"  worth    {console}/scenarios    what each scenario did, brought and cost\n"
         f"  board    {console}/dialogs    two dialogs: who waits, what is at stake, what became of the alert\n"
         "Ctrl-C ends it."
     )

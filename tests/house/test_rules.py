@@ -76,7 +76,7 @@ def test_the_files_are_fresh(written):
 def test_every_metric_of_the_rules_exists():
     named = {name for rule in RULES for name in re.findall(r"boomerang_[a-z0-9_]+", rule["expr"])}
     assert named - KNOWN == set()
-    assert {name for rule in RULES for name in re.findall(r"slo:[\w:]+", rule["expr"])} <= RECORDS
+    assert {name for rule in RULES for name in re.findall(r"(?:slo|scenario):[\w:]+", rule["expr"])} <= RECORDS
 
 
 @pytest.mark.parametrize("path", SCREENS, ids=lambda path: path.stem)
@@ -84,7 +84,7 @@ def test_every_metric_of_a_dashboard_exists_and_counters_are_read_as_rates(path)
     for expr in expressions(path):
         named = set(re.findall(r"boomerang_[a-z0-9_]+", expr))
         assert named - KNOWN == set()
-        assert set(re.findall(r"slo:[\w:]+", expr)) <= RECORDS
+        assert set(re.findall(r"(?:slo|scenario):[\w:]+", expr)) <= RECORDS
         for counter in named & COUNTERS:
             assert re.search(rf"(rate|increase)\({counter}\{{", expr), expr
         for name in named:
