@@ -21,7 +21,7 @@ from agents.outbox import hand_over
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
 from agents.segments.sizes import Sizes
-from agents.worth.tally import COUNTED, Tally
+from agents.worth.tally import Tally
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
@@ -76,8 +76,7 @@ class Behaviour:
         if dialogs is not None and dialogs.scenarios:
             decider.read_all()
         self._decider, self._dialogs = decider, dialogs
-        self._stream_time = stream_time
-        self._partitions = partitions
+        self._stream_time, self._partitions = stream_time, partitions
         self.sizes = Sizes()
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
             CLICKSTREAM.name: self._on_event,
@@ -93,8 +92,7 @@ class Behaviour:
         """Dead letters by reason, likewise."""
         self.receipts: Counter[tuple[str, str]] = Counter()
         """(scenario, outcome) of receipts, likewise."""
-        self.worth = Tally()
-        """What scenarios bring, likewise."""
+        self.worth = Tally()  # what scenarios bring, likewise
 
     def take(self, scenarios: Loaded) -> None:
         """Go on with these scenarios, from the next step on. What comes due sooner by them is found by asking `wake_of` again."""
@@ -307,8 +305,7 @@ class Behaviour:
         counts, outputs = self.counts, step.outputs
         for line in decision.reasons:
             counts[line.scenario, line.reason] += 1
-            if line.reason in COUNTED:
-                self.worth.note(line)
+            self.worth.note(line)
             value = encode_json(line)
             step.sent += len(value)
             outputs.append(Output(JOURNAL.name, key, value, None))

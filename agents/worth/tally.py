@@ -36,8 +36,10 @@ class Tally:
         """Likewise, what of it was taken back."""
 
     def note(self, line: JournalLine) -> None:
-        """Count a line whose reason is one of `COUNTED`."""
+        """Count a line, if it says anything of worth."""
         reason, detail = line.reason, line.detail
+        if reason not in COUNTED:
+            return
         if reason == Reason.FIRED:
             self.entered[line.scenario, RECIPIENTS] += 1
         elif reason == Reason.CONTROL_GROUP:
