@@ -78,6 +78,7 @@ def test_every_metric_has_a_unit_or_is_a_plain_number_of_things():
         "boomerang_ready", "boomerang_redis_up", "boomerang_redis_connections", "boomerang_engine_timers_pending",
         "boomerang_dead_letters_flood", "boomerang_outbox_pending", "boomerang_smtp_connections", "boomerang_channel_down",
         "boomerang_journal_down", "boomerang_chat_gateway_connected", "boomerang_dialogs", "boomerang_segment_customers",
+        "boomerang_budget_spent", "boomerang_budget_ceiling", "boomerang_reload_refused",
     }  # fmt: skip
     named = {metric._name + ("_total" if metric._type == "counter" else "") for metric in metrics.ALL}
     assert {name for name in named if not name.endswith(suffixes)} - things == set()
