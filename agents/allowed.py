@@ -96,7 +96,9 @@ def _said(index: ScenarioIndex, customer: Customer) -> Iterator[Said]:
         yield Said(sent.channel, index.topic_of(sent.scenario), sent.scenario, sent.at, sent.marketing)
     for item in customer.open or ():
         if item.is_with_sender:
-            yield Said(item.channel, index.topic_of(item.scenario), item.scenario, item.at, item.marketing)
+            yield Said(
+                item.channel, index.topic_of(item.scenario, item.version), item.scenario, item.at, item.marketing
+            )
 
 
 def _described(cap: Cap) -> dict[str, float | int]:

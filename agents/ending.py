@@ -68,7 +68,7 @@ def refused(basis: Basis, customer: Customer) -> list[Open]:
 
 
 def _is_refused(basis: Basis, customer: Customer, item: Open, channel: str) -> bool:
-    word = permission(customer, channel, basis.scenarios.topic_of(item.scenario))
+    word = permission(customer, channel, basis.scenarios.topic_of(item.scenario, item.version))
     return word is not None and not word.granted
 
 

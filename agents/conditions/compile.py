@@ -30,16 +30,18 @@ def compiled(file: ConditionFile, *, time_scale: float = 1.0, bounds: Bounds = B
     return next(make(file, time_scale) for name, make in _LEAVES.items() if getattr(file, name) is not None)
 
 
-def lasting(condition: Condition) -> Condition | None:
-    """What of a condition is left once the event is past that it asks about; None: nothing."""
-    if isinstance(condition, Every):
-        left = tuple(one for one in map(lasting, condition.members) if one is not None)
-        return Every(left) if left else None
-    if isinstance(condition, Either):
-        some = [lasting(member) for member in condition.members]
-        return Either(tuple(one for one in some if one is not None)) if None not in some else None
+def lasting(condition: Condition, *, turned: bool = False) -> Condition | None:
+    """What of a condition is left once the event is past that it asks about; None: nothing.
+
+    What was asked of the event holds nothing back any more: it counts as true, and as false where it is `turned` by a `not`.
+    """
+    if isinstance(condition, Every | Either):
+        some = [lasting(member, turned=turned) for member in condition.members]
+        left = tuple(one for one in some if one is not None)
+        needless = len(left) < len(some) if isinstance(condition, Every) is turned else not left
+        return None if needless else type(condition)(left)
     if isinstance(condition, Opposite):
-        left_of = lasting(condition.member)
+        left_of = lasting(condition.member, turned=not turned)
         return Opposite(left_of) if left_of is not None else None
     return None if isinstance(condition, OfEvent) else condition
 

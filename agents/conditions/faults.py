@@ -59,6 +59,9 @@ def _look(value: Any, place: Place, depth: int, segments: Collection[str] | None
         yield Fault(place, f"{which}; a condition has one of: {', '.join(HEADS)}")
         return
     head = heads[0]
+    if value[head] is None:
+        yield Fault((*place, head), f"nothing stands behind `{head}`: write what is looked at, or take it out")
+        return
     yield from _asked(value, head, place)
     if of_segment and head in _PASSING:
         text = "a segment is about the customer, not about an event or the hour: ask for this in the scenario"

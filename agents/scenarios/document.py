@@ -21,6 +21,8 @@ T = TypeVar("T")
 MOST_NODES = 20_000
 """Values of one file; aliases count each time that they are used."""
 MOST_DEPTH = 32
+_LARGEST = 2**63
+"""A larger number, an endless one and `.nan` are faults: nothing here is counted or paid that far."""
 
 
 class Document(NamedTuple):
@@ -153,7 +155,11 @@ class _Reader:
 
     def _scalar(self, node: Any, place: Place) -> Any:
         try:
-            return self._loader.construct_object(node)
+            value = self._loader.construct_object(node)
         except (yaml.YAMLError, ValueError):
             self._faults.append(Fault(place, f"{node.value[:50]!r} cannot be read; put it in quotes"))
             return None
+        if isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
+            self._faults.append(Fault(place, f"{node.value[:50]!r} is no number to compare with; write a smaller one"))
+            return None
+        return value

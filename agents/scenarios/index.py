@@ -128,9 +128,12 @@ class ScenarioIndex:
             return scenario
         return scenario.program.saying(item.step) if scenario.program is not None else None
 
-    def topic_of(self, scenario: str) -> str:
-        """The topic of a scenario's messages; of one that is gone, none."""
-        known = self.by_id.get(scenario)
+    def topic_of(self, scenario: str, version: int = 0) -> str:
+        """The topic of a scenario's messages; of one that is gone, none. Of a version that is not known it is the one of today, or else the last."""
+        known = self.of(scenario, version)
+        if known is None:
+            former = [old for (name, _), old in self._former.items() if name == scenario]
+            known = max(former, key=lambda old: old.version, default=None)
         return known.topic if known is not None else ""
 
     def wake_of(self, customer: Customer) -> float | None:

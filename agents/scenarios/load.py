@@ -53,9 +53,15 @@ class Loaded(NamedTuple):
     dialogs: list[DialogScenario]
 
 
-def load_all(folder: Path, *, time_scale: float = 1.0, channels: Collection[str] | None = None) -> Loaded:
-    """Everything that a folder holds. Raises ScenarioError naming file, line or field, and what to do, of every fault."""
-    checked = check_folder(folder, Known(channels), time_scale=time_scale)
+def load_all(
+    folder: Path,
+    *,
+    time_scale: float = 1.0,
+    channels: Collection[str] | None = None,
+    segments: Collection[str] | None = None,
+) -> Loaded:
+    """Everything that a folder holds; `segments` are those that there are. Raises ScenarioError naming file, line or field, and what to do, of every fault."""
+    checked = check_folder(folder, Known(channels, segments=segments), time_scale=time_scale)
     if checked.faults:
         raise ScenarioError("; ".join(checked.faults))
     every, former = checked.scenarios, [item.scenario for item in checked.former]

@@ -102,5 +102,8 @@ class FolderWatch:
         except Refused as error:
             log.error("changed %s are refused, those of before go on; `boomerang check` helps: %s", self._name, error)  # noqa: TRY400
             outcome = "refused"
+        except Exception:  # a fault of ours must not look as if the files were in use
+            log.exception("changed %s cannot be used, those of before go on", self._name)
+            outcome = "refused"
         metrics.RELOADS.labels(self._name, outcome).inc()
         metrics.RELOAD_REFUSED.labels(self._name).set(outcome == "refused")

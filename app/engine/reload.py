@@ -6,6 +6,7 @@ all that it sends, or it was never there.
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 from agents.behaviour import Behaviour
 from agents.scenarios.language import ScenarioError
@@ -25,8 +26,16 @@ log = logging.getLogger(__name__)
 class Reloader(FolderWatch):
     """Attached to the worker's app."""
 
-    def __init__(self, settings: Settings, running: Loaded, behaviour: Behaviour, table: FencedTable) -> None:
-        """`running` is what was loaded of the folder just now."""
+    def __init__(
+        self,
+        settings: Settings,
+        running: Loaded,
+        behaviour: Behaviour,
+        table: FencedTable,
+        segments: Collection[str] | None = None,
+    ) -> None:
+        """`running` is what was loaded of the folder just now, `segments` those that the worker has."""
+        self._segments = segments
         self._folder, self._time_scale = settings.scenarios, settings.time_scale
         files = Files((self._folder, self._folder / OLD), "*.y*ml")
         super().__init__("scenarios", files, settings.reload_seconds)
@@ -36,7 +45,9 @@ class Reloader(FolderWatch):
     async def take(self) -> bool:
         """Go on with what the folder holds now. Raises Refused."""
         try:
-            loaded = await asyncio.to_thread(load_all, self._folder, time_scale=self._time_scale)
+            loaded = await asyncio.to_thread(
+                load_all, self._folder, time_scale=self._time_scale, segments=self._segments
+            )
         except ScenarioError as error:
             raise Refused(str(error)) from None
         if loaded == self._running:

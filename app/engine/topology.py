@@ -41,10 +41,10 @@ DELIVERY = "boomerang-delivery"
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
-    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale)
     live = settings.time == "live"
     policy = load_policy(settings.policy, time_scale=settings.time_scale)
     segments = load_segments(settings.segments, time_scale=settings.time_scale)
+    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=segments.names)
     behaviour = Behaviour(
         Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy, segments=segments),
         stream_time=not live,
@@ -78,7 +78,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
-    app.attached.append(Reloader(settings, scenarios, behaviour, customers))
+    app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names))
     app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)
     return app
 

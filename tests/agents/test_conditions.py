@@ -276,7 +276,18 @@ def test_what_was_asked_of_the_event_is_not_asked_again():
     )
     assert left.reads == {"cart"}
     assert lasting(condition("{not: {event: total, above: 3}}")) is None
+    assert lasting(condition("{not: {all: [{event: total, above: 3}, {cart: value, above: 3}]}}")) is None
+    assert lasting(condition("{not: {any: [{event: total, above: 3}, {cart: value, above: 3}]}}")).reads == {"cart"}
+    assert lasting(condition("{not: {not: {all: [{event: total, above: 3}, {segment: a}]}}}")).reads == {"segment:a"}
     assert lasting(condition("{any: [{segment: b}, {not: {segment: a}}]}")).reads == {"segment:a", "segment:b"}
+
+
+@pytest.mark.parametrize(
+    "text", ["orders: days_since_last, at_least: .inf", "cart: value, at_least: .nan", "cart: null"]
+)
+def test_what_is_no_number_and_a_head_without_anything_are_faults(text):
+    with pytest.raises(ScenarioError, match="line 13: when.all 1"):
+        parse(RICH.replace("event: price, at_least: 100", text))
 
 
 def test_a_fault_in_the_condition_of_a_scenario_has_its_line():

@@ -216,3 +216,31 @@ def test_the_version_before_stands_in_its_folder(tmp_path):
 def test_what_is_wrong_with_a_former_version_is_told(tmp_path, files, fault):
     checked = folder(tmp_path, *files)
     assert any(found.startswith(fault) for found in checked.faults), checked.faults
+
+
+def test_a_version_that_ends_as_it_began_still_counts_the_events_that_it_asks_about(shop):
+    asking = parse(
+        CART.format(version=1, wait="60m", upgrade="move", without="ordered", second="first", stage="2h")
+        + "when: {not: {happened: Ticket Opened}}\n"
+    )
+    take(shop, asking)
+    shop.add("p1")
+    take(shop, cart(2, upgrade="finish"), asking)
+    shop.event("Ticket Opened")
+    shop.wait(2 * HOUR)
+    assert shop.fired == []
+    assert Reason.CONDITION in [line.reason for line in shop.journal]
+
+
+def test_a_refused_topic_calls_back_what_a_version_that_is_gone_has_begun():
+    of_topic = parse(
+        CART.format(version=1, wait="60m", upgrade="move", without="ordered", second="first", stage="2h")
+        + "topic: news\n"
+    )
+    shop = Engine([of_topic])
+    shop.subscriber()
+    shop.add("p1")
+    shop.wait(61 * MINUTE)
+    shop.behaviour.take(Loaded([], [of_topic], []))
+    shop.identify(consent={"email:news": False})
+    assert [cancel.reason for cancel in shop.cancels] == [Reason.CONSENT_WITHDRAWN]

@@ -51,7 +51,7 @@ class Worker:
         self.behaviour = Behaviour(Decider(loaded.site), stream_time=False, partitions=1)
         self.table = Table()
         settings = load({}, scenarios=path, reload_seconds=0.0)
-        self.reloader = Reloader(settings, loaded, self.behaviour, self.table)
+        self.reloader = Reloader(settings, loaded, self.behaviour, self.table, {"loyal"})
 
     def write(self, name, words):
         """As an editor does; the time of change differs each time, however coarse the disk's clock is."""
@@ -213,3 +213,20 @@ async def test_a_template_that_was_too_slow_is_tried_again_once_it_was_changed(t
     (folder / "en" / "hello.html.j2").write_text("<p>short</p>")
     await watch.look(at_once=True)
     assert "short" in (await rendering.render("hello", trigger, "https://shop.example/u", None, "email")).html
+
+
+async def test_a_fault_of_ours_counts_as_refused(worker, monkeypatch):
+    def broken(*_args, **_options):
+        raise OverflowError
+
+    monkeypatch.setattr("app.engine.reload.load_all", broken)
+    worker.write("left.yaml", text(2))
+    await worker.look()
+    assert worker.refused == 1
+
+
+@pytest.mark.parametrize(("segment", "refused"), [("loyal", 0), ("loyl", 1)])
+async def test_a_segment_that_there_is_not_is_a_fault(worker, segment, refused):
+    worker.write("left.yaml", text(2) + f"when: {{segment: {segment}}}\n")
+    await worker.look()
+    assert worker.refused == refused
