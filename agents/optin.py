@@ -54,10 +54,10 @@ def ask(basis: Basis, decision: Decision, key: str, event: Event, at: float, wis
         wishes = {**_of_old_address(decision, key, event, at, confirm), **wishes}
     wanted = {name: word for name, word in wishes.items() if _is_news(customer, name, word, at)}
     trigger = trigger_id(CONFIRMATION, 1, key, event.messageId, 0)
-    known = profile.asked or {}
+    now = event.receivedAt.timestamp() if event.receivedAt is not None else at
+    known = _recalled(profile, now, confirm)
     if not wanted or any(item.trigger == trigger for item in known.values()):
         return
-    now = event.receivedAt.timestamp() if event.receivedAt is not None else at
     line = JournalLine(at, key, Reason.CONSENT_ASKED, CONFIRMATION, "", event.messageId, CHANNEL)
     line.detail = {"consents": ", ".join(wanted)[:TEXT]}
     decision.reasons.append(line)
@@ -71,6 +71,7 @@ def ask(basis: Basis, decision: Decision, key: str, event: Event, at: float, wis
         line.detail["asked_at"] = last
     else:
         line.trigger_id, line.detail["until"] = trigger, now + confirm.within
+        profile.asked = known
         _note(profile, wanted, at, Asked(at, now + confirm.within, address, trigger))
         decision.fired.append(_mail(basis, customer, key, event.messageId, now, confirm, trigger))
         decision.wake_at = min(decision.wake_at or inf, now + confirm.within)
@@ -82,6 +83,12 @@ def _is_news(customer: Customer, name: str, word: Consent, at: float) -> bool:
     if known is None:
         return True
     return not known.granted and outweighs(Permission(True, word.at or at, word.source[:TEXT]), known)
+
+
+def _recalled(profile: Profile, now: float, confirm: Confirm) -> dict[str, Asked]:
+    """What waits, and what lapsed so lately that it keeps the address from being asked again; anything older takes up no room."""
+    known = (profile.asked or {}).items()
+    return {name: item for name, item in known if not item.over or now - (item.until - confirm.within) < confirm.again}
 
 
 def _asked_lately(known: dict[str, Asked], address: str, now: float, confirm: Confirm) -> float:

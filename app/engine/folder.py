@@ -82,7 +82,7 @@ class FolderWatch:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), self._seconds or None)
+                await asyncio.wait_for(self._told.wait(), self._seconds if self._seconds > 0 else None)
             told = self._told.is_set()
             self._told.clear()
             try:

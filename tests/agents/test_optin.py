@@ -305,3 +305,13 @@ def test_what_waits_lapses_under_the_users_key_too():
     engine.wait(3 * DAY)
     (line,) = [line for line in engine.journal if line.reason == Reason.CONSENT_LAPSED]
     assert line.customer == "u1"
+
+
+def test_consents_that_lapsed_long_ago_leave_room_for_others():
+    engine = shop()
+    engine.identify(email="ann@shop.example", consent={f"email:t{number}": True for number in range(64)})
+    engine.wait(40 * DAY)
+    engine.identify(email="ann@shop.example", consent=True)
+    assert len(asked(engine)) == 2
+    press(engine, asked(engine)[1])
+    assert consent_of(engine).granted

@@ -1,5 +1,6 @@
 """The folder of scenarios is looked at while the worker works."""
 
+import asyncio
 import logging
 import os
 
@@ -9,6 +10,7 @@ from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.scenarios.load import load_all
 from app import metrics
+from app.engine.folder import Files, FolderWatch
 from app.engine.reload import SLICE, Reloader
 from app.engine.templates import TemplateReloader
 from app.model.trigger import Content, Trigger
@@ -230,3 +232,19 @@ async def test_a_segment_that_there_is_not_is_a_fault(worker, segment, refused):
     worker.write("left.yaml", text(2) + f"when: {{segment: {segment}}}\n")
     await worker.look()
     assert worker.refused == refused
+
+
+async def test_a_time_below_0_looks_at_sighup_alone(tmp_path):
+    looks = []
+
+    class Watch(FolderWatch):
+        async def look(self, *, at_once=False):
+            looks.append(at_once)
+
+    watch = Watch("scenarios", Files([tmp_path], "*.yaml"), -1.0)
+    await watch.start()
+    try:
+        await asyncio.sleep(0.05)
+        assert looks == []
+    finally:
+        await watch.stop()
