@@ -21,6 +21,7 @@ COMMANDS = {
     "console": "run the console (internal HTTP, port 8001)",
     "replay": "feed a file of events through the collector, or through the core alone",
     "check": "check settings and scenarios",
+    "scenarios": "list the pack of ready scenarios, or copy some into the folder of your own",
     "preview": "show what a scenario or a template would say, with sample content",
     "test": "play the tests of scenarios against time, without a server",
     "backtest": "try a scenario on recorded events: what it would have done, without a message",

@@ -156,6 +156,7 @@ _MOMENTS = frozenset(
     {
         "fired_at",
         "last_order",
+        "began",
         "last_fired",
         "last_sent",
         "refused_at",

@@ -153,3 +153,8 @@ class Program(msgspec.Struct, frozen=True):
             elif isinstance(step, Split):
                 found += [when for when, _ in step.ways]
         return tuple(one for one in found if one is not None)
+
+
+def first_message(program: Program) -> "Scenario | None":
+    """The scenario of the first message that stands in the file; None: it says nothing."""
+    return next((step.scenario for step in program.steps if isinstance(step, Say)), None)

@@ -3,12 +3,15 @@
 The state remembers what is left of what happened, not every event: what an answer cannot know it says.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from math import inf
 from typing import NamedTuple
 
 from agents.conditions.verdict import Facts
+from agents.journeys.enter import last_entered
 from agents.scenarios.evaluate import due_at
-from agents.scenarios.language import Scenario
+from agents.scenarios.language import DAY, Scenario
+from agents.scenarios.program import first_message
 from agents.scenarios.reach import reach
 from tables.customer import Customer
 from tables.signals import CART_CHANGED, CATEGORY_VIEWED, CONSENT_CHANGED, ORDERED, PRODUCT_VIEWED, SEARCHED
@@ -26,11 +29,50 @@ def standings(key: str, customer: Customer, scenarios: Iterable[Scenario]) -> li
     """One sentence or two for each scenario: whether it waits and why not, and what would keep its message from being said."""
     found: list[Standing] = []
     for scenario in scenarios:
-        found.append(_armed(scenario, customer))
+        if scenario.program is not None and (scenario.program.entry or scenario.program.dated is not None):
+            found += _journeys(scenario, customer)
+        else:
+            found.append(_armed(scenario, customer))
         barrier = _barrier(scenario, key, customer)
         if barrier:
             found.append(Standing(scenario.id, barrier))
     return found
+
+
+def _journeys(scenario: Scenario, customer: Customer) -> Iterator[Standing]:
+    """Where the journeys of a scenario with steps stand, or why there is none."""
+    program, engagement = scenario.program, customer.engagement
+    assert program is not None, "it has steps"
+    mine = [
+        one for one in (engagement.journeys if engagement is not None else None) or () if one.scenario == scenario.id
+    ]
+    for journey in mine:
+        place = program.steps[journey.step - 1].place if 0 < journey.step <= len(program.steps) else str(journey.step)
+        if journey.due:
+            yield Standing(scenario.id, f"is at step {place}, and due at", journey.due)
+        else:
+            yield Standing(scenario.id, f"is at step {place}, whose message is being said, since", journey.since)
+    if mine:
+        return
+    last = last_entered(customer, scenario.id)
+    now = max(customer.last_seen, last)
+    if last and scenario.reentry == inf:
+        yield Standing(scenario.id, "is over, and is entered once; entered at", last)
+    elif last:
+        yield Standing(
+            scenario.id, f"is over; it may be entered again {_span(scenario.reentry)} after it was, at", last
+        )
+    elif program.when is not None and not program.when.holds(Facts(customer, now)).value:
+        yield Standing(scenario.id, f"was never entered: {program.when.told(Facts(customer, now))}")
+    else:
+        how = f"{program.entry} was not seen, or something kept it out; the journal tells" if program.entry else (
+            f"the trait {program.dated.trait} is not known, or its day has not come" if program.dated is not None else ""
+        )  # fmt: skip
+        yield Standing(scenario.id, f"was never entered: {how}")
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / DAY:g} days"
 
 
 def _armed(scenario: Scenario, customer: Customer) -> Standing:
@@ -85,7 +127,10 @@ def _barrier(scenario: Scenario, key: str, customer: Customer) -> str:
     """What would keep a message of it from being said just now; empty: nothing that the state tells."""
     if scenario.stopped:
         return "would say nothing: it is stopped"
-    found = reach(scenario, key, customer)
+    said = scenario if scenario.program is None else first_message(scenario.program)
+    if said is None:
+        return ""
+    found = reach(said, key, customer)
     if found.found is not None or not found.skipped:
         return ""
     whys = dict.fromkeys(f"{one.why.reason.value} ({one.why.detail.get('channel', '')})" for one in found.skipped)

@@ -14,6 +14,7 @@ from agents.conditions.words import ScenarioError
 from agents.scenarios.document import Document, convert, read_document, read_yaml
 from agents.scenarios.language import Scenario
 from agents.scenarios.load import MOST_BYTES, told
+from agents.scenarios.needs import conditions_of
 from agents.scenarios.shape import Fault, misfits
 from agents.segments.language import MOST_SEGMENTS, RfmFile, Segment, SegmentFile, SegmentSet
 
@@ -41,7 +42,10 @@ def needed_segments(scenarios: Iterable[Scenario], folder: Path, *, time_scale: 
     Raises ScenarioError that tells every fault.
     """
     for scenario in scenarios:
-        names = (*scenario.of, *scenario.without, *(scenario.when.reads if scenario.when is not None else ()))
+        program = scenario.program
+        heard = () if program is None else (program.entry, *program.awaited)
+        asked = (fact for condition in conditions_of(scenario) for fact in condition.reads)
+        names = (*scenario.of, *scenario.without, *heard, *asked)
         if any(name.startswith(("segment:", "segment_")) for name in names):
             return load_segments(folder, time_scale=time_scale)
     return SegmentSet()

@@ -158,6 +158,7 @@ def _figures(test: Backtest, scenario: Scenario) -> dict[str, Any]:
         "scenario": name,
         "version": scenario.version,
         "armed": test.count(name, Reason.ARMED),
+        "began": test.count(name, Reason.JOURNEY_BEGUN),
         "moved": test.count(name, Reason.MOVED),
         "ended": {reason.value: n for reason in ENDINGS if (n := test.count(name, reason))},
         "fired": test.count(name, Reason.FIRED),
@@ -172,7 +173,9 @@ def _figures(test: Backtest, scenario: Scenario) -> dict[str, Any]:
 def _tell(found: list[Backtest], versions: list[Scenario]) -> None:
     figures = [_figures(test, version) for test, version in zip(found, versions, strict=True)]
     rows: list[tuple[str, list[Any]]] = [("", [f"{item['scenario']} v{item['version']}" for item in figures])]
-    rows += [(name, [item[name] for item in figures]) for name in ("armed", "moved", "fired", "stages", "cost")]
+    rows += [
+        (name, [item[name] for item in figures]) for name in ("armed", "began", "moved", "fired", "stages", "cost")
+    ]
     for part, words in (("ended", "ended"), ("refused", "refused"), ("overlaps", "also fired")):
         for name in dict.fromkeys(name for item in figures for name in item[part]):
             rows.append((f"{words}: {name}", [item[part].get(name, 0) for item in figures]))

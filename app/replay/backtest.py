@@ -97,9 +97,12 @@ class Backtest:
 REFUSALS = frozenset(Reason) - {
     Reason.ARMED, Reason.MOVED, Reason.FIRED, Reason.NEXT_STAGE, Reason.REACTED, Reason.ENDED_BY_ORDER,
     Reason.ENDED_BY_EMPTIED_CART, Reason.ENDED_BY_EVENT, Reason.ENDED_BY_MERGE, Reason.GOAL_REACHED,
+    Reason.JOURNEY_BEGUN, Reason.JOURNEY_WAITS, Reason.JOURNEY_EXITED, Reason.JOURNEY_ENDED, Reason.ENDED_BY_SEGMENT,
+    Reason.BRANCH_TAKEN, Reason.WAITED_IN_VAIN, Reason.ARM_DRAWN, Reason.NOTED,
 }  # fmt: skip
 """Reasons that keep what was armed from being said."""
 ENDINGS = (
     Reason.ENDED_BY_ORDER, Reason.ENDED_BY_EMPTIED_CART, Reason.ENDED_BY_EVENT, Reason.ENDED_BY_MERGE, Reason.GOAL_REACHED,
+    Reason.JOURNEY_EXITED, Reason.JOURNEY_ENDED, Reason.ENDED_BY_SEGMENT,
 )  # fmt: skip
 """Reasons that end what was armed or fired, because what it waited for has happened."""

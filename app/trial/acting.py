@@ -49,6 +49,7 @@ class Actor:
         """Tell the shop who the customer is."""
         fields = ("email", "phone", "name", "first_name", "locale", "timezone", "city")
         traits: dict[str, Any] = {name: getattr(person, name) for name in fields if getattr(person, name)}
+        traits |= person.traits
         traits["consent"] = dict.fromkeys(person.consent, True)
         self._event("server", type="identify", traits=traits)
 

@@ -32,6 +32,7 @@ class Person(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     timezone: str = ""
     city: str = ""
     consent: tuple[str, ...] = ()
+    traits: dict[str, str | float | bool] = {}
 
 
 class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -60,6 +61,7 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     expect: str | tuple[str, ...] | None = None
     content: Shown | None = None
     channel: str = ""
+    template: str = ""
     reason: Reason | None = None
 
 

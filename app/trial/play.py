@@ -117,6 +117,8 @@ class _Play:
         for trigger in triggers:
             if step.channel and trigger.cascade[0].channel != step.channel:
                 return f"{trigger.scenario} speaks over {trigger.cascade[0].channel}, and not over {step.channel}"
+            if step.template and trigger.cascade[0].template != step.template:
+                return f"{trigger.scenario} says {trigger.cascade[0].template}, and not {step.template}"
             different = _different(step.content, trigger.content) if step.content is not None else ""
             if different:
                 return f"{trigger.scenario} shows {different}"

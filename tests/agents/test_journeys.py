@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.scenarios.load import parse
+from agents.scenarios.unarmed import standings
 from app.model.policy import Policy, Quiet
 from app.model.receipt import Outcome
 from tests.driver import DAY, HOUR, MINUTE, Engine
@@ -631,3 +632,21 @@ def test_coming_into_a_segment_begins_a_journey_and_leaving_it_ends_it():
     shop = Engine([scenario], delivers=True)
     assert shop.decider._index.heard(("segment_entered:loyal",), "").entering == (scenario,)
     assert shop.decider._index.heard(("segment_left:loyal",), "").awaited is True
+
+
+def test_why_not_tells_where_a_journey_stands_and_why_there_is_none():
+    def told(shop, text):
+        return [item.text for item in standings("u1", shop.customer(), [parse(HEAD.replace("always", "once") + text)])]
+
+    text = "entry: {event: Subscribed, when: {orders: count, at_least: 1}}\nsteps: [{delay: 1d}, {message: {channel: sms, template: hello}}]\n"
+    shop = shop_of(text, head=HEAD.replace("always", "once"))
+    shop.event("Subscribed")
+    first, barrier = told(shop, text)
+    assert first.startswith("was never entered: the number of orders is 0") or "orders" in first
+    assert barrier == "would say nothing: no_address (sms)"
+    shop.order()
+    shop.clock.advance(1)
+    shop.event("Subscribed")
+    assert told(shop, text)[0] == "is at step 1, and due at"
+    shop.wait(2 * DAY)
+    assert told(shop, text)[0] == "is over, and is entered once; entered at"

@@ -124,6 +124,7 @@ class Table(FencedTable):
         self.wake_of, self.grace, self.on_timer, self.live = wake_of, grace, on_timer, True
         self._era, self.actives = 0, frozenset()
         self.on_opened, self.on_closed, self.failure = on_opened, on_closed, None
+        self.rebuilding = self.on_gone = None
         self._writers, self._running, self._recovery_started = {}, {}, 0.0
         self._applied, self._skipped = (
             _by_topic(metrics.EVENTS_APPLIED, inputs),

@@ -1,0 +1,63 @@
+"""The pack of ready scenarios: each is fine, its tests hold, and a shop takes it by one command."""
+
+import pytest
+
+from agents.scenarios.faults import Known
+from agents.scenarios.load import check_folder, read_folder, templates_of
+from app.cli import main
+from app.commands.scenarios import BUILT_IN, PACK, add, names
+from app.errors import CommandError
+from app.trial.play import play
+from app.trial.read import read_trial
+from app.web.collector.commerce import canonical
+from channels import CHANNELS
+from channels.examples import check_templates
+from channels.render import TEMPLATES, names_in
+
+TRIALS = sorted((PACK / "tests").glob("*.yaml"))
+
+
+def test_every_scenario_of_the_pack_is_fine_and_has_tests_and_templates():
+    checked = check_folder(PACK, Known(CHANNELS, names_in([TEMPLATES]), canonical))
+    assert checked.faults == ()
+    assert [item.id for item in checked.scenarios] == names() == [path.stem for path in TRIALS]
+    assert check_templates([pair for item in checked.scenarios for pair in templates_of(item)]) == []
+
+
+@pytest.mark.parametrize("path", TRIALS, ids=lambda path: path.stem)
+def test_the_tests_of_the_pack_hold(path):
+    scenarios = read_folder(PACK)
+    found = list(play(read_trial(path, [item.id for item in scenarios]), scenarios))
+    assert found
+    assert [difference for _, difference in found if difference is not None] == []
+
+
+def test_a_shop_takes_a_scenario_of_the_pack(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BOOMERANG_SCENARIOS", str(tmp_path))
+    assert main(["scenarios", "add", "welcome"]) == 0
+    assert [item.id for item in read_folder(tmp_path)] == ["welcome"]
+    assert main(["test"]) == 0
+    assert main(["scenarios"]) == 0
+    assert "welcome  in use" in capsys.readouterr().out
+
+
+def test_what_stands_there_is_not_written_over(tmp_path):
+    (tmp_path / "welcome.yaml").write_text("mine")
+    with pytest.raises(CommandError, match="nothing was copied"):
+        add("welcome", tmp_path)
+    assert (tmp_path / "welcome.yaml").read_text() == "mine"
+    assert not (tmp_path / "tests").exists()
+
+
+def test_the_folder_that_comes_with_the_product_stays_as_it_is(tmp_path):
+    with pytest.raises(CommandError, match="folder of your own"):
+        add("welcome", BUILT_IN)
+    with pytest.raises(CommandError, match="no folder"):
+        add("welcome", tmp_path / "none")
+    with pytest.raises(CommandError, match="the pack has no scenario 'hello'; there are: "):
+        add("hello", tmp_path)
+
+
+def test_adding_nothing_says_what_there_is(capsys):
+    assert main(["scenarios", "add"]) == 1
+    assert "thanks, welcome" in capsys.readouterr().err
