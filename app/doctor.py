@@ -93,7 +93,7 @@ async def _settings(settings: Settings, _clock: Clock) -> list[Finding]:
 
 
 async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
-    from agents.delivery.factory import template_folders
+    from agents.delivery.channels import template_folders
     from agents.policy import PolicyError, load_policy
     from agents.scenarios.language import ScenarioError
     from agents.scenarios.load import load_folder, templates_of

@@ -70,8 +70,10 @@ def events(count, partitions):
     for number, (partition, key, value) in enumerate(stream.events(count, partitions=partitions)):
         if number % CUSTOM_EVERY == 0 and b'"event":"Page Viewed"' in value:
             name = b'"event":"Campaign Event %d"' % (number // CUSTOM_EVERY % NAMES)
-            value = value.replace(b'"type":"page"', b'"type":"track"', 1).replace(b'"event":"Page Viewed"', name, 1)
-        yield partition, key, value
+            own = value.replace(b'"type":"page"', b'"type":"track"', 1).replace(b'"event":"Page Viewed"', name, 1)
+            yield partition, key, own
+        else:
+            yield partition, key, value
 
 
 def behaviour(count, sizes):
@@ -116,7 +118,11 @@ def behaviour(count, sizes):
     for partition in range(PARTITIONS):
         apply(partition)
     for name in engines:
-        yield {"what": name, "us_per_event": round(spent[name] / count * 1e6, 2), "lines_per_event": round(armed[name] / count, 2)}
+        yield {
+            "what": name,
+            "us_per_event": round(spent[name] / count * 1e6, 2),
+            "lines_per_event": round(armed[name] / count, 2),
+        }
 
 
 def check(folder):
@@ -133,7 +139,7 @@ def backtest(count):
     """Events a second of CPU: records of the topic, and the same as a file of JSON lines, which the collector's code has to read."""
     from agents.scenarios.load import load_folder
     from app.clock import SYSTEM
-    from app.codec import decode_event
+    from app.codec import decode_moment
     from app.commands.replay import feed_core
     from app.model.policy import Policy
     from app.replay.backtest import Backtest
@@ -145,7 +151,7 @@ def backtest(count):
     test = Backtest(scenarios, Policy())
     began = SYSTEM.cpu()
     for key, value in records:
-        test.replay.feed(key, value, decode_event(value).timestamp.timestamp())
+        test.replay.feed(key, value, decode_moment(value).timestamp.timestamp())
     test.replay.flush()
     spent = SYSTEM.cpu() - began
     yield {"what": "backtest of the topic", "events_per_cpu_s": round(count / spent), "digest": test.digest}
@@ -169,7 +175,11 @@ def main(argv=None):
             f"{FEW} scenarios": write_folder(Path(folder) / "few", FEW, common=len(COMMON)),
             f"{MANY} scenarios": write_folder(Path(folder) / "many", MANY, common=len(COMMON)),
         }
-        rows = [*behaviour(args.events, sizes), check(write_folder(Path(folder) / "checked", CHECKED)), *backtest(args.events)]
+        rows = [
+            *behaviour(args.events, sizes),
+            check(write_folder(Path(folder) / "checked", CHECKED)),
+            *backtest(args.events),
+        ]
     for row in rows:
         print(json.dumps(row), flush=True)
 

@@ -2,9 +2,8 @@
 
 from email.utils import parseaddr
 from functools import partial
-from pathlib import Path
-from typing import Any
 
+from agents.delivery.channels import channels_of, template_folders
 from agents.delivery.ears import Ears
 from agents.delivery.links import Links
 from agents.delivery.service import Delivery
@@ -17,18 +16,12 @@ from app.errors import SettingsError
 from app.metrics import GUARD_UNAVAILABLE
 from app.model.policy import Policy
 from app.model.receipt import Spoken
-from app.settings import Settings, split
-from app.tokens import BadToken, inbox_token, load_secret, read_receipt_token
-from channels.channel import Channel
+from app.settings import Settings
+from app.tokens import BadToken, load_secret, read_receipt_token
 from channels.guard import Guard
 from channels.pipeline import Urls
 from channels.references import References
-from channels.registry import Options, make_channels
-from channels.render import TEMPLATES, Templates
-from channels.sms.smpp import Heard
-
-_NOT_SETTINGS = frozenset({"smtp", "monotonic", "now", "trust", "dev_inbox_token", "heard", "pace"})
-"""Options that are not taken from the settings as they are."""
+from channels.render import Templates
 
 
 def make_delivery(
@@ -99,16 +92,6 @@ def _references(settings: Settings, clock: Clock) -> References | None:
     return References(settings.redis, settings.topic_prefix, clock.monotonic, metrics.REFERENCES_UNAVAILABLE.inc)
 
 
-def template_folders(settings: Settings) -> tuple[Path, ...]:
-    """Where templates lie: the shop's folder before ours. Raises SettingsError where there is no such folder."""
-    if not settings.templates:
-        return (TEMPLATES,)
-    own = Path(settings.templates)
-    if not own.is_dir():
-        raise SettingsError(f"BOOMERANG_TEMPLATES={settings.templates!r} is not a folder")
-    return own, TEMPLATES
-
-
 async def _look(guard: Guard) -> None:
     """Show how Redis is."""
     health = await guard.look()
@@ -118,26 +101,3 @@ async def _look(guard: Guard) -> None:
             metrics.REDIS_CONNECTIONS.labels("guard", state).set(count)
         metrics.REDIS_MEMORY.set(health.memory)
         metrics.REDIS_MEMORY_LIMIT.set(health.limit)
-
-
-def channels_of(settings: Settings, clock: Clock, heard: Heard | None = None) -> dict[str, Channel]:
-    """The channels that these settings turn on; `heard` takes what providers tell over their own connections. Raises SettingsError (one line that says what to mend)."""
-    options = Options(
-        **_of_the_same_names(settings),
-        smtp=settings.smtp or f"smtp+plain://127.0.0.1:{settings.inbox_port}",
-        monotonic=clock.monotonic,
-        now=clock.now,
-        dev_inbox_token=inbox_token(load_secret(settings)) if settings.dev_inbox else "",
-        heard=heard,
-    )
-    try:
-        return make_channels(options)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
-def _of_the_same_names(settings: Settings) -> dict[str, Any]:
-    """The options that are settings: a comma-separated one where several values are wanted."""
-    several = {name for name, default in Options._field_defaults.items() if isinstance(default, tuple)}
-    told = {name: getattr(settings, name) for name in Options._fields if name not in _NOT_SETTINGS}
-    return {name: split(value) if name in several else value for name, value in told.items()}

@@ -5,8 +5,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import Scenario, ScenarioError
@@ -14,6 +17,7 @@ from agents.scenarios.load import AnyScenario, load_file, read_folder
 from agents.segments.language import SegmentSet
 from agents.segments.load import needed_segments
 from app.clock import SYSTEM
+from app.codec import decode_moment
 from app.commands.explain import moment_of
 from app.commands.replay import feed_core, progress
 from app.errors import CommandError, UsageError
@@ -109,7 +113,7 @@ def _one(
     began = SYSTEM.cpu()
     with progress(args.events) as advance:
         if args.events == TOPIC:
-            total, refused = asyncio.run(_feed_topic(test.replay, settings, until, advance)), 0
+            total, refused = asyncio.run(_feed_topic(test.replay, settings, until, advance))
         else:
             events = _until(read(Path(args.events), addresses=args.addresses), until)
             total, refused = feed_core(test.replay, events, advance)
@@ -128,25 +132,38 @@ def _until(events: Iterator[Document], until: float) -> Iterator[Document]:
             yield event
 
 
-async def _feed_topic(replay: CoreReplay, settings: Settings, until: float, advance: Callable[[int], None]) -> int:
-    """What topic `clickstream` holds, up to its end as it is now."""
-    from app.codec import decode_event
+def _happened(record: Any) -> float | None:
+    """When a record's event happened, epoch seconds; None: it is no event."""
+    try:
+        return decode_moment(record.value or b"").timestamp.timestamp()
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+async def _feed_topic(
+    replay: CoreReplay, settings: Settings, until: float, advance: Callable[[int], None]
+) -> tuple[int, int]:
+    """What topic `clickstream` holds, up to its end as it is now. Records that are no events count as refused, as the worker puts them aside."""
     from app.commands.broker import with_broker
-    from app.engine.reading import reader, records
+    from app.engine.reading import reader, records_by_time
     from app.topics import CLICKSTREAM
 
-    total = 0
+    total = refused = 0
     settings = with_broker(settings)
-    async with reader(settings) as consumer:
-        topic = settings.topic_prefix + CLICKSTREAM.name
-        async for record in records(consumer, topic, range(settings.partitions)):
-            at = decode_event(record.value).timestamp.timestamp()
-            if record.key and at <= until:
+    topic = settings.topic_prefix + CLICKSTREAM.name
+    async with AsyncExitStack() as stack:
+        consumers = [await stack.enter_async_context(reader(settings)) for _ in range(settings.partitions)]
+        async for at, record in records_by_time(consumers, topic, _happened):
+            if not record.key:
+                continue
+            total += 1
+            advance(1)
+            if at is None:
+                refused += 1
+            elif at <= until:
                 replay.feed(record.key.decode(), record.value, at)
-                total += 1
-                advance(1)
     replay.finish()
-    return total
+    return total, refused
 
 
 # -- what is told

@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked without a server. Every fault is a line on stderr; then the status is 1."""
-    from agents.delivery.factory import channels_of
-    from agents.delivery.tracking import check_tracking
+    from agents.delivery.channels import channels_of
+    from agents.delivery.tracked import check_tracking
     from agents.scenarios.schema import scenario_schema
     from app.web.chat.sources import load_sources
     from app.web.console.passwords import users
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], list[str]]:
     """What the folder holds, faults and hints of scenarios and templates, a line each. Prints what is fine."""
-    from agents.delivery.factory import template_folders
+    from agents.delivery.channels import template_folders
     from app.web.collector.commerce import SPEC, canonical
     from channels import CHANNELS
     from channels.examples import check_templates

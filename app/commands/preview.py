@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the texts. Raises CommandError, UsageError."""
-    from agents.delivery.factory import template_folders
+    from agents.delivery.channels import template_folders
     from channels.examples import example_of
     from channels.render import LOCALES, RenderError, Templates
 

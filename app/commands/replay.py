@@ -27,6 +27,9 @@ from app.web.collector.eventtime import lenient
 from app.web.collector.normalise import Envelope, normalise
 from app.web.collector.refusal import Refused
 
+SHOWN_EVERY = 1_000
+"""Events between two movements of the line: each of them costs as much as an event."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -66,7 +69,17 @@ def progress(name: str) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda count: bar.advance(task, count)
+        waiting = 0
+
+        def advance(count: int) -> None:
+            nonlocal waiting
+            waiting += count
+            if waiting >= SHOWN_EVERY:
+                bar.advance(task, waiting)
+                waiting = 0
+
+        yield advance
+        bar.advance(task, waiting)
 
 
 def _events(args: argparse.Namespace, seen: list[float]) -> Iterator[Document]:

@@ -1,7 +1,8 @@
 """Reads partitions of topics from their beginning to their end as it is now: for commands that look at what is stored."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 from app.engine.kafka_client import client_options
@@ -60,3 +61,30 @@ async def records(
         for batch in found.values():
             for record in batch:
                 yield record
+
+
+async def records_by_time(
+    consumers: Sequence[Any], topic: str, time_of: Callable[[Any], float | None]
+) -> AsyncIterator[tuple[float | None, Any]]:
+    """Every record of a topic with what `time_of` says of it, the partitions merged by time; consumer N reads partition N.
+
+    Each partition keeps its own order, so that the whole has one order whenever it is read: a record that is late, or has no
+    time, comes right after the one before it. Raises CommandError as `records` does.
+    """
+    sources = [records(consumer, topic, (number,)) for number, consumer in enumerate(consumers)]
+    waiting: list[tuple[float, int, float | None, Any]] = []
+    for number, source in enumerate(sources):
+        async for record in source:
+            at = time_of(record)
+            waiting.append((at or 0.0, number, at, record))
+            break
+    heapify(waiting)
+    while waiting:
+        reached, number, at, record = waiting[0]
+        yield at, record
+        following = await anext(sources[number], None)
+        if following is None:
+            heappop(waiting)
+        else:
+            at = time_of(following)
+            heapreplace(waiting, (max(reached, at or 0.0), number, at, following))

@@ -106,7 +106,8 @@ class Speaking:
 def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The sender, and the journal's sink beside it. Raises SettingsError."""
     # not above: channels and SQL are a fifth of a process's memory, and the worker has no use for them
-    from agents.delivery.factory import make_delivery, template_folders, templates_of
+    from agents.delivery.channels import template_folders
+    from agents.delivery.factory import make_delivery, templates_of
     from agents.journal import JournalSink
     from app.engine.templates import TemplateReloader
     from app.journal_store import JournalStore

@@ -22,6 +22,14 @@ class JournalLine(msgspec.Struct, gc=False, omit_defaults=True):
     detail: dict[str, str | float | int] = {}
 
 
+class Told(msgspec.Struct, gc=False):
+    """What a count of journal lines reads of one: the rest is skipped unread."""
+
+    at: float
+    reason: str
+    scenario: str = ""
+
+
 class StoredLine(NamedTuple):
     """A line with its number in the journal's database. Numbers grow with the order of storing."""
 

@@ -11,7 +11,7 @@ from itertools import combinations
 from agents.decide import Decider
 from agents.scenarios.language import Scenario
 from agents.segments.language import SegmentSet
-from app.codec import decode_journal
+from app.codec import decode_told
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
@@ -79,7 +79,7 @@ class Backtest:
 
     def _told(self, value: bytes) -> None:
         self._digest.update(value)
-        line = decode_journal(value)
+        line = decode_told(value)
         if line.at >= self._since:
             self.reasons[line.scenario, line.reason] += 1
 

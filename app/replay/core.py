@@ -8,7 +8,7 @@ import msgspec
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
-from app.codec import decode_dead_letter, decode_journal, decode_outgoing, encode_json
+from app.codec import decode_dead_letter, decode_outgoing, decode_told, encode_json
 from app.model.event import CLOCK
 from app.model.journal import DeadLetter
 from app.model.receipt import Outcome, Receipt
@@ -128,7 +128,7 @@ class CoreReplay:
             if self._on_journal is not None:
                 self._on_journal(output.value)
                 return
-            line = decode_journal(output.value)
+            line = decode_told(output.value)
             self.reasons[line.scenario, line.reason] += 1
         elif output.topic == DEAD_LETTERS.name:
             if len(self.dead) < MOST_DEAD:

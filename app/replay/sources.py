@@ -4,7 +4,6 @@ Everything comes out as Segment-shaped dictionaries, in the file's order. Source
 behavior data from multi category store".
 """
 
-import codecs
 import csv
 import gzip
 import io
@@ -82,12 +81,15 @@ def _documents(found: Any, path: Path, number: int) -> Iterator[Document]:
 
 
 def _rees46(stream: BinaryIO, path: Path) -> Iterator[Document]:
-    rows = csv.DictReader(codecs.getreader("utf-8")(stream))
-    for number, row in enumerate(rows, 1):
-        try:
-            yield _of_rees46(row, number)
-        except (KeyError, ValueError, AttributeError) as error:
-            raise CommandError(f"{path}: row {number} is not of the REES46 format ({error!r})") from None
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
+    try:
+        for number, row in enumerate(csv.DictReader(text), 1):
+            try:
+                yield _of_rees46(row, number)
+            except (KeyError, ValueError, AttributeError) as error:
+                raise CommandError(f"{path}: row {number} is not of the REES46 format ({error!r})") from None
+    finally:
+        text.detach()  # the stream is closed by whoever has opened it
 
 
 def _of_rees46(row: dict[str, str], number: int) -> Document:
