@@ -55,6 +55,7 @@ BENCHES = {
     "collector": Bench("Requests and events acknowledged by Kafka, as many as go and at half of the target", 3,
                        ("--seconds", "2")),
     "core": Bench("CPU per event of the core alone: deciding over packed rows, and packing them; no Kafka", 3),
+    "scenarios": Bench("20 and 500 scenario files in one core, a check of 100, a backtest; no Kafka", 3, ("--events", "20000")),
     "chat": Bench("Webhooks of messengers with an in-memory producer, against the plain collector in the same run", 3),
     "dialogs": Bench("Alerts to the team with 100,000 open dialogs and background load; what a dialog costs", 1),
     "email": Bench("Render, MIME and SMTP to a local sink", 3, ("--mails", "1000")),

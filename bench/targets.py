@@ -146,6 +146,10 @@ TARGETS = (
     Target("channels", "p99 of a channel beside one that hangs, over its p99 alone",
            figure("beside one that hangs", "p99_ratio"), 2.0),
     *(Target("channels", f"requests in flight over {name}", figure(name, "in_flight_most"), 200) for name in HTTP),
+    Target("scenarios", "CPU per event with 500 scenarios, over 20", over("us_per_event", "500 scenarios", "20 scenarios"), 2.0),
+    Target("scenarios", "check of 100 files, CPU", figure("check of 100 files", "cpu_s"), 1.0, unit=" s"),
+    Target("scenarios", "backtest of the topic, events a core", figure("backtest of the topic", "events_per_cpu_s"), 60_000,
+           at_most=False, unit="/s"),
     Target("scaleout", "CPU per event over 1, 2 and 4 workers parts by",
            flatness("cpu_us_per_event", ("1 worker", "2 workers", "4 workers")), 15, unit=" %"),
 )  # fmt: skip

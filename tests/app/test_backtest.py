@@ -1,6 +1,7 @@
 """`boomerang backtest`: the real recording through the core, twice the same, two versions side by side, nothing sent."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from app.replay.sources import read
 from tests.driver import BUILT_IN
 from tests.simulation.rees46 import RECORDING, expected
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenarios.md"
 SCENARIOS = ("abandoned_cart", "abandoned_product", "abandoned_category", "abandoned_search")
 
 
@@ -59,6 +61,14 @@ def test_overlaps_are_customers_for_whom_both_fired(whole):
         found.setdefault(customer, set()).add(scenario)
     both = [names for names in found.values() if {"abandoned_cart", "abandoned_product"} <= names]
     assert whole.overlaps("abandoned_cart").get("abandoned_product", 0) == len(both)
+
+
+def test_the_page_on_scenarios_shows_what_a_backtest_of_the_recording_tells(recording, capsys):
+    words = ["abandoned_product", "--events", str(RECORDING), "--addresses", "--samples", "0"]
+    assert cli.main(["backtest", *words]) == 0
+    told = capsys.readouterr().out
+    assert told.count("\n") > 6
+    assert f"```text\n{told}```" in PAGE.read_text()
 
 
 def event(at, name, **properties):
