@@ -14,7 +14,7 @@ from agents.worth.touches import Touch, is_touch, note, touches
 from app.model.event import Event, Properties
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from app.model.receipt import Receipt
+from app.model.receipt import Outcome, Receipt
 from tables.customer import ENTERED, Customer
 from tables.engagement import Entered, Goal
 from tables.goals import goal_of, goals_of, keep
@@ -100,8 +100,11 @@ def on_reaction(basis: Basis, key: str, customer: Customer, receipt: Receipt, tr
     meant = [sent for sent in of_trigger if sent.stage == number] if number >= 0 else of_trigger[-1:]
     if not meant:
         return []
-    concerned = [goal for goal in goals_of(customer) if goal.at >= int(receipt.at) and not goal.gone]
-    before = [{touch.message for touch in touches(customer.sends, goal.at, basis.policy)} for goal in concerned]
+    first = not (meant[0].sent_at or meant[0].delivered_at or meant[0].opened_at or meant[0].clicked_at)
+    others = [sent for sent in customer.sends if not first or sent is not meant[0]]
+    since = 0.0 if receipt.outcome in (Outcome.SENT, Outcome.AMBIGUOUS) else int(receipt.at)
+    concerned = [goal for goal in goals_of(customer) if goal.at and goal.at >= since and not goal.gone]
+    before = [{touch.message for touch in touches(others, goal.at, basis.policy)} for goal in concerned]
     if not note(meant[0], receipt.outcome, receipt.at):
         return []
     lines: list[JournalLine] = []

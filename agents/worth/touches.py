@@ -61,7 +61,9 @@ def _touch(sent: Sent, at: float, policy: Policy) -> Touch | None:
     if window is None or not window.within:
         return None
     began = sent.sent_at or int(sent.at)
-    moments = (began, sent.delivered_at, sent.opened_at, sent.clicked_at)
+    moments = (sent.sent_at, sent.delivered_at, sent.opened_at, sent.clicked_at)
+    if not any(moments):  # a row of before, which knows no more
+        moments = (began, 0, 0, 0)
     last = None
     for by, moment in list(zip(TOUCHES, moments, strict=True))[TOUCHES.index(window.by) :]:
         if moment and moment <= at and moment <= began + window.within and (last is None or moment >= last.at):

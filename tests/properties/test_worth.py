@@ -92,7 +92,7 @@ class Story:
             window = WINDOWS[trigger.cascade[0].channel]
             began = ranks.get(0, int(trigger.fired_at))
             least = {"sent": 0, "opened": 2}[window.by]
-            moments = [at for rank, at in {**ranks, 0: began}.items() if rank >= least]
+            moments = [at for rank, at in ranks.items() if rank >= least]
             moments = [at for at in moments if at <= self.orders[name] and at <= began + window.within]
             if moments and self.orders[name] <= max(moments) + window.within:
                 best = max(filter(None, (best, (max(moments), trigger.fired_at, trigger.trigger_id))))
