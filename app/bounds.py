@@ -1,5 +1,6 @@
 """What the settings must hold, each with the line that says what to write."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 PREFIX = "BOOMERANG_"
+BUILT_IN_SEGMENTS = Path(__file__).parent / "segments"
+"""The default of `segments`, of which the worker works out none unless a scenario asks for one."""
 MOST_TOKENS, LONGEST_NAME = 20, 40
 """Names of tokens are labels of a metric."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -17,6 +20,7 @@ BETWEEN: dict[str, tuple[float, float]] = {
     "standbys": (0, 3),
     "anonymous_days": (1, 3650),
     "grace": (0, 3600),
+    "reload_seconds": (0, 3600),
     "http_timeout": (0.1, 120),
     "smtp_connections": (1, 32),
     "sms_segments": (1, 255),

@@ -41,14 +41,20 @@ def needed_segments(scenarios: Iterable[Scenario], folder: Path, *, time_scale: 
 
     Raises ScenarioError that tells every fault.
     """
-    for scenario in scenarios:
-        program = scenario.program
-        heard = () if program is None else (program.entry, *program.awaited)
-        asked = (fact for condition in conditions_of(scenario) for fact in condition.reads)
-        names = (*scenario.of, *scenario.without, *heard, *asked)
-        if any(name.startswith(("segment:", "segment_")) for name in names):
-            return load_segments(folder, time_scale=time_scale)
+    if any(asked_for(scenario) for scenario in scenarios):
+        return load_segments(folder, time_scale=time_scale)
     return SegmentSet()
+
+
+def asked_for(scenario: Scenario) -> frozenset[str]:
+    """The segments that a scenario asks for, or listens to."""
+    program = scenario.program
+    names = {*scenario.of, *scenario.without, *(name for one in conditions_of(scenario) for name in one.reads)}
+    if program is not None:
+        names |= {program.entry, *program.awaited}
+    return frozenset(
+        name.partition(":")[2] for name in names if name.startswith(("segment:", "segment_entered:", "segment_left:"))
+    )
 
 
 def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:

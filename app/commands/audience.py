@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from agents.conditions.words import ScenarioError
     from agents.scenarios.shape import nearest
     from agents.segments.load import load_segments
+    from app.bounds import BUILT_IN_SEGMENTS
     from app.commands.broker import with_broker
     from app.settings import load
 
@@ -48,7 +49,19 @@ def run(args: argparse.Namespace) -> int:
     if segment is None:
         hint = nearest(args.segment, found.names) or f"; there are: {', '.join(sorted(found.names)) or 'none'}"
         raise CommandError(f"there is no segment {args.segment!r} in {settings.segments}{hint}")
+    if settings.segments == BUILT_IN_SEGMENTS and not _is_worked_out(settings):
+        raise CommandError(
+            f"segments are not worked out, since no scenario asks for one: copy {settings.segments} to a folder of your own, "
+            "name it in BOOMERANG_SEGMENTS and start the worker again"
+        )
     return asyncio.run(_write(with_broker(settings), segment.topic, args))
+
+
+def _is_worked_out(settings: "Settings") -> bool:
+    from agents.scenarios.load import load_folder
+    from agents.segments.load import asked_for
+
+    return any(map(asked_for, load_folder(settings.scenarios, time_scale=settings.time_scale)))
 
 
 async def _write(settings: "Settings", topic: str, args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from agents.behaviour import Behaviour
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import OLD, AnyScenario, Loaded, load_all
+from agents.segments.load import asked_for
 from app import metrics
 from app.engine.folder import Files, FolderWatch, Refused
 from app.settings import Settings
@@ -33,9 +34,10 @@ class Reloader(FolderWatch):
         behaviour: Behaviour,
         table: FencedTable,
         segments: Collection[str] | None = None,
+        known: Collection[str] | None = None,
     ) -> None:
-        """`running` is what was loaded of the folder just now, `segments` those that the worker has."""
-        self._segments = segments
+        """`running` is what was loaded of the folder just now; `segments` are those that are worked out, `known` those that there are."""
+        self._segments, self._known = segments, known
         self._folder, self._time_scale = settings.scenarios, settings.time_scale
         files = Files((self._folder, self._folder / OLD), "*.y*ml")
         super().__init__("scenarios", files, settings.reload_seconds)
@@ -45,11 +47,12 @@ class Reloader(FolderWatch):
     async def take(self) -> bool:
         """Go on with what the folder holds now. Raises Refused."""
         try:
-            loaded = await asyncio.to_thread(
-                load_all, self._folder, time_scale=self._time_scale, segments=self._segments
-            )
+            loaded = await asyncio.to_thread(load_all, self._folder, time_scale=self._time_scale, segments=self._known)
         except ScenarioError as error:
             raise Refused(str(error)) from None
+        missing = frozenset[str]().union(*map(asked_for, loaded.site)) - frozenset(self._segments or ())
+        if missing and self._segments is not None:
+            raise Refused(f"segments are read when the worker starts: start it again for {', '.join(sorted(missing))}")
         if loaded == self._running:
             return False
         before, self._running = self._running, loaded

@@ -15,9 +15,12 @@ from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
 from agents.scenarios.dialogs import DialogScenario
+from agents.scenarios.language import Scenario
 from agents.scenarios.load import load_all
-from agents.segments.load import load_segments
+from agents.segments.language import SegmentSet
+from agents.segments.load import asked_for, load_segments
 from agents.team import load_staff
+from app.bounds import BUILT_IN_SEGMENTS
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts, SegmentCounts, WorthCounts
@@ -43,8 +46,9 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     live = settings.time == "live"
     policy = load_policy(settings.policy, time_scale=settings.time_scale)
-    segments = load_segments(settings.segments, time_scale=settings.time_scale)
-    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=segments.names)
+    known = load_segments(settings.segments, time_scale=settings.time_scale)
+    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
+    segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
     behaviour = Behaviour(
         Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy, segments=segments),
         stream_time=not live,
@@ -78,9 +82,17 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
-    app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names))
+    app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names, known.names))
     app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)
     return app
+
+
+def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:
+    """Whether segments are worked out: those of a shop's own folder are, those that are built in where a scenario asks for one.
+
+    Each costs CPU at every event.
+    """
+    return settings.segments != BUILT_IN_SEGMENTS or any(map(asked_for, scenarios))
 
 
 def dialogs_of(settings: Settings, clock: Clock, scenarios: Iterable[DialogScenario]) -> Dialogs:

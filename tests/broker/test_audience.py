@@ -1,11 +1,13 @@
 """`boomerang audience` over a changelog in Kafka: what is written last of a customer counts, and nothing of it reaches the terminal."""
 
 import asyncio
+import shutil
 from hashlib import sha256
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from app.bounds import BUILT_IN_SEGMENTS
 from app.cli import main
 from app.engine.kafka_client import client_options
 from app.engine.provision import provision
@@ -38,7 +40,8 @@ async def write(settings, rows):
 
 
 async def test_an_audience_is_what_the_state_says_last(make_settings, monkeypatch, tmp_path, capsys):
-    settings = make_settings(redis="")
+    folder = shutil.copytree(BUILT_IN_SEGMENTS, tmp_path / "segments")
+    settings = make_settings(redis="", segments=folder)
     await provision(settings)
     rows = [(name, customer(name)) for name in ("ann", "bob", "eve", "gone", "moved", "twice")]
     rows += [("no", customer("no", agreed=False)), ("other", customer("other", member=False))]
