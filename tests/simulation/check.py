@@ -22,6 +22,18 @@ from tests.simulation.world import CATEGORY, PARTITIONS
 class Findings:
     """Everything that is wrong with a finished run; `compared` and `racing` count customers."""
 
+    looks: tuple[str, ...] = (
+        "inputs_are_applied_once",
+        "decisions_are_taken_once",
+        "nobody_is_accused",
+        "nothing_waits",
+        "memory_is_the_changelog",
+        "a_replay_gives_the_same",
+        "mails_are_sent_once",
+        "cancelled_is_not_spoken",
+        "the_reference_agrees",
+    )
+
     def __init__(self, world):
         self.world, self.broker = world, world.broker
         self.wrong = list(world.violations)
@@ -35,18 +47,8 @@ class Findings:
         self.steps = self._audit("customers")
         self.customers = world.restored("engine")
         self.ledger = world.restored("sender")
-        for look in (
-            self.inputs_are_applied_once,
-            self.decisions_are_taken_once,
-            self.nobody_is_accused,
-            self.nothing_waits,
-            self.memory_is_the_changelog,
-            self.a_replay_gives_the_same,
-            self.mails_are_sent_once,
-            self.cancelled_is_not_spoken,
-            self.the_reference_agrees,
-        ):
-            look()
+        for look in self.looks:
+            getattr(self, look)()
 
     def say(self, text):
         if len(self.wrong) < 30:

@@ -17,6 +17,8 @@ class Relay:
         self.rng, self.wall = rng, wall
         self.accepted = []
         """(message id, true time), one for each time that a mail was taken."""
+        self.on_taken = lambda _message: None
+        """Told of each mail that was taken."""
         self.down_until = 0.0
         self.moody_until = 0.0
         self.calm = False
@@ -68,6 +70,7 @@ class Connection:
             return Reply(554, "5.7.1 no")
         if mood in ("ok", "taken-and-gone", "taken-and-hang"):
             relay.accepted.append((message, relay.wall.true()))
+            relay.on_taken(message)
             process.fault("final dot")
         if mood == "ok":
             await process.io()

@@ -20,14 +20,15 @@ class Outcome(NamedTuple):
     digest: str
 
 
-def trial(seed, events, happenings=None, schedule=None, table_type=None):
+def trial(seed, events, happenings=None, schedule=None, table_type=None, kind=(World, Findings)):
     """One run from beginning to end."""
-    world = World(seed, events, happenings, schedule)
+    world_type, findings = kind
+    world = world_type(seed, events, happenings, schedule)
     if table_type is not None:
         world.table_type = table_type
     try:
         world.run()
-        found = Findings(world)
+        found = findings(world)
         wrong = found.wrong + [f"a task died: {one.get('exception') or one}" for one in world.loop.complaints]
         return Outcome(
             wrong, found.compared, found.racing, len(found.triggers), dict(world.happened), digest(world.broker)

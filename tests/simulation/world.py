@@ -162,6 +162,8 @@ class World:
     """`happenings` and `schedule` may be given (a shrunken run); all else follows from the seed."""
 
     table_type = Table
+    tail = 8 * HOUR
+    """Seconds of calm at the end, in which all that waits comes due."""
 
     def __init__(self, seed, events, happenings=None, schedule=None):
         self.seed = seed
@@ -338,7 +340,7 @@ class World:
         await asyncio.sleep(last + QUIET)
         self.calm = self.relay.calm = True
         self.relay.down_until = self.redis.away_until = 0.0
-        await asyncio.sleep(8 * HOUR)
+        await asyncio.sleep(self.tail)
 
     def restored(self, group):
         """Rows and fences that a new process restores from the changelog alone."""
