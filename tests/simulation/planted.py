@@ -4,7 +4,7 @@ import random
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from agents import due
+from agents import cascade, due
 from agents.behaviour import Behaviour
 from agents.delivery import speaker, steps
 from agents.delivery.settle import grant
@@ -114,6 +114,41 @@ def postponed_without_grace():
         yield None
 
 
+@contextmanager
+def stage_decided_twice():
+    """What is decided of a cascade is not noted the first time, so that the stage is decided again."""
+    speak, seen = cascade._speak, set()
+
+    def forgetful(basis, decision, item, saying, key):
+        before = item.stage
+        speak(basis, decision, item, saying, key)
+        if item.trigger_id not in seen:
+            seen.add(item.trigger_id)
+            item.stage, item.next_at = before, int(saying.now) + 300
+
+    with patch.object(cascade, "_speak", forgetful):
+        yield None
+
+
+@contextmanager
+def reaction_ignored():
+    """Whoever reacts to a stage is spoken to all the same."""
+    with patch.object(cascade, "is_reaction", lambda _wanted, _outcome: False):
+        yield None
+
+
+@contextmanager
+def wait_not_rebuilt():
+    """After a recovery no cascade waits for its next stage."""
+    rebuild = HeldPartition.rebuild
+
+    def without(part, wake_of):
+        rebuild(part, lambda row: None if getattr(row, "open", None) else wake_of(row))
+
+    with patch.object(HeldPartition, "rebuild", without):
+        yield None
+
+
 BUGS = (
     no_lag_gate,
     committed_before_durable,
@@ -125,3 +160,5 @@ BUGS = (
     cancel_ignored,
     postponed_without_grace,
 )
+
+CASCADE_BUGS = (stage_decided_twice, reaction_ignored, wait_not_rebuilt)
