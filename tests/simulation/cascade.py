@@ -27,7 +27,9 @@ WAITS = (17 * HOUR, 18 * HOUR)
 """Of the scenario's stages but the last, as a reader of its file would say."""
 REACTIONS = ({"clicked", "replied"}, {"opened", "clicked", "replied"})
 """What ends the cascade when it is said of the stage's mail."""
-ENDS = {"fired", "next_stage"}
+CAP = 16 * HOUR
+"""Between two mails to a customer, as the policy has it by default."""
+SPOKEN = {"fired", "next_stage"}
 
 
 class CascadeWorld(World):
@@ -94,7 +96,7 @@ class CascadeFindings(Findings):
         for (what, stage), times in Counter((item.trigger_id, item.stage) for _, item in self.triggers).items():
             if times > 1:
                 self.say(f"stage {stage} of {what} was decided {times} times")
-        spoken = Counter(line.trigger_id for line in self.lines if line.reason in ENDS)
+        spoken = Counter(line.trigger_id for line in self.lines if line.reason in SPOKEN)
         if spoken != Counter(item.trigger_id for _, item in self.triggers):
             self.say("the journal and the outbox do not tell of the same stages")
         for _, record in self.broker.all("dead-letters"):
@@ -132,7 +134,9 @@ class CascadeFindings(Findings):
             try:
                 _check_alone(triggers, lives[key])
                 wrong = [
-                    text for name, stages in triggers.items() for text in self._compare(name, stages, lives[key], told[key])
+                    text
+                    for name, stages in triggers.items()
+                    for text in self._compare(name, stages, lives[key], told[key])
                 ]
             except Racing:
                 self.racing += 1
@@ -157,6 +161,13 @@ class CascadeFindings(Findings):
             if end < sure:
                 if following is not None:
                     yield f"stage {number + 1} of {name} was spoken after the cascade had ended"
+                return
+            said = {Outcome.SENT, Outcome.AMBIGUOUS} & {
+                one.outcome for _, one in told if one.message_id == f"{name}.{number}"
+            }
+            if said and due - stages[number].fired_at < CAP:  # it bounced: the mail that did counts for the cap
+                if following is not None:
+                    yield f"stage {number + 1} of {name} was spoken against the cap"
                 return
             if following is None:
                 yield f"stage {number + 1} of {name} is missing, it was due at {due}"
