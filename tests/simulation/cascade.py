@@ -200,6 +200,8 @@ def due_of(message, wait, told):
             due = min(due, ceil(receipt.at))
         elif receipt.outcome is Outcome.SKIPPED:
             return inf
+        if receipt.outcome is Outcome.BOUNCED and receipt.address:  # the address is dead: no mail follows
+            return inf
     return due
 
 
