@@ -118,12 +118,11 @@ class App:
 class Table(FencedTable):
     """The real fenced table, without Faust's table beneath it."""
 
-    def __init__(self, process, *, name, row_type, inputs, on_timer, wake_of, grace, packed, on_opened=None, on_closed=None, rebuilding=None, on_gone=None):  # fmt: skip
+    def __init__(self, process, *, name, row_type, inputs, on_timer, wake_of, grace, packed, on_opened=None, on_closed=None):  # fmt: skip
         self.process_, self.app, self.name, self.prefix, self.inputs = process, App(process), name, "", inputs
         self.clock, self.parts, self.codec, self._packed = process.world.wall, {}, Codec(row_type), packed
         self.wake_of, self.grace, self.on_timer, self.live = wake_of, grace, on_timer, True
         self._era, self.actives = 0, frozenset()
-        self.rebuilding, self.on_gone = rebuilding, on_gone
         self.on_opened, self.on_closed, self.failure = on_opened, on_closed, None
         self.rebuilding = self.on_gone = None
         self._writers, self._running, self._recovery_started = {}, {}, 0.0
@@ -325,9 +324,6 @@ class EngineProcess(Process):
             inputs=(CLICKSTREAM.name, RECEIPTS.name, LINKS.name),
             on_timer=self._on_timer,
             wake_of=self.behaviour.wake_of,
-            rebuilding=self.behaviour.rebuilding,
-            on_gone=self.behaviour.sizes.gone,
-            on_closed=self.behaviour.sizes.forget,
             grace=self.world.grace,
             packed=True,
         )
