@@ -33,6 +33,7 @@ COMMANDS = {
     "erase": "forget everything about a customer, and look again",
     "suppressions": "import, export or change the list of addresses at which nothing may be said",
     "dead-letters": "list or replay dead letters",
+    "catalogue": "read the shop's feed of offers, once or again and again; show what is known of a product",
     "bounces": "read bounces and complaints: from a pipe, files, or a mailbox over IMAP",
     "dkim": "show the DNS records of the DKIM keys, or make a key",
     "webpush-keys": "make the keys of web push",

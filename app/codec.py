@@ -3,6 +3,7 @@
 import msgspec
 
 from app.model.alert import DialogView
+from app.model.catalogue import ChangeSet, Import, Product
 from app.model.chat import ChatRecord
 from app.model.event import Event, Moment
 from app.model.journal import DeadLetter, JournalLine, Told
@@ -15,6 +16,9 @@ decode_event = msgspec.json.Decoder(Event).decode
 decode_moment = msgspec.json.Decoder(Moment).decode
 decode_chat = msgspec.json.Decoder(ChatRecord).decode
 decode_dialog_view = msgspec.json.Decoder(DialogView).decode
+decode_product = msgspec.json.Decoder(Product).decode
+decode_import = msgspec.json.Decoder(Import).decode
+decode_changes = msgspec.json.Decoder(ChangeSet).decode
 decode_receipt = msgspec.json.Decoder(Receipt).decode
 decode_link = msgspec.json.Decoder(Link).decode
 decode_outgoing = msgspec.json.Decoder(Outgoing).decode

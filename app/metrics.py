@@ -291,6 +291,21 @@ CHANNEL_DOWN = _gauge(
 )
 GUARD_UNAVAILABLE = _counter("guard_unavailable_total", "Questions to the second guard that Redis did not answer.")
 
+# catalogue
+CATALOGUE_IMPORTS = _counter("catalogue_imports_total", "Imports of the feed by what became of them.", "outcome")
+CATALOGUE_LAST_SUCCESS = _gauge(
+    "catalogue_last_success_timestamp_seconds",
+    "When the feed was last imported; 0: never. By the host or file that it comes from.",
+    "feed",
+)
+CATALOGUE_OFFERS = _gauge("catalogue_offers", "Offers of the feed: available, unavailable, bad.", "feed", "state")
+CATALOGUE_CHANGES = _counter("catalogue_changes_total", "Changes of products that were published, by kind.", "kind")
+CATALOGUE_SECONDS = _histogram(
+    "catalogue_import_seconds",
+    "From the beginning of an import to its commit.",
+    (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0),
+)
+
 # journal, console
 JOURNAL_LINES = _counter("journal_lines_total", "Journal lines stored.")
 JOURNAL_DOWN = _gauge("journal_down", "1 while the journal's database does not take lines; they wait in Kafka.")

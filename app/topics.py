@@ -30,6 +30,10 @@ OUTBOX = Topic(
 JOURNAL = Topic("journal", "customer", "decisions with reasons (app/model/journal.py)", 7 * DAY_MS, False, 17 << 20)
 DEAD_LETTERS = Topic("dead-letters", "origin", "bad input (app/model/journal.py)", 30 * DAY_MS)
 DIALOGS = Topic("dialogs", "dialog", "open dialogs as the board shows them (app/model/alert.py)", -1, True)
+CATALOGUE = Topic("catalogue", "product", "what the shop sells, as rows (app/model/catalogue.py)", -1, True)
+CATALOGUE_CHANGES = Topic(
+    "catalogue-changes", "import", "sets of changes of price and stock (app/model/catalogue.py)", 7 * DAY_MS
+)
 CUSTOMERS_CHANGELOG = Topic("customers-changelog", "customer", "state of the behaviour agent", -1, True, 17 << 20)
 LEDGER_CHANGELOG = Topic("ledger-changelog", "message", "state of the delivery agent", -1, True, 17 << 20)
 
@@ -42,6 +46,8 @@ ALL = (
     JOURNAL,
     DEAD_LETTERS,
     DIALOGS,
+    CATALOGUE,
+    CATALOGUE_CHANGES,
     CUSTOMERS_CHANGELOG,
     LEDGER_CHANGELOG,
 )

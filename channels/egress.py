@@ -8,17 +8,17 @@ for requests that leave the house.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Retry
+from channels.destination import Network, permitted
 
 MOST_BODY = 64 * 1024
 """Bytes of an answer that are read; the rest is dropped with its connection."""
@@ -27,10 +27,8 @@ KEEP = 10.0
 """Seconds that an idle connection is kept: shorter than any server's own patience, so that none closes under a request."""
 LONGEST_AFTER = 24 * 3600.0
 """Seconds: a `Retry-After` beyond it is taken as this."""
-
-Network = IPv4Network | IPv6Network
-IP = IPv4Address | IPv6Address
-_NAT64 = IPv6Network("64:ff9b::/96")
+PIECE = 64 * 1024
+"""Bytes of a download that are handed on at once."""
 
 
 class Reply(NamedTuple):
@@ -56,47 +54,6 @@ class Untrusted(Exception):  # noqa: N818 - a state, not a programming error
 
 class Lost(Exception):  # noqa: N818 - a state, not a programming error
     """The request was written, at least in part, and there is no answer."""
-
-
-def networks(items: Iterable[str]) -> tuple[Network, ...]:
-    """The networks of BOOMERANG_EGRESS_ALLOW. Raises ValueError with one line that says what to write."""
-    found = []
-    for item in items:
-        try:
-            found.append(ip_network(item))
-        except ValueError:
-            raise ValueError(
-                f"BOOMERANG_EGRESS_ALLOW: {item!r} is not a network; write them like 10.1.0.0/16 or 127.0.0.1/32"
-            ) from None
-    return tuple(found)
-
-
-def permitted(address: str, allow: Iterable[Network], *, public: bool = True) -> bool:
-    """Whether we may connect to an IP address: it is in an allowed network, or (`public`) one of the internet.
-
-    Not of the internet are private, loopback, link-local (cloud metadata), multicast, shared and reserved addresses, also where
-    they are written inside an IPv6 address.
-    """
-    try:
-        ip = _target(ip_address(address.partition("%")[0]))
-    except ValueError:
-        return False
-    if any(ip in network for network in allow):
-        return True
-    return public and _of_the_internet(ip)
-
-
-def _target(ip: IP) -> IP:
-    """Where a packet to the address ends up: an IPv4 address may be written inside an IPv6 one."""
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped
-    return IPv4Address(ip.packed[12:]) if ip in _NAT64 else ip
-
-
-def _of_the_internet(ip: IP) -> bool:
-    if isinstance(ip, IPv6Address) and (ip.is_site_local or ip.sixtofour is not None or ip.teredo is not None):
-        return False  # tunnels lead to an IPv4 address that only their router knows
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def unusable(url: str) -> str:
@@ -161,6 +118,10 @@ class _Attempt:
         self.refused = False
         self.withheld: BaseException | None = None
 
+    def goes_on(self) -> None:
+        """Something of the answer has come: what comes next has its own time."""
+        self._scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
+
     @property
     def expired(self) -> bool:
         """Whether the time of the attempt is up."""
@@ -175,10 +136,12 @@ class _Attempt:
             self.withheld = error
             raise
         self.granted = True
-        self._scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
+        self.goes_on()
 
 
 _ATTEMPT: ContextVar[_Attempt] = ContextVar("egress-attempt")
+Take = Callable[[bytes, int], None]
+"""Takes a piece of a download, and the whole length in bytes where the server has told it, else 0."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -212,12 +175,23 @@ class Egress:
         The address has been through `unusable`.
         """
         session = self._session(urlsplit(url).scheme)
+        return await self._attempt(lambda _: self._exchange(session, url, body, headers), irreversible)
+
+    async def fetch(self, url: str, take: Take) -> Reply:
+        """One GET: the body of a 200 goes to `take` in pieces, each with the whole length (0: unknown). The reply has no body.
+
+        The client's timeout is that of each piece. Raises as `post` does (Lost: cut off within), and what `take` raises.
+        """
+        session = self._session(urlsplit(url).scheme)
+        return await self._attempt(lambda attempt: _download(session, url, take, attempt), _granted)
+
+    async def _attempt(self, work: Callable[[_Attempt], Awaitable[Reply]], irreversible: Irreversible) -> Reply:
         async with asyncio.timeout(None) as scope:
             scope.reschedule(asyncio.get_running_loop().time() + self._timeout)
             attempt = _Attempt(irreversible, scope, self._timeout)
             token = _ATTEMPT.set(attempt)
             try:
-                return await self._exchange(session, url, body, headers)
+                return await work(attempt)
             except BaseException as error:
                 meaning = _meaning(error, attempt)
                 if meaning is error:
@@ -289,6 +263,23 @@ class Egress:
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made
+
+
+async def _granted() -> None:
+    """A GET changes nothing: no moment of it is irreversible."""
+
+
+async def _download(session: aiohttp.ClientSession, url: str, take: Take, attempt: _Attempt) -> Reply:
+    async with session.get(url, allow_redirects=False) as response:
+        if response.status == 200:
+            async for piece in response.content.iter_chunked(PIECE):
+                try:
+                    take(piece, response.content_length or 0)
+                except BaseException as error:
+                    attempt.withheld = error
+                    raise
+                attempt.goes_on()
+        return Reply(response.status, b"")
 
 
 def _meaning(error: BaseException, attempt: _Attempt) -> BaseException:

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from channels import email, mattermost, slack, telegram, vk, webhook, whatsapp
 from channels.channel import Channel
+from channels.destination import networks
 from channels.devbox import STANDS_IN_FOR, DevBox
-from channels.egress import Egress, networks, unusable
+from channels.egress import Egress, unusable
 from channels.hooks import accounts, named
 from channels.rate import Rate
 from channels.sms import channel as sms

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from app.errors import CommandError, UsageError
 from app.topics import (
+    CATALOGUE,
     CUSTOMERS_CHANGELOG,
     CUSTOMERS_INPUTS,
     DEAD_LETTERS,
@@ -66,12 +67,18 @@ def _dialog_owner(key: bytes, _value: bytes) -> str | None:
     return key.decode()
 
 
+def _product_owner(key: bytes, _value: bytes) -> str | None:
+    """Rows of the catalogue lie under the product's id, the one of the last import under its own key."""
+    return key.decode()
+
+
 TABLES = (
     Table("customers", "boomerang-engine", CUSTOMERS_CHANGELOG.name, CUSTOMERS_INPUTS, _customers_owner),
     Table("ledger", "boomerang-delivery", LEDGER_CHANGELOG.name, LEDGER_INPUTS, _ledger_owner),
     Table("dialogs", "boomerang-engine", DIALOGS.name, (), _dialog_owner),
+    Table("catalogue", "boomerang-engine", CATALOGUE.name, (), _product_owner),
 )
-"""All of them, the board's rows included, which the behaviour agent writes beside its table; a test compares this with the apps."""
+"""All of them, with the board's rows, which the behaviour agent writes beside its table, and the catalogue's, which nobody holds; a test compares this with the apps."""
 
 
 def check_counts(counts: Mapping[str, int], new: int) -> int:

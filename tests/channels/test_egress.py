@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.clock import SYSTEM, ManualClock
-from channels.egress import MOST_BODY, Egress, Lost, Unreachable, Untrusted, networks, permitted, retry_after, unusable
+from channels.destination import networks, permitted
+from channels.egress import MOST_BODY, Egress, Lost, Unreachable, Untrusted, retry_after, unusable
 from tests.channels.hooks import hook
 from tests.channels.relays import self_signed
 

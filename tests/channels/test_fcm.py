@@ -6,7 +6,8 @@ import pytest
 
 from app.clock import ManualClock
 from channels.channel import Ambiguous, Down, Misconfigured, Rejected, Retry, Sent
-from channels.egress import Egress, networks
+from channels.destination import networks
+from channels.egress import Egress
 from channels.fcm import Fcm
 from tests.channels.hooks import hook
 from tests.channels.pushers import DEVICE, FCM_ANSWERS, account_file, check_fcm, fcm_error, token_service

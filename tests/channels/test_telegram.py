@@ -8,7 +8,8 @@ import pytest
 from app.clock import SYSTEM
 from app.model.alert import AlertState
 from channels.channel import Ambiguous, Down, Misconfigured, Rejected, Retry, Sent
-from channels.egress import Egress, Reply, networks
+from channels.destination import networks
+from channels.egress import Egress, Reply
 from channels.telegram import Telegram, meaning
 from tests.channels.alerts import BOARD, ID, alert, rendered, update
 from tests.channels.hooks import hook

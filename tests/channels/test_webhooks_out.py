@@ -9,7 +9,8 @@ import pytest
 from app.clock import SYSTEM
 from app.model.alert import AlertState
 from channels.channel import Ambiguous, Misconfigured, Rejected, Retry, Sent
-from channels.egress import Egress, Reply, networks, refused
+from channels.destination import networks
+from channels.egress import Egress, Reply, refused
 from channels.hooks import named
 from channels.mattermost import make as make_mattermost
 from channels.slack import make as make_slack

@@ -11,7 +11,8 @@ from app.clock import ManualClock
 from channels import webpush
 from channels.aes128gcm import MOST_PLAIN, encrypted, point, receiver
 from channels.channel import Ambiguous, Misconfigured, Rejected, Retry, Sent
-from channels.egress import Egress, networks
+from channels.destination import networks
+from channels.egress import Egress
 from channels.jwt import bytes_of, es256, new_pair, private_of, text_of
 from channels.webpush import WebPush, content
 from tests.channels.hooks import hook
