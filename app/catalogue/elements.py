@@ -121,7 +121,7 @@ class ElementStream:
             self._field = "g:" + tag if space == GOOGLE else tag
             self._text, self._room = [], LONGEST_FIELD if self._field in self._wanted else 0
             if tag == "link" and attributes.get("rel", "alternate") == "alternate" and "href" in attributes:
-                item.fields.setdefault("link", attributes["href"][:LONGEST_FIELD])
+                item.fields["link"] = item.fields.get("link") or attributes["href"][:LONGEST_FIELD]
         else:
             self._room = 0
 

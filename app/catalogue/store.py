@@ -52,8 +52,9 @@ async def last_import(settings: Settings) -> Import | None:
 
 async def _last(settings: Settings, key: str) -> bytes | None:
     """The value under a key, from its partition. Raises CommandError."""
-    await provision(settings, (CATALOGUE,), create=False)
     found: bytes | None = None
+    if (await provision(settings, (CATALOGUE,), create=False)).missing:
+        return found
     wanted = key.encode()
     async with reader(settings) as consumer:
         topic = settings.topic_prefix + CATALOGUE.name

@@ -113,10 +113,8 @@ def summary(outcome: "Outcome", *, dry_run: bool) -> list[str]:
     """What an import came to, for a person."""
     done = outcome.done
     would = "would be " if dry_run else ""
-    lines = [
-        f"{done.offers:,} offers, {done.available:,} of them available; "
-        f"{done.bad:,} bad ones passed over; {outcome.rows:,} rows {would}written"
-    ]
+    read = f"{done.offers:,} offers, {done.available:,} of them available; {done.bad:,} bad ones passed over"
+    lines = [f"{read}; {outcome.rows:,} rows {would}written"]
     if done.baseline:
         lines.append(
             f"the first import: there was nothing to compare with, so no change {'would be' if dry_run else 'was'} published"
@@ -124,9 +122,8 @@ def summary(outcome: "Outcome", *, dry_run: bool) -> list[str]:
     else:
         told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(done.changes.items()))
         lines.append(f"changes {would}published: {told or 'none'}")
-    for text in outcome.doubts.values():
-        lines.append(f"{'would be refused' if dry_run else 'taken in spite of this'}: {text}")
-    return lines
+    doubted = "would be refused" if dry_run else "taken in spite of this"
+    return [*lines, *(f"{doubted}: {text}" for text in outcome.doubts.values())]
 
 
 # -- watch
@@ -206,10 +203,12 @@ def _of_product(found: "Product") -> list[tuple[str, str]]:
         else ("available" if offer.available else "out of stock")
     )
     lines = [("product", offer.id), ("name", offer.name), ("price", price + was), ("stock", standing)]
-    for name in ("category", "brand", "group", "url", "picture"):
-        if getattr(offer, name):
-            lines.append((name, getattr(offer, name)))
-    return [*lines, ("changed", f"{_when(found.at)}, revision {found.revision}")]
+    rest = ((name, getattr(offer, name)) for name in ("category", "brand", "group", "url", "picture"))
+    return [
+        *lines,
+        *((name, value) for name, value in rest if value),
+        ("changed", f"{_when(found.at)}, revision {found.revision}"),
+    ]
 
 
 # -- progress

@@ -69,9 +69,9 @@ class Hook:
 async def _read(reader):
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ")
-    assert method == "POST"
+    assert method in ("POST", "GET")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
-    return Request(urlsplit(target).path, headers, await reader.readexactly(int(headers["content-length"])))
+    return Request(urlsplit(target).path, headers, await reader.readexactly(int(headers.get("content-length", "0"))))
 
 
 def fine(_request):
