@@ -62,6 +62,8 @@ BENCHES = {
     "channels": Bench("Gates, template, request and answer over HTTP, against a local provider that takes 50 ms", 3,
                       ("--messages", "1500")),
     "cascade": Bench("Memory of pending stages; gates, ledger and template of one message", 3),
+    "catalogue": Bench("A feed of offers through the import into a real Kafka: CPU and peak memory of that process", 1,
+                       ("--offers", "20000")),
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1),
     "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
                      ("--customers", "1000000")),

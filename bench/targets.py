@@ -150,6 +150,7 @@ TARGETS = (
     Target("scenarios", "check of 100 files, CPU", figure("check of 100 files", "cpu_s"), 1.0, unit=" s"),
     Target("scenarios", "backtest of the topic, events a core", figure("backtest of the topic", "events_per_cpu_s"), 60_000,
            at_most=False, unit="/s"),
+    Target("catalogue", "100,000 offers: resident memory of the import", figure("first", "rss_mb"), 150, unit=" MB"),
     Target("scaleout", "CPU per event over 1, 2 and 4 workers parts by",
            flatness("cpu_us_per_event", ("1 worker", "2 workers", "4 workers")), 15, unit=" %"),
 )  # fmt: skip

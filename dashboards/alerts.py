@@ -289,6 +289,13 @@ SYMPTOMS = (
         {"source": "crm"},
     ),
     Alert(
+        "BoomerangCatalogueOld", "time() - max by (feed) (boomerang_catalogue_last_success_timestamp_seconds) > 86400", "1h", "ticket",
+        "The feed of {{ $labels.feed }} has not been imported for more than a day",
+        {'boomerang_catalogue_last_success_timestamp_seconds{feed="shop.example"}': "0x1600"},
+        {'boomerang_catalogue_last_success_timestamp_seconds{feed="shop.example"}': "0x1400 86400x200"},
+        {"feed": "shop.example"}, at="1550m", quiet_at="1550m",
+    ),
+    Alert(
         "BoomerangChatNotGenuine",
         "sum by (provider, source) (rate(boomerang_chat_unauthentic_requests_total[30m])) > 0"
         " unless on (provider, source) sum by (provider, source) (rate(boomerang_chat_events_total[30m])) > 0",

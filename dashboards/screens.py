@@ -362,6 +362,21 @@ SCENARIOS = Screen(
                                   "saved"),), "stat", 6),
             ),
         ),
+        Row(
+            "Is the catalogue up to date?",
+            (
+                Panel("Age of the last import", "Since the feed was last imported. After a day somebody is told.", "s",
+                      (q("time() - max by (feed) (boomerang_catalogue_last_success_timestamp_seconds{$J})", "{{feed}}"),),
+                      alerts=("BoomerangCatalogueOld",)),
+                Panel("Offers", "Offers of the feed by what they are worth to us.", "short",
+                      (q("max by (feed, state) (boomerang_catalogue_offers{$J})", "{{feed}} {{state}}"),), stacked=True),
+                Panel("Changes", "Changes of price and stock that were published, per hour.", "short",
+                      (q("3600 * sum by (kind) (rate(boomerang_catalogue_changes_total{$J}[$I]))", "{{kind}}"),)),
+                Panel("Imports", "Imports per hour by what became of them.", "short",
+                      (q("3600 * sum by (outcome) (rate(boomerang_catalogue_imports_total{$J}[$I]))", "{{outcome}}"),)),
+                Panel("Duration", "From the beginning of an import to its commit.", "s", quantiles("boomerang_catalogue_import_seconds")),
+            ),
+        ),
     ),
 )  # fmt: skip
 

@@ -18,6 +18,8 @@ MOST_CHILDREN = 2_000
 """Elements directly below one offer."""
 LONGEST_FIELD = 4_096
 """Characters of a field that are kept; what an offer may have is judged later."""
+MOST_NAMES = 1_000
+"""Names of elements that are remembered with what they mean."""
 GOOGLE = "http://base.google.com/ns/1.0"
 WATCHED = frozenset({("offers", "offer"), ("categories", "category"), ("channel", "item"), ("feed", "entry")})
 """Parent and tag of the elements that are given out."""
@@ -56,6 +58,7 @@ class ElementStream:
     def __init__(self, wanted: frozenset[str], encoding: str = "") -> None:
         self.root = ""
         self._wanted = wanted
+        self._names: dict[str, tuple[str, str]] = {}
         self._tags: list[str] = []
         self._item: _Open | None = None
         self._field, self._text, self._room = "", list[str](), 0
@@ -66,7 +69,6 @@ class ElementStream:
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
         parser.StartDoctypeDeclHandler = self._doctype
         parser.EntityDeclHandler = self._entity
         parser.ExternalEntityRefHandler = self._external
@@ -101,29 +103,44 @@ class ElementStream:
     # -- expat's calls
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        space, _, tag = name.rpartition(" ")
-        tags = self._tags
-        if not tags:
-            self._begin(tag)
-        elif len(tags) >= DEEPEST:
+        tag, field = self._names.get(name) or self._named(name)
+        tags, item = self._tags, self._item
+        depth = len(tags)
+        if depth >= DEEPEST:
             raise self._refused(f"elements are nested more than {DEEPEST} deep")
-        parent = tags[-1] if tags else ""
-        tags.append(tag)
-        item = self._item
         if item is None:
-            if (parent, tag) in WATCHED:
-                self._item = _Open(tag, attributes, len(tags), self._parser.CurrentLineNumber)
-                self._text, self._room = self._item.text, LONGEST_FIELD
-        elif len(tags) == item.depth + 1:
+            if not depth:
+                self._begin(tag)
+            elif (tags[-1], tag) in WATCHED:
+                self._item = item = _Open(tag, attributes, depth + 1, self._parser.CurrentLineNumber)
+                if tag == "category":
+                    self._listen(item.text)
+        elif depth == item.depth:
             item.children += 1
             if item.children > MOST_CHILDREN:
                 raise self._refused(f"an offer has more than {MOST_CHILDREN} elements")
-            self._field = "g:" + tag if space == GOOGLE else tag
-            self._text, self._room = [], LONGEST_FIELD if self._field in self._wanted else 0
-            if tag == "link" and attributes.get("rel", "alternate") == "alternate" and "href" in attributes:
+            if field:
+                self._field = field
+                self._listen([])
+            if tag == "link" and "href" in attributes and attributes.get("rel", "alternate") == "alternate":
                 item.fields["link"] = item.fields.get("link") or attributes["href"][:LONGEST_FIELD]
         else:
             self._room = 0
+        tags.append(tag)
+
+    def _named(self, name: str) -> tuple[str, str]:
+        """The tag of an element, and the field that it is ("": none that is wanted)."""
+        space, _, tag = name.rpartition(" ")
+        field = "g:" + tag if space == GOOGLE else tag
+        found = tag, field if field in self._wanted else ""
+        if len(self._names) < MOST_NAMES:
+            self._names[name] = found
+        return found
+
+    def _listen(self, texts: list[str]) -> None:
+        """Keep what comes now; the parser calls for texts only then."""
+        self._text, self._room = texts, LONGEST_FIELD
+        self._parser.CharacterDataHandler = self._characters
 
     def _begin(self, tag: str) -> None:
         self.root = tag
@@ -133,19 +150,20 @@ class ElementStream:
             )
 
     def _end(self, _name: str) -> None:
-        self._tags.pop()
-        item = self._item
+        tags, item = self._tags, self._item
+        tags.pop()
         if item is None:
             return
-        depth = len(self._tags)
+        depth = len(tags)
         if depth == item.depth:
-            if self._field in self._wanted and not item.fields.get(self._field):
-                item.fields[self._field] = "".join(self._text).strip()
-            self._field, self._room = "", 0
-        elif depth == item.depth - 1:
+            if self._field:
+                item.fields[self._field] = item.fields.get(self._field) or "".join(self._text).strip()
+                self._field = ""
+                self._parser.CharacterDataHandler = None
+        elif depth < item.depth:
             self._found.append(Element(item.tag, item.attributes, item.fields, "".join(item.text).strip(), item.line))
             self._item = None
-            self._room = 0
+            self._parser.CharacterDataHandler = None
 
     def _characters(self, data: str) -> None:
         room = self._room

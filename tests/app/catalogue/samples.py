@@ -105,7 +105,7 @@ def read(data, now=NOW, step=0, **options):
     ]
 
 
-def offers(rows, encoding="UTF-8"):
+def offers(rows, encoding="UTF-8", params=6):
     """A feed of YML with `(id, price, available)`, as text pieces."""
     yield f'<?xml version="1.0" encoding="{encoding}"?>\n<yml_catalog date="2026-11-25"><shop><categories>'
     yield '<category id="1">Свет</category><category id="2" parentId="1">Лампы</category></categories><offers>\n'
@@ -115,7 +115,7 @@ def offers(rows, encoding="UTF-8"):
             f"<price>{price}</price><currencyId>RUB</currencyId><categoryId>2</categoryId>"
             f"<picture>https://shop.example/pictures/{id_}.jpg</picture><name>Лампа {number}</name><vendor>Nord</vendor>"
             f"<description><![CDATA[{'Тёплый свет и уют. ' * 20}]]></description>"
-            + "".join(f'<param name="p{n}">{n * 7}</param>' for n in range(6))
+            + "".join(f'<param name="p{n}">{n * 7}</param>' for n in range(params))
             + "</offer>\n"
         )
     yield "</offers></shop></yml_catalog>\n"
