@@ -21,7 +21,9 @@ from tests.servers import running_kafka, scratch_folder
 
 def write(path, count, lower):
     """A feed in windows-1251, as shops write it; of every tenth product the price is lower by `lower`."""
-    rows = ((f"p{number:07}", 100 + number % 900 - lower * (number % 10 == 0), number % 7 != 0) for number in range(count))
+    rows = (
+        (f"p{number:07}", 100 + number % 900 - lower * (number % 10 == 0), number % 7 != 0) for number in range(count)
+    )
     with path.open("w", encoding="windows-1251") as file:
         file.writelines(offers(rows, "windows-1251"))
 
