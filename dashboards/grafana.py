@@ -70,10 +70,10 @@ def dashboard(screen: Screen) -> dict[str, Any]:
         x = deepest = 0
         for panel in row.panels:
             if x + panel.width > WIDTH:
-                x, y = 0, y + deepest
+                x, y, deepest = 0, y + deepest, 0
             height = 4 if panel.kind == "stat" else 8
             panels.append(_panel(len(panels) + 1, panel, x, y, height))
-            x, deepest = x + panel.width, height
+            x, deepest = x + panel.width, max(deepest, height)
         y += deepest
     return {
         "uid": screen.uid,
