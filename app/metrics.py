@@ -3,8 +3,6 @@
 Labels are bounded: never a customer, an address, a URL or a message. `docs/metrics.md` is checked against this page.
 """
 
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
@@ -19,6 +17,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.metrics import MetricWrapperBase
+
+from app.tallies import TALLIES, Spread, Tally
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the moment of creation of each series would nearly double a scrape, and nobody reads it
 REGISTRY = CollectorRegistry(auto_describe=True)
@@ -52,57 +52,6 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
 def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
     return _listed(Histogram(f"boomerang_{name}", text, labels, buckets=buckets, registry=REGISTRY))
 
-
-class Tally:
-    """Counts for a counter, moved into it when metrics are asked for: a tenth of the cost. For what runs with each request.
-
-    For one thread, that of the event loop, on which metrics are rendered too.
-    """
-
-    __slots__ = ("_counter", "_counts")
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        _TALLIES.append(self)
-
-    def add(self, *labels: str, count: int = 1) -> None:
-        """Count under these labels."""
-        self._counts[labels] += count
-
-    def move(self) -> None:
-        """Move what was counted."""
-        for labels, count in self._counts.items():
-            (self._counter.labels(*labels) if labels else self._counter).inc(count)
-        self._counts.clear()
-
-
-class Spread:
-    """Observations for a histogram without labels, moved likewise."""
-
-    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
-
-    def __init__(self, histogram: Histogram, buckets: tuple[float, ...]) -> None:
-        self._histogram, self._bounds = histogram, buckets
-        self._counts = [0] * (len(buckets) + 1)
-        self._sum = 0.0
-        _TALLIES.append(self)
-
-    def observe(self, value: float) -> None:
-        """Note a value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def move(self) -> None:
-        """Move what was noted."""
-        for bucket, count in zip(self._histogram._buckets, self._counts, strict=True):  # noqa: SLF001 - no public way
-            bucket.inc(count)
-        self._histogram._sum.inc(self._sum)  # noqa: SLF001
-        self._counts = [0] * len(self._counts)
-        self._sum = 0.0
-
-
-_TALLIES: list[Tally | Spread] = []
 
 # every process
 BUILD = _gauge("build_info", "1, with the version as a label.", "version", "process", "member")
@@ -330,6 +279,6 @@ def render() -> bytes:
     """The text exposition of all metrics of this process."""
     for work in _before.values():
         work()
-    for tally in _TALLIES:
+    for tally in TALLIES:
         tally.move()
     return generate_latest(REGISTRY)
