@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from app import metrics
+from app import metrics, tallies
 from app.engine.expiry import expiry_of, note_expiries
 from app.metrics import SIZES, Spread, Tally
 from app.settings import load
@@ -21,7 +21,7 @@ FAMILY = re.compile(r"^# TYPE (\S+)", re.MULTILINE)
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(metrics, "_TALLIES", [])
+    monkeypatch.setattr(tallies, "TALLIES", [])
     return CollectorRegistry()
 
 
@@ -41,7 +41,7 @@ def test_a_tally_moves_each_count_once(registry):
 def test_a_spread_tells_what_the_histogram_itself_would_have_told(values):
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     spread = Spread(Histogram("size", "", buckets=SIZES, registry=ours), SIZES)
-    metrics._TALLIES.remove(spread)
+    tallies.TALLIES.remove(spread)
     reference = Histogram("size", "", buckets=SIZES, registry=theirs)
     for value in values:
         spread.observe(value)
@@ -78,7 +78,7 @@ def test_every_metric_has_a_unit_or_is_a_plain_number_of_things():
         "boomerang_ready", "boomerang_redis_up", "boomerang_redis_connections", "boomerang_engine_timers_pending",
         "boomerang_dead_letters_flood", "boomerang_outbox_pending", "boomerang_smtp_connections", "boomerang_channel_down",
         "boomerang_journal_down", "boomerang_chat_gateway_connected", "boomerang_dialogs", "boomerang_segment_customers",
-        "boomerang_budget_spent", "boomerang_budget_ceiling", "boomerang_reload_refused",
+        "boomerang_budget_spent", "boomerang_budget_ceiling", "boomerang_reload_refused", "boomerang_catalogue_offers",
     }  # fmt: skip
     named = {metric._name + ("_total" if metric._type == "counter" else "") for metric in metrics.ALL}
     assert {name for name in named if not name.endswith(suffixes)} - things == set()
