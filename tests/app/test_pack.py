@@ -1,5 +1,9 @@
 """The pack of ready scenarios: each is fine, its tests hold, and a shop takes it by one command."""
 
+import re
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from agents.scenarios.faults import Known
@@ -61,3 +65,16 @@ def test_the_folder_that_comes_with_the_product_stays_as_it_is(tmp_path):
 def test_adding_nothing_says_what_there_is(capsys):
     assert main(["scenarios", "add"]) == 1
     assert "thanks, welcome" in capsys.readouterr().err
+
+
+def test_the_worked_example_of_the_page_holds(tmp_path, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "journeys.md").read_text()
+    blocks = [textwrap.dedent(block) for block in re.findall(r"   ```yaml\n(.*?)   ```", page, re.DOTALL)]
+    (scenario,) = [block for block in blocks if block.startswith("id: second_order")]
+    (tests,) = [block for block in blocks if block.startswith("scenario: second_order")]
+    assert main(["scenarios", "add", "welcome", "--to", str(tmp_path)]) == 0
+    (tmp_path / "second_order.yaml").write_text(scenario)
+    (tmp_path / "tests" / "second_order.yaml").write_text(tests)
+    assert main(["check", str(tmp_path)]) == 0
+    assert main(["test", "--scenarios", str(tmp_path)]) == 0, capsys.readouterr().err
+    assert "8 tests passed" in capsys.readouterr().out
