@@ -9,7 +9,13 @@ NOW = 1_767_614_400.0
 
 
 def traits(source, **told):
-    event = {"type": "identify", "userId": "u1", "messageId": "m1", "timestamp": moment(NOW).isoformat(), "traits": told}
+    event = {
+        "type": "identify",
+        "userId": "u1",
+        "messageId": "m1",
+        "timestamp": moment(NOW).isoformat(),
+        "traits": told,
+    }
     return decode_event(normalise(event, "", Envelope(NOW, source)).value).traits
 
 
