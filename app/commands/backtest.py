@@ -32,6 +32,9 @@ from app.web.collector.eventtime import lenient
 
 TOPIC = "topic"
 
+FIGURES = ("armed", "began", "moved", "fired", "stages", "cost")
+"""What stands first; only scenarios with steps begin."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -190,9 +193,8 @@ def _figures(test: Backtest, scenario: Scenario) -> dict[str, Any]:
 def _tell(found: list[Backtest], versions: list[Scenario]) -> None:
     figures = [_figures(test, version) for test, version in zip(found, versions, strict=True)]
     rows: list[tuple[str, list[Any]]] = [("", [f"{item['scenario']} v{item['version']}" for item in figures])]
-    rows += [
-        (name, [item[name] for item in figures]) for name in ("armed", "began", "moved", "fired", "stages", "cost")
-    ]
+    shown = [name for name in FIGURES if name != "began" or any(item["began"] for item in figures)]
+    rows += [(name, [item[name] for item in figures]) for name in shown]
     for part, words in (("ended", "ended"), ("refused", "refused"), ("overlaps", "also fired")):
         for name in dict.fromkeys(name for item in figures for name in item[part]):
             rows.append((f"{words}: {name}", [item[part].get(name, 0) for item in figures]))
