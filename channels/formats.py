@@ -105,7 +105,7 @@ def plain(value: Any) -> Any:
             return value
         return _CONTROL.sub(" ", value.replace("\r", " ").replace("\n", " "))
     if isinstance(value, dict):
-        return type(value)((key, plain(inner)) for key, inner in value.items())
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     return value

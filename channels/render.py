@@ -47,14 +47,6 @@ def names_in(folders: Sequence[Path]) -> list[str]:
     return sorted({name for locale in LOCALES for name in found.names(locale)})
 
 
-class Known(dict[str, Any]):
-    """Values by name, of which those that are missing are empty: not every customer has every trait."""
-
-    def __missing__(self, _name: str) -> str:
-        """Nothing."""
-        return ""
-
-
 class RenderError(Exception):
     """A template cannot be loaded, or cannot be rendered with this content. The text says which and why."""
 
@@ -201,7 +193,7 @@ class Templates:
             "count": len(items),
             "value": formats.money(content.value, content.currency, locale) if content.value else "",
             "order_id": content.order_id,
-            "traits": Known(content.traits),
+            "traits": content.traits,
             "tags": content.tags,
             "shop_url": self._shop_url,
             "link": signed if asks else items[0]["url"] if len(items) == 1 else self._shop_url,

@@ -508,7 +508,7 @@ def test_traits_tags_and_the_order_of_a_journey_are_shown(tmp_path):
     folder = tmp_path / "en"
     folder.mkdir()
     (folder / "step.subject.txt.j2").write_text(
-        "{{ order_id }} {{ traits.level }}{% if traits.missing %}!{% endif %} {% if 'b' in tags %}b{% endif %}"
+        "{{ order_id }} {{ traits.level }}{% if 'city' in traits %}!{% endif %} {% if 'b' in tags %}b{% endif %}"
     )
     (folder / "step.html.j2").write_text("<p>{{ traits.level }}</p>")
     content = Content(order_id="o1", traits={"level": "<gold>"}, tags=["a", "b"])
