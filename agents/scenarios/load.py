@@ -189,6 +189,8 @@ def told(path: Path, error: str) -> str:
 def _read(path: Path, known: Known) -> tuple[Document, list[str]]:
     """The document of a file and what is wrong with it. Raises ScenarioError where it cannot be read at all."""
     try:
+        if path.exists() and not path.is_file():
+            raise ScenarioError("no ordinary file")
         if path.stat().st_size > MOST_BYTES:
             raise ScenarioError(f"larger than {MOST_BYTES // 1024} KiB")
         document = read_document(path.read_text(encoding="utf-8"))

@@ -87,6 +87,8 @@ def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise ScenarioError("no ordinary file")
         if path.stat().st_size > MOST_BYTES:
             raise ScenarioError(f"larger than {MOST_BYTES // 1024} KiB")
         return path.read_text(encoding="utf-8")

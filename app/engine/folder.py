@@ -9,6 +9,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ State = tuple[tuple[str, int, int], ...]
 """(path, time of change in ns, bytes) of each file."""
 MOST_FILES = 5_000
 """Looked at in one folder."""
+MOST_BYTES = 1 << 20
+"""Read of one file, to know whether it is another; what is larger is refused by whoever uses it."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a programming error
@@ -36,6 +39,15 @@ class Files(NamedTuple):
         """What they are like."""
         return tuple(self._told())
 
+    def digest(self) -> bytes:
+        """Of their names and contents."""
+        out = blake2b(digest_size=16)
+        for name, _, size in self.state():
+            with contextlib.suppress(OSError):
+                if size <= MOST_BYTES and Path(name).is_file():
+                    out.update(f"{name}\0{size}\0".encode() + Path(name).read_bytes())
+        return out.digest()
+
     def _told(self) -> Iterator[tuple[str, int, int]]:
         for folder in self.folders:
             for path in sorted(folder.glob(self.pattern))[:MOST_FILES]:
@@ -47,20 +59,21 @@ class Files(NamedTuple):
 class FolderWatch:
     """Looks at files every `seconds` (0: at SIGHUP alone), and has `take` use them when they have changed.
 
-    `take` says whether anything is different now. It raises Refused; then what was there before goes on.
+    Where `take` raises Refused, what was there before goes on.
     """
 
     def __init__(self, name: str, files: Files, seconds: float) -> None:
         """`name` is that of the folder in metrics. What is in the files now counts as taken."""
         self._name, self._files, self._seconds = name, files, seconds
         self._seen = self._taken = files.state()
+        self._digest = files.digest()
         self._task: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
         metrics.RELOAD_REFUSED.labels(name).set(0)
         for outcome in ("taken", "refused", "unchanged"):
             metrics.RELOADS.labels(name, outcome)
 
-    async def take(self) -> bool:
+    async def take(self) -> None:
         """Use what is in the files now. Raises Refused."""
         raise NotImplementedError
 
@@ -97,8 +110,12 @@ class FolderWatch:
         if state == self._taken or not (settled or at_once):
             return
         self._taken = state
+        digest = await asyncio.to_thread(self._files.digest)
         try:
-            outcome = "taken" if await self.take() else "unchanged"
+            outcome = "unchanged"  # touched, or put back as it was
+            if digest != self._digest:
+                await self.take()
+                outcome, self._digest = "taken", digest
         except Refused as error:
             log.error("changed %s are refused, those of before go on; `boomerang check` helps: %s", self._name, error)  # noqa: TRY400
             outcome = "refused"

@@ -44,7 +44,7 @@ class Reloader(FolderWatch):
         self._running, self._behaviour, self._table = running, behaviour, table
         _show(running)
 
-    async def take(self) -> bool:
+    async def take(self) -> None:
         """Go on with what the folder holds now. Raises Refused."""
         try:
             loaded = await asyncio.to_thread(load_all, self._folder, time_scale=self._time_scale, segments=self._known)
@@ -53,14 +53,11 @@ class Reloader(FolderWatch):
         missing = frozenset[str]().union(*map(asked_for, loaded.site)) - frozenset(self._segments or ())
         if missing and self._segments is not None:
             raise Refused(f"segments are read when the worker starts: start it again for {', '.join(sorted(missing))}")
-        if loaded == self._running:
-            return False
         before, self._running = self._running, loaded
         self._behaviour.take(loaded)
         _show(loaded)
         log.info("scenarios taken from %s: %s", self._folder, _told(loaded))
         await self._wake_sooner(*_changed(before, loaded))
-        return True
 
     async def _wake_sooner(self, names: tuple[bytes, ...], dialogs: bool) -> None:
         """Have customers looked at by their new deadlines, where these may be sooner. Later ones find themselves."""

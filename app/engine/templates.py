@@ -19,7 +19,7 @@ class TemplateReloader(FolderWatch):
         super().__init__("templates", Files(folders, "*/*.j2"), seconds)
         self._templates = templates
 
-    async def take(self) -> bool:
+    async def take(self) -> None:
         """Read all templates anew. Raises Refused where one of them cannot be used."""
         fresh = self._templates.twin()
         problems = await asyncio.to_thread(fresh.load)
@@ -27,4 +27,3 @@ class TemplateReloader(FolderWatch):
             raise Refused("; ".join(problems[:5]))
         self._templates.take(fresh)
         log.info("templates are read anew")
-        return True

@@ -1,9 +1,12 @@
 """The scenario language: what is read, and what is refused with a line that says what to do."""
 
+import os
+
 import pytest
 
+from agents.scenarios.faults import Known
 from agents.scenarios.language import ScenarioError, duration
-from agents.scenarios.load import load_folder, parse
+from agents.scenarios.load import check_folder, load_folder, parse
 from tests.driver import BUILT_IN, HOUR, Engine
 
 GOOD = """\
@@ -123,3 +126,8 @@ def test_fire_decides_as_if_it_had_been_on_time():
         return len(shop.fired)
 
     assert (outcome("fire"), outcome("recheck")) == (1, 2)
+
+
+def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "left.yaml")
+    assert check_folder(tmp_path, Known()).faults == ("left.yaml: no ordinary file",)

@@ -151,6 +151,26 @@ async def test_a_touched_file_is_no_change(worker, caplog):
     assert "taken" not in caplog.text
 
 
+async def test_what_is_put_back_as_it_was_is_refused_no_more(worker):
+    worker.write("left.yaml", text(2).replace("title", "titel"))
+    await worker.look()
+    assert worker.refused == 1
+    worker.write("left.yaml", text(1))
+    await worker.look()
+    assert (worker.refused, worker.behaviour._decider._index.by_id["left"].version) == (0, 1)
+
+
+async def test_a_scenario_with_a_condition_that_is_only_touched_is_not_taken_again(worker, caplog):
+    words = text(2) + "when: {cart: value, at_least: 1}\n"
+    worker.write("left.yaml", words)
+    await worker.look()
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    worker.write("left.yaml", words)
+    await worker.look()
+    assert "taken" not in caplog.text
+
+
 async def test_what_runs_is_shown_by_version(worker):
     def shown():
         return {labels: 1 for labels in metrics.SCENARIO_INFO._metrics if labels[0] == "left"}

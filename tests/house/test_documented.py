@@ -225,3 +225,10 @@ def test_generated_pages_are_fresh(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert page(name) == module.PAGES[name](), "run `make docs`"
+
+
+def test_each_decision_record_has_a_number_of_its_own():
+    records = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        assert path.read_text().startswith(f"# {int(path.name[:4])}. "), path.name
