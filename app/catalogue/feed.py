@@ -119,8 +119,8 @@ class Feed:
 
 def _need_encoding(name: str) -> None:
     try:
-        codecs.lookup(name)
-    except LookupError:
+        " ".encode(name)  # not every codec is of text
+    except (LookupError, ValueError):
         raise FeedRefusedError(
             f"there is no encoding {name[:40]!r}; say for instance --encoding windows-1251"
         ) from None

@@ -49,6 +49,12 @@ def test_an_encoding_that_is_not_declared_is_refused_and_can_be_named():
         Feed(NOW, encoding="klingon")
 
 
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "base64", "utf\0008"])
+def test_a_codec_that_is_not_of_text_is_no_encoding(encoding):
+    with pytest.raises(FeedRefusedError, match="there is no encoding"):
+        Feed(NOW, encoding=encoding)
+
+
 def test_an_encoding_that_nobody_knows_is_refused():
     with pytest.raises(FeedRefusedError, match="encoding"):
         read(YML.replace("UTF-8", "x-nobody"))
