@@ -3,6 +3,8 @@
 Limits on each collection stand here, so that a row always fits a Kafka record.
 """
 
+from datetime import date
+
 import msgspec
 
 from app.model.event import Line
@@ -12,6 +14,8 @@ ABOUT_LINES = 5
 """Products of the event that began a journey."""
 ENTERED = 100
 """Scenarios, and keys of them, of which it is known when they were last entered."""
+KEY = "\x1f"
+"""Between a scenario and the key of its journey."""
 TAGS = 50
 AUDIENCES = 50
 TRAITS = 50
@@ -103,7 +107,7 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     traits: dict[str, Trait] | None = None
     """What steps, or the shop, set of him beside the profile."""
     traits_at: float = 0.0
-    """When one of them last changed."""
+    """When one of them that holds a date last changed."""
     dated: dict[str, float] | None = None
     """Scenario that begins on a date -> the last such moment that was decided about."""
 
@@ -115,4 +119,26 @@ def set_traits(engagement: Engagement, traits: dict[str, Trait], at: float) -> N
         return
     kept = {name: value for name, value in known.items() if name not in traits}
     engagement.traits = dict([*kept.items(), *traits.items()][-TRAITS:])
-    engagement.traits_at = max(at, engagement.traits_at)
+    if any(known.get(name) != value and day_of(value) is not None for name, value in traits.items()):
+        engagement.traits_at = max(at, engagement.traits_at)  # another trait must not pass over a date that is due
+
+
+def bounded_entered(entered: dict[str, float]) -> dict[str, float]:
+    """The last ENTERED. Those with a key go first: there are ever more of them, and a scenario that comes once must stay known."""
+    over = len(entered) - ENTERED
+    if over <= 0:
+        return entered
+    dropped = sorted(entered, key=lambda name: KEY not in name)[:over]
+    return {name: at for name, at in entered.items() if name not in dropped}
+
+
+def day_of(value: Trait | None) -> date | None:
+    """The date that a trait holds, as `1990-05-17`, whatever follows it; or `05-17`, where the year is nobody's business."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip().removeprefix("--")
+    try:
+        found = date.fromisoformat(f"2000-{text}" if len(text) == 5 else text[:10])
+    except ValueError:
+        return None
+    return found if 1900 <= found.year <= 2200 else None

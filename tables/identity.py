@@ -21,7 +21,7 @@ from tables.customer import (
     Permission,
     Profile,
 )
-from tables.engagement import AUDIENCES, ENTERED, JOURNEYS, TAGS, TRAITS, Engagement
+from tables.engagement import AUDIENCES, ENTERED, JOURNEYS, TAGS, TRAITS, Engagement, bounded_entered
 from tables.profile import outweighs
 from tables.views import VIEWS, View, ViewRing
 from tables.windows import T
@@ -158,7 +158,7 @@ def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagemen
     owner.segments_known = max(owner.segments_known, alias.segments_known)
     owner.happened = recent.joined(owner.happened, alias.happened)
     owner.journeys = _ring(owner.journeys, alias.journeys, 2 * JOURNEYS)  # bounded by whoever knows their scenarios
-    owner.entered = _last(owner.entered, alias.entered, ENTERED)
+    owner.entered = bounded_entered(_last(owner.entered, alias.entered, 2 * ENTERED) or {}) or None
     owner.tags = _first(owner.tags, alias.tags, TAGS)
     owner.audiences = _first(owner.audiences, alias.audiences, AUDIENCES)
     owner.traits_at = max(owner.traits_at, alias.traits_at)

@@ -17,7 +17,10 @@ from agents.scenarios.language import Scenario
 from agents.scenarios.program import Dated
 from agents.zones import zone_of
 from tables.customer import Customer
-from tables.engagement import ENTERED, Engagement, Trait
+from tables.engagement import ENTERED, Engagement, day_of
+
+SAME_DAY = 22 * 3600.0
+"""Seconds after a date during which it is not there again, though the customer has travelled west; the next day's is later on any clock."""
 
 
 def wake_of(basis: Basis, customer: Customer) -> float | None:
@@ -47,7 +50,8 @@ def next_date(basis: Basis, customer: Customer, scenario: Scenario) -> float | N
     day = None if dated is None or engagement is None else day_of((engagement.traits or {}).get(dated.trait))
     if dated is None or engagement is None or day is None:
         return None
-    after = max((engagement.dated or {}).get(scenario.id, 0.0), engagement.traits_at)
+    decided = (engagement.dated or {}).get(scenario.id)
+    after = max(0.0 if decided is None else decided + SAME_DAY, engagement.traits_at)
     return _next(basis, customer, dated, day, after)
 
 
@@ -56,7 +60,7 @@ def _next(basis: Basis, customer: Customer, dated: Dated, day: date, after: floa
     days = [day]
     if dated.yearly:
         year = datetime.fromtimestamp(after, zone).year
-        days = [_in_year(day, one) for one in range(year - 2, year + 4)]  # an offset may reach over a year
+        days = [_in_year(day, one) for one in range(year - 3, year + 5)]  # an offset may reach over nearly three years
     found = (datetime.combine(one + timedelta(dated.days), clock, zone).timestamp() for one in days)
     return min((at for at in found if at > after), default=None)
 
@@ -64,18 +68,6 @@ def _next(basis: Basis, customer: Customer, dated: Dated, day: date, after: floa
 def _in_year(day: date, year: int) -> date:
     """The day in another year; the 29th of February is the 28th in most."""
     return date(year, 2, 28) if (day.month, day.day) == (2, 29) and not isleap(year) else day.replace(year=year)
-
-
-def day_of(value: Trait | None) -> date | None:
-    """The date that a trait holds, as `1990-05-17`, whatever follows it; or `05-17`, where the year is nobody's business."""
-    if not isinstance(value, str):
-        return None
-    text = value.strip().removeprefix("--")
-    try:
-        found = date.fromisoformat(f"2000-{text}" if len(text) == 5 else text[:10])
-    except ValueError:
-        return None
-    return found if 1900 <= found.year <= 2200 else None
 
 
 def decide_dates(basis: Basis, decision: Decision, key: str, now: float, until: float) -> None:

@@ -9,7 +9,7 @@ from agents.scenarios.language import Scenario
 from agents.scenarios.program import Program
 from app.model.reasons import Reason
 from tables.customer import Customer, Orders
-from tables.engagement import ENTERED, JOURNEYS, Journey
+from tables.engagement import JOURNEYS, KEY, Journey, bounded_entered
 from tables.signals import ORDERED
 
 ORDERS = (ORDERED, "Order Completed")
@@ -22,7 +22,7 @@ def enter(moment: Moment, scenario: Scenario, key: str | None = None) -> Refusal
     """
     program, customer = program_of(scenario), moment.customer
     key = key_of(program.per, moment.told) if key is None else key
-    name = f"{scenario.id}\x1f{key}" if key else scenario.id
+    name = f"{scenario.id}{KEY}{key}" if key else scenario.id
     last = ((customer.engagement.entered if customer.engagement is not None else None) or {}).get(name)
     if last is not None and moment.at <= last:
         return None  # late, or the same event again
@@ -39,7 +39,7 @@ def enter(moment: Moment, scenario: Scenario, key: str | None = None) -> Refusal
     journey.about = about(moment.told)
     engagement.journeys = [*(engagement.journeys or ()), journey]
     kept = {known: at for known, at in (engagement.entered or {}).items() if known != name}
-    engagement.entered = dict([*kept.items(), (name, moment.at)][-ENTERED:])
+    engagement.entered = bounded_entered({**kept, name: moment.at})
     moment.tell(Reason.JOURNEY_BEGUN, scenario.id, {"key": key} if key else {})
     go(moment, scenario, journey, 0)
     return None
@@ -177,4 +177,4 @@ def joined(moment: Moment) -> None:
 def last_entered(customer: Customer, scenario: str) -> float:
     """When the customer last entered the scenario, under whatever key; 0: never, as far as is known."""
     known = (customer.engagement.entered if customer.engagement is not None else None) or {}
-    return max((at for name, at in known.items() if name.partition("\x1f")[0] == scenario), default=0.0)
+    return max((at for name, at in known.items() if name.partition(KEY)[0] == scenario), default=0.0)

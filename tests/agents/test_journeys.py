@@ -1,6 +1,6 @@
 """Scenarios with steps, in time: how customers enter, what each kind of step does, and what ends a journey."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -617,6 +617,57 @@ def test_dates_of_a_scenario_that_is_added_later_come_too():
         part.rebuild_timers(shop.behaviour.wake_of)
     shop.wait(366 * DAY)
     assert [found[5:] for found in dates(shop)] == ["05-10 10:00"]
+
+
+@pytest.mark.parametrize(("day", "offset"), [("12-30", "+999d"), ("01-02", "-999d")])
+def test_a_far_offset_skips_no_year(day, offset):
+    shop = shop_of(BIRTHDAY.replace("-7d", offset))
+    born(shop, day, timezone="UTC")
+    shop.wait(3 * 366 * DAY)
+    assert len(dates(shop)) == 3
+
+
+def test_a_date_comes_once_though_the_customer_travels_west():
+    shop = shop_of(BIRTHDAY.replace("offset: -7d", "yearly: false"))
+    day = datetime.fromtimestamp(shop.clock.now() + 5 * DAY, UTC)
+    born(shop, day.strftime("%Y-%m-%d"), timezone="Asia/Tokyo")
+    shop.wait(day.replace(hour=2, minute=0).timestamp() - shop.clock.now())
+    assert len(dates(shop)) == 1
+    shop.identify(timezone="America/New_York")
+    shop.wait(2 * DAY)
+    assert len(dates(shop)) == 1
+    born(shop, (day + timedelta(5)).strftime("%Y-%m-%d"))
+    shop.wait(9 * DAY)
+    assert len(dates(shop)) == 2
+
+
+def test_a_date_that_is_due_is_not_lost_when_another_trait_is_told_before_it_is_decided():
+    shop = shop_of(BIRTHDAY)
+    born(shop, "1990-05-17", timezone="UTC")
+    engagement = shop.customer().engagement
+    told = engagement.traits_at
+    shop.wait(HOUR)
+    shop.identify(custom={"level": "gold"})
+    assert shop.customer().engagement.traits["level"] == "gold"
+    assert shop.customer().engagement.traits_at == told
+    shop.identify(custom={"birthday": "1990-05-18"})
+    assert shop.customer().engagement.traits_at == told + HOUR
+
+
+def test_a_scenario_that_comes_once_stays_known_however_many_others_come_with_keys():
+    orders = another("entry: {event: Earned}\nper: order\nsteps: [{exit: enough}]\n", id="orders", family="other")
+    once = parse(HEAD.replace("always", "once") + "entry: {event: Subscribed}\n" + GREETS)
+    shop = Engine([once, orders], delivers=True)
+    shop.subscriber()
+    shop.event("Subscribed")
+    shop.wait(1)
+    for number in range(120):
+        shop.event("Earned", order_id=f"o{number}")
+        shop.wait(1)
+    shop.event("Subscribed")
+    shop.wait(1)
+    assert len(templates(shop)) == 1
+    assert len(shop.customer().engagement.entered) == 100
 
 
 # -- segments, as signals
