@@ -78,7 +78,7 @@ def decide_dates(basis: Basis, decision: Decision, key: str, now: float, until: 
         if due is None or due > until:
             continue
         assert customer.engagement is not None, "dates stand there"
-        _decided(customer.engagement, scenario.id, due)
+        _decided(customer.engagement, scenario.id, due, len(basis.scenarios.dated))
         moment = Moment(basis, decision, key, due, now, f"date:{due:.0f}")
         held = stops(scenario, customer, due, now)
         if held is not None:
@@ -87,6 +87,8 @@ def decide_dates(basis: Basis, decision: Decision, key: str, now: float, until: 
             enter(moment, scenario, "")
 
 
-def _decided(engagement: Engagement, scenario: str, due: float) -> None:
+def _decided(engagement: Engagement, scenario: str, due: float, most: int) -> None:
     kept = {name: at for name, at in (engagement.dated or {}).items() if name != scenario}
-    engagement.dated = dict([*kept.items(), (scenario, due)][-ENTERED:])
+    engagement.dated = dict(
+        [*kept.items(), (scenario, due)][-max(ENTERED, most) :]
+    )  # one that is forgotten would come again at once

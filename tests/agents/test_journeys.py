@@ -627,6 +627,15 @@ def test_a_far_offset_skips_no_year(day, offset):
     assert len(dates(shop)) == 3
 
 
+def test_more_dates_than_are_remembered_of_scenarios_gone_come_once_each():
+    quick = BIRTHDAY.replace("message: {channel: email, template: hello}", "exit: enough")
+    shop = Engine([another(quick, id=f"s{number}", family=f"f{number}") for number in range(103)], delivers=True)
+    shop.subscriber()
+    born(shop, "05-17", timezone="UTC")
+    shop.wait(366 * DAY)
+    assert len(shop.customer().engagement.dated) == 103
+
+
 def test_a_date_comes_once_though_the_customer_travels_west():
     shop = shop_of(BIRTHDAY.replace("offset: -7d", "yearly: false"))
     day = datetime.fromtimestamp(shop.clock.now() + 5 * DAY, UTC)
