@@ -15,7 +15,7 @@ from agents.decision import Decision
 from agents.due import decide_due
 from agents.ending import bought, cancel, end, refused
 from agents.journeys.dates import told_dates, wake_of
-from agents.journeys.enter import joined
+from agents.journeys.enter import entered_of, joined
 from agents.journeys.hear import on_heard
 from agents.journeys.moment import Moment
 from agents.journeys.walk import settle
@@ -231,7 +231,7 @@ class Decider:
         """Join the state of `alias`, which has moved here, into `customer`."""
         decision = Decision(customer)
         lines = {line.product_id for cart in (customer.cart, state.cart) if cart is not None for line in cart.lines}
-        was = segments_of(customer)
+        was, entered = segments_of(customer), (entered_of(customer), entered_of(state))
         ended = identity.merge(customer, state)
         decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
         if len(lines) > CART_LINES:
@@ -246,7 +246,7 @@ class Decider:
             cancel(decision, key, bought(self._basis, customer, orders.last_at), Reason.GOAL_REACHED, "", at)
         cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, "", at)
         if customer.engagement is not None and customer.engagement.journeys is not None:
-            joined(Moment(self._basis, decision, key, at, at))
+            joined(Moment(self._basis, decision, key, at, at), entered)
             self._settled(decision, key, at)
         decision.wake_at = self.wake_of(customer)
         if self.members:

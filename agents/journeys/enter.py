@@ -1,5 +1,8 @@
 """How a customer enters a scenario with steps, and what keeps him out. Pure."""
 
+from collections.abc import Mapping, Sequence
+from math import inf
+
 from agents.cascade import take_back
 from agents.journeys.content import about, key_of
 from agents.journeys.moment import Moment, engagement_of, is_under_way, journeys_of
@@ -140,8 +143,21 @@ def bound(moment: Moment, priority: int) -> Journey | None:
     return None
 
 
-def joined(moment: Moment) -> None:
-    """Two customers are one: of one scenario and key one journey goes on, of one family one scenario, and no more than there is room for."""
+def entered_of(customer: Customer) -> dict[str, float]:
+    """Scenario, and what tells journeys of it apart -> when the customer last entered."""
+    return dict((customer.engagement.entered if customer.engagement is not None else None) or {})
+
+
+def name_of(journey: Journey) -> str:
+    """What the journey's entry is remembered under."""
+    return f"{journey.scenario}{KEY}{journey.key}" if journey.key else journey.scenario
+
+
+def joined(moment: Moment, entered: Sequence[Mapping[str, float]]) -> None:
+    """Two customers are one: of one scenario and key one journey goes on, of one family one scenario, and no more than there is room for.
+
+    `entered` is when each of the two had entered what, before they were one: `reentry` holds for both together.
+    """
     customer, index = moment.customer, moment.basis.scenarios
     for journey in sorted(journeys_of(customer), key=lambda item: (item.at, item.anchor)):
         if not is_under_way(customer, journey):
@@ -149,6 +165,10 @@ def joined(moment: Moment) -> None:
         scenario = index.of(journey.scenario, journey.version)
         if scenario is None or scenario.program is None:
             leave(moment, journey, Reason.SCENARIO_GONE)
+            continue
+        before = [at for side in entered if (at := side.get(name_of(journey), inf)) < journey.at]
+        if before and journey.at - max(before) < scenario.reentry:
+            leave(moment, journey, Reason.REENTRY, {"last_fired": max(before), "window": min(scenario.reentry, 1e9)})
             continue
         goal, orders = scenario.program.goal, customer.orders
         if (

@@ -1,5 +1,6 @@
 """Scenarios with steps, in time: how customers enter, what each kind of step does, and what ends a journey."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -710,3 +711,16 @@ def test_why_not_tells_where_a_journey_stands_and_why_there_is_none():
     assert told(shop, text)[0] == "is at step 1, and due at"
     shop.wait(2 * DAY)
     assert told(shop, text)[0] == "is over, and is entered once; entered at"
+
+
+@pytest.mark.parametrize(("reentry", "messages"), [("once", 1), ("30d", 1), ("1h", 2), ("always", 2)])
+def test_whoever_turns_out_to_have_entered_before_does_not_enter_again_too_early(reentry, messages):
+    steps = "entry: {event: Subscribed}\nsteps: [{delay: 1h}, {message: {channel: email, template: hello}}]\n"
+    shop = shop_of(steps, head=re.sub(r"reentry: \S+", f"reentry: {reentry}", HEAD))
+    shop.event("Subscribed")
+    shop.wait(2 * HOUR)
+    shop.event("Subscribed", None, anonymous="a1")
+    shop.wait(60)
+    shop.identify("u1", anonymous="a1")
+    shop.wait(3 * HOUR)
+    assert len(templates(shop)) == messages
