@@ -15,9 +15,14 @@ from tests import servers
 from tests.simulation.rees46 import RECORDING
 
 # Of the same code the integration says the same twice; everybody's own run looks at other examples each time.
-hypothesis.settings.register_profile("same", derandomize=True)
+# How long an example takes to make says something of the machine alone.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("same", derandomize=True, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("any", suppress_health_check=SLOW)
 if os.environ.get("BOOMERANG_REQUIRE_ALL"):
     hypothesis.settings.load_profile("same")
+else:
+    hypothesis.settings.load_profile("any")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,7 +70,7 @@ async def _story(visitor: Visitor, settings: Settings, running: Any) -> None:
     async def refused() -> bool:
         return bool({"no_consent", "suppressed"} & set(await reasons()))
 
-    await eventually(refused, 60, "the next reminder is refused")
+    await eventually(refused, 150, "the next reminder is refused")
     assert len(await running.json("console", f"/api/inbox?to={ANN}")) == 1
 
 

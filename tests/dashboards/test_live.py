@@ -20,6 +20,7 @@ import yaml
 from app.clock import SYSTEM
 from app.embedded.logs import ChildLog
 from app.embedded.process import Process
+from tests.app.catalogue.samples import YML
 from tests.app.test_metrics import certificate
 from tests.app.web.chat.gateway_server import TOKEN, gateway_server
 from tests.broker.test_receipts import SECRET, tell
@@ -210,7 +211,12 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
         )
         async with product(settings, process) as shop:
             await shop.start("collector", "worker", "delivery", "console", "chat-gateway")
+            feed, catalogue_port = tmp_path / "feed.xml", free_port()
+            feed.write_text(YML)
+            watch = ("catalogue", "watch", str(feed), "--every", "1m", "--port", f"{catalogue_port}")
+            process.boomerang(*watch, settings=settings)
             ports = (
+                catalogue_port,
                 settings.collector_metrics_port,
                 settings.worker_port,
                 settings.delivery_port,
