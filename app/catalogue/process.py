@@ -14,6 +14,7 @@ from app.catalogue.store import last_import
 from app.clock import SYSTEM
 from app.engine.provision import PartitionsError
 from app.errors import CommandError
+from app.model.catalogue import ChangeKind
 from app.settings import Settings
 from app.web.collector import server
 from app.web.collector.http import TEXT, Message, Receive, Response, Send, answer
@@ -36,6 +37,8 @@ async def serve(settings: Settings, watch: Watch) -> None:
 
     Raises PartitionsError when the topics have another number of partitions.
     """
+    for kind in ChangeKind:
+        metrics.CATALOGUE_CHANGES.labels(kind.value)  # shown from the start: a rate that is not there cannot be zero
     health = Health()
     web = uvicorn.Server(server.metrics_config(watch.host, watch.port, health))
     importing = asyncio.ensure_future(_again_and_again(settings, watch, health))

@@ -1,6 +1,7 @@
 """The catalogue on the real broker: imported, compared, never half applied; a feed of 100,000 offers in bounded memory."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from dataclasses import replace
 from urllib.request import urlopen
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app import metrics
 from app.catalogue import process as watching
@@ -20,15 +22,17 @@ from app.catalogue.source import source
 from app.catalogue.store import CatalogueWriter, known, last_import, product
 from app.clock import ManualClock
 from app.codec import decode_changes, decode_product
+from app.engine.kafka_client import client_options
 from app.engine.provision import provision
 from app.engine.reading import reader, records
 from app.errors import CommandError
 from app.model.catalogue import IMPORT_KEY, Import
 from app.settings import child_environment
-from app.topics import CATALOGUE_CHANGES
+from app.topics import CATALOGUE, CATALOGUE_CHANGES
 from tests.app.catalogue.samples import NOW, YML, offers, yml
 from tests.broker.test_erase import said
 from tests.channels.hooks import hook
+from tests.servers import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -36,8 +40,27 @@ MEMORY_MB = 150
 SHOP = [(f"p{number}", 100 + number, True) for number in range(40)]
 
 
+async def ended(settings, topic):
+    """Wait until the broker tells readers of the end of transactions, a moment after it has told the writer; what is left open stays so."""
+    name = settings.topic_prefix + topic.name
+    tps = [TopicPartition(name, number) for number in range(settings.partitions)]
+    everything = AIOKafkaConsumer(**client_options(settings), isolation_level="read_uncommitted")
+    await everything.start()
+    try:
+        async with reader(settings) as committed:
+
+            async def are_one():
+                return await committed.end_offsets(tps) == await everything.end_offsets(tps)
+
+            with contextlib.suppress(AssertionError):
+                await eventually(are_one, 3)
+    finally:
+        await everything.stop()
+
+
 async def rows(settings):
     """What a reader of committed records finds: the rows by product, without the import's own."""
+    await ended(settings, CATALOGUE)
     found = {}
     async for key, value in known(settings):
         found[key] = value
@@ -46,6 +69,7 @@ async def rows(settings):
 
 
 async def sets(settings):
+    await ended(settings, CATALOGUE_CHANGES)
     async with reader(settings) as consumer:
         topic = settings.topic_prefix + CATALOGUE_CHANGES.name
         return [decode_changes(r.value) async for r in records(consumer, topic, range(settings.partitions))]

@@ -141,7 +141,7 @@ def test_rows_come_live_in_order_of_what_is_at_stake_and_do_no_harm(browser, set
     show(
         browser,
         settings,
-        dialog("waits", who=EVIL, words=[Word(Speaker.CLIENT, now, EVIL)], url="javascript:alert(1)", deadlines=[Deadline(Watch.NEXT_RESPONSE, "s", now + 600)]),
+        dialog("waits", who=EVIL, words=[Word(Speaker.CLIENT, now, EVIL)], url="javascript:alert(1)", deadlines=[Deadline(Watch.NEXT_RESPONSE, "s", now + 590)]),
         silent("rich", who="Борис", value=48_000.0, currency="RUB", items=2, note="she is looking at the sofa again"),
         silent("taken", who="مريم", state=AlertState.TAKEN, taken_by="ivan", taken_by_name="Ivan", words=[Word(Speaker.CLIENT, now, "هل الأريكة متوفرة؟ 🛋")]),
     )  # fmt: skip
