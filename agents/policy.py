@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from agents.scenarios.document import convert, read_yaml
+from agents.scenarios.document import MOST_BYTES, convert, read_yaml
 from agents.scenarios.language import Scenario, ScenarioError, duration
-from agents.scenarios.load import MOST_BYTES, AnyScenario
+from agents.scenarios.load import AnyScenario
 from agents.scenarios.shape import nearest
 from app.model.policy import CHANNELS, TOUCHES, AttributionWindow, Cap, Confirm, Policy, Quiet, Which
 from channels.control import LARGEST

@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agents.daysoff import days_off
 from agents.dialogs.staff import Staff
-from agents.scenarios.document import convert, read_yaml
+from agents.scenarios.document import MOST_BYTES, convert, read_yaml
 from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import MOST_BYTES
 from app.model.team import HoursFile, Team
 from tables.hours import BusinessHours, Period
 

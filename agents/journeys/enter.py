@@ -25,8 +25,8 @@ def enter(moment: Moment, scenario: Scenario, key: str | None = None) -> Refusal
     """
     program, customer = program_of(scenario), moment.customer
     key = key_of(program.per, moment.told) if key is None else key
-    name = f"{scenario.id}{KEY}{key}" if key else scenario.id
-    last = ((customer.engagement.entered if customer.engagement is not None else None) or {}).get(name)
+    name = name_of(scenario.id, key)
+    last = entered_of(customer).get(name)
     if last is not None and moment.at <= last:
         return None  # late, or the same event again
     if any(item.scenario == scenario.id and item.key == key for item in journeys_of(customer)):
@@ -143,14 +143,14 @@ def bound(moment: Moment, priority: int) -> Journey | None:
     return None
 
 
-def entered_of(customer: Customer) -> dict[str, float]:
+def entered_of(customer: Customer) -> Mapping[str, float]:
     """Scenario, and what tells journeys of it apart -> when the customer last entered."""
-    return dict((customer.engagement.entered if customer.engagement is not None else None) or {})
+    return (customer.engagement.entered if customer.engagement is not None else None) or {}
 
 
-def name_of(journey: Journey) -> str:
-    """What the journey's entry is remembered under."""
-    return f"{journey.scenario}{KEY}{journey.key}" if journey.key else journey.scenario
+def name_of(scenario: str, key: str) -> str:
+    """What an entry is remembered under; `key` tells journeys of one scenario apart."""
+    return f"{scenario}{KEY}{key}" if key else scenario
 
 
 def joined(moment: Moment, entered: Sequence[Mapping[str, float]]) -> None:
@@ -166,7 +166,7 @@ def joined(moment: Moment, entered: Sequence[Mapping[str, float]]) -> None:
         if scenario is None or scenario.program is None:
             leave(moment, journey, Reason.SCENARIO_GONE)
             continue
-        before = [at for side in entered if (at := side.get(name_of(journey), inf)) < journey.at]
+        before = [at for side in entered if (at := side.get(name_of(journey.scenario, journey.key), inf)) < journey.at]
         if before and journey.at - max(before) < scenario.reentry:
             leave(moment, journey, Reason.REENTRY, {"last_fired": max(before), "window": min(scenario.reentry, 1e9)})
             continue
@@ -196,5 +196,5 @@ def joined(moment: Moment, entered: Sequence[Mapping[str, float]]) -> None:
 
 def last_entered(customer: Customer, scenario: str) -> float:
     """When the customer last entered the scenario, under whatever key; 0: never, as far as is known."""
-    known = (customer.engagement.entered if customer.engagement is not None else None) or {}
+    known = entered_of(customer)
     return max((at for name, at in known.items() if name.partition(KEY)[0] == scenario), default=0.0)

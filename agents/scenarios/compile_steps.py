@@ -7,7 +7,8 @@ import msgspec
 from agents.conditions.compile import compiled
 from agents.conditions.language import DAYS, ConditionFile
 from agents.conditions.verdict import Condition
-from agents.scenarios.language import LONGEST, Reaction, Scenario, Show, Stage, StageFile, duration
+from agents.scenarios.header import header_of
+from agents.scenarios.language import Reaction, Scenario, Show, Stage, StageFile, duration
 from agents.scenarios.program import At, Dated, Delay, Draw, Goal, Heed, Jump, Leave, Listen, Note, Program, Say, Split
 from agents.scenarios.program import Step as Compiled
 from agents.scenarios.steps import Awaited, Entry, JourneyFile, StepFile, Until
@@ -56,34 +57,9 @@ def _signal(entry: Entry) -> str:
 
 
 def _header(file: JourneyFile, time_scale: float) -> Scenario:
-    absence, goal = file.entry.absence, file.goal
-    skip_after = LONGEST if isinstance(file.outage, str) else duration(file.outage.skip_after)
-    return Scenario(
-        id=file.id,
-        version=file.version,
-        title=file.title,
-        family=file.family,
-        priority=file.priority,
-        of=frozenset() if absence is None else frozenset(absence.of),
-        without=frozenset() if absence is None else frozenset(absence.without),
-        wait=0.0 if absence is None else duration(absence.wait) / time_scale,
-        leaving=absence is not None and absence.after == "leaving",
-        show=None,
-        cascade=(),
-        order_within=duration(file.unless.order_within) / time_scale,
-        in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
-        reentry=_reentry(file.reentry) / time_scale,
-        cap=None if file.cap is None else duration(file.cap) / time_scale,
-        marketing=file.marketing,
-        recheck=file.outage != "fire",
-        max_lateness=min(duration(file.max_lateness), skip_after),
-        send_within=duration(file.send_within),
-        within=0.0,
-        stopped=file.stopped,
-        topic=file.topic,
-        quiet=file.quiet or "",
-        control=file.control / 100.0,
-        finish=file.upgrade == "finish",
+    goal = file.goal
+    return msgspec.structs.replace(
+        header_of(file, file.entry.absence, _reentry(file.reentry), time_scale),
         goal=goal.event if goal is not None and goal.event not in (*SIGNALS, ORDER) else "",
         goal_within=None if goal is None or goal.within is None else duration(goal.within) / time_scale,
     )

@@ -4,6 +4,7 @@ read_document(text)  -> Document(value, lines, faults)
 convert(text, ...)   -> a typed struct, or ScenarioError with every fault
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ except ImportError:  # a PyYAML without libyaml: slower, the same
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 T = TypeVar("T")
+MOST_BYTES = 64 * 1024
+"""Of one file."""
 MOST_NODES = 20_000
 """Values of one file; aliases count each time that they are used."""
 MOST_DEPTH = 32
@@ -57,6 +60,20 @@ def field(place: Place) -> str:
     for step in place:
         out += f" {step + 1}" if isinstance(step, int) else f".{step}" if out else str(step)
     return out
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, bounded. Raises ScenarioError."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ScenarioError("no ordinary file")
+        if path.stat().st_size > MOST_BYTES:
+            raise ScenarioError(f"larger than {MOST_BYTES // 1024} KiB")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError("not UTF-8") from None
+    except OSError as error:
+        raise ScenarioError(f"cannot be read ({error.strerror})") from None
 
 
 def read_document(text: str) -> Document:

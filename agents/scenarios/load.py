@@ -9,15 +9,15 @@ import msgspec
 from agents.conditions.compile import compiled, lasting
 from agents.scenarios.compile_steps import compile_journey
 from agents.scenarios.dialogs import DialogScenario, DialogScenarioFile, compile_dialog
-from agents.scenarios.document import Document, read_document, refused
+from agents.scenarios.document import Document, read_document, read_text, refused
 from agents.scenarios.faults import Known, channels_of, faults_of, has_steps, is_of_dialogs
-from agents.scenarios.language import LONGEST, Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
+from agents.scenarios.header import header_of
+from agents.scenarios.language import Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
 from agents.scenarios.shape import Fault
 from agents.scenarios.steps import JourneyFile
 from tables.signals import ORDERED
 
 MOST_FILES = 1_000
-MOST_BYTES = 64 * 1024
 OLD = "old"
 """Folder of earlier versions, beside the scenarios."""
 AnyScenario = Scenario | DialogScenario
@@ -188,16 +188,7 @@ def told(path: Path, error: str) -> str:
 
 def _read(path: Path, known: Known) -> tuple[Document, list[str]]:
     """The document of a file and what is wrong with it. Raises ScenarioError where it cannot be read at all."""
-    try:
-        if path.exists() and not path.is_file():
-            raise ScenarioError("no ordinary file")
-        if path.stat().st_size > MOST_BYTES:
-            raise ScenarioError(f"larger than {MOST_BYTES // 1024} KiB")
-        document = read_document(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise ScenarioError("not UTF-8") from None
-    except OSError as error:
-        raise ScenarioError(f"cannot be read ({error.strerror})") from None
+    document = read_document(read_text(path))
     return document, [told(path, document.told(fault)) for fault in _faults(document, known)]
 
 
@@ -236,33 +227,11 @@ def _compiled(document: Document, time_scale: float) -> AnyScenario:
 
 def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
     when = None if file.when is None else compiled(file.when, time_scale=time_scale)
-    skip_after = LONGEST if isinstance(file.outage, str) else duration(file.outage.skip_after)
-    return Scenario(
-        id=file.id,
-        version=file.version,
-        title=file.title,
-        family=file.family,
-        priority=file.priority,
-        of=frozenset(file.absence.of),
-        without=frozenset(file.absence.without),
-        wait=duration(file.absence.wait) / time_scale,
-        leaving=file.absence.after == "leaving",
+    return msgspec.structs.replace(
+        header_of(file, file.absence, duration(file.reentry), time_scale),
         show=file.show,
         cascade=tuple(_stage(stage, time_scale) for stage in file.cascade),
-        order_within=duration(file.unless.order_within) / time_scale,
-        in_dialog=duration(file.unless.in_dialog) / time_scale if file.marketing else 0.0,
-        reentry=duration(file.reentry) / time_scale,
-        cap=None if file.cap is None else duration(file.cap) / time_scale,
-        marketing=file.marketing,
-        recheck=file.outage != "fire",
-        max_lateness=min(duration(file.max_lateness), skip_after),
-        send_within=duration(file.send_within),
         within=duration(file.show.within) / time_scale,
-        stopped=file.stopped,
-        topic=file.topic,
-        quiet=file.quiet or "",
-        control=file.control / 100.0,
-        finish=file.upgrade == "finish",
         when=when,
         still=None if when is None else lasting(when),
         goal="" if file.goal.event == ORDERED else file.goal.event,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from agents.conditions.touched import CATEGORIES, SEARCHES, VIEWS
 from agents.conditions.verdict import Condition
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import Program, Say
+from agents.scenarios.program import Say
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
 _VIEW, _SEARCH = "Product Viewed", "Products Searched"
@@ -30,21 +30,19 @@ def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:
     return own if scenario.program is None else (*own, *scenario.program.conditions())
 
 
+def heard_by(scenario: Scenario) -> frozenset[str]:
+    """Signals and events that a scenario listens to, once begun or not."""
+    own, program = scenario.of | scenario.without, scenario.program
+    return own if program is None else own | program.awaited | {program.entry}
+
+
 def _reads(scenario: Scenario, name: str) -> bool:
-    if (scenario.of | scenario.without) & _LISTENS[name]:
+    if heard_by(scenario) & _LISTENS[name]:
         return True
-    if scenario.when is not None and scenario.when.reads & _READS[name]:
+    if any(condition.reads & _READS[name] for condition in conditions_of(scenario)):
         return True
-    if scenario.program is not None and _walks_on(scenario.program, name):
+    steps = scenario.program.steps if scenario.program is not None else ()
+    if any(_reads(step.scenario, name) for step in steps if isinstance(step, Say)):
         return True
     show = scenario.show
     return show is not None and (show.items in _SHOWS[name] or (name == _VIEW and show.similar > 0))
-
-
-def _walks_on(program: Program, name: str) -> bool:
-    """Whether steps listen to it, ask for it or show it."""
-    if (program.awaited | {program.entry}) & _LISTENS[name]:
-        return True
-    if any(condition.reads & _READS[name] for condition in program.conditions()):
-        return True
-    return any(_reads(step.scenario, name) for step in program.steps if isinstance(step, Say))

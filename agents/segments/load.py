@@ -10,15 +10,19 @@ import msgspec
 from agents.conditions.compile import compiled
 from agents.conditions.faults import condition_faults, segments_in
 from agents.conditions.rfm import BOUNDS, Bounds
+from agents.conditions.touched import member
 from agents.conditions.words import ScenarioError
-from agents.scenarios.document import Document, convert, read_document, read_yaml
+from agents.scenarios.document import Document, convert, read_document, read_text, read_yaml
 from agents.scenarios.language import Scenario
-from agents.scenarios.load import MOST_BYTES, told
-from agents.scenarios.needs import conditions_of
+from agents.scenarios.load import told
+from agents.scenarios.needs import conditions_of, heard_by
 from agents.scenarios.shape import Fault, misfits
 from agents.segments.language import MOST_SEGMENTS, RfmFile, Segment, SegmentFile, SegmentSet
+from tables.signals import SEGMENT_ENTERED, SEGMENT_LEFT
 
 RFM = "rfm.yaml"
+_ABOUT = (member(""), SEGMENT_ENTERED, SEGMENT_LEFT)
+"""How facts and signals about a segment begin; its id follows."""
 
 
 class CheckedSegments(NamedTuple):
@@ -48,13 +52,8 @@ def needed_segments(scenarios: Iterable[Scenario], folder: Path, *, time_scale: 
 
 def asked_for(scenario: Scenario) -> frozenset[str]:
     """The segments that a scenario asks for, or listens to."""
-    program = scenario.program
-    names = {*scenario.of, *scenario.without, *(name for one in conditions_of(scenario) for name in one.reads)}
-    if program is not None:
-        names |= {program.entry, *program.awaited}
-    return frozenset(
-        name.partition(":")[2] for name in names if name.startswith(("segment:", "segment_entered:", "segment_left:"))
-    )
+    names = heard_by(scenario).union(*(condition.reads for condition in conditions_of(scenario)))
+    return frozenset(name.partition(":")[2] for name in names if name.startswith(_ABOUT))
 
 
 def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:
@@ -70,7 +69,7 @@ def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:
     faults: list[str] = []
     for path in paths:
         try:
-            documents[path] = read_document(_text(path))
+            documents[path] = read_document(read_text(path))
         except ScenarioError as error:
             faults.append(told(path, str(error)))
     try:
@@ -85,24 +84,11 @@ def check_segments(folder: Path, *, time_scale: float = 1.0) -> CheckedSegments:
     return CheckedSegments(_compiled(files, {name: _asked(documents, name) for name in files}, bounds, time_scale))
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise ScenarioError("no ordinary file")
-        if path.stat().st_size > MOST_BYTES:
-            raise ScenarioError(f"larger than {MOST_BYTES // 1024} KiB")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ScenarioError("not UTF-8") from None
-    except OSError as error:
-        raise ScenarioError(f"cannot be read ({error.strerror})") from None
-
-
 def _bounds(path: Path) -> Bounds:
     """The bounds of scores; those that are built in where there is no file. Raises ScenarioError."""
     if not path.exists():
         return BOUNDS
-    text = _text(path)
+    text = read_text(path)
     file = convert(text, read_yaml(text), RfmFile)
     for name in RfmFile.__struct_fields__:
         four = getattr(file, name)

@@ -33,7 +33,7 @@ class Reloader(FolderWatch):
         running: Loaded,
         behaviour: Behaviour,
         table: FencedTable,
-        segments: Collection[str] | None = None,
+        segments: Collection[str] = (),
         known: Collection[str] | None = None,
     ) -> None:
         """`running` is what was loaded of the folder just now; `segments` are those that are worked out, `known` those that there are."""
@@ -50,8 +50,8 @@ class Reloader(FolderWatch):
             loaded = await asyncio.to_thread(load_all, self._folder, time_scale=self._time_scale, segments=self._known)
         except ScenarioError as error:
             raise Refused(str(error)) from None
-        missing = frozenset[str]().union(*map(asked_for, loaded.site)) - frozenset(self._segments or ())
-        if missing and self._segments is not None:
+        missing = frozenset[str]().union(*map(asked_for, loaded.site)).difference(self._segments)
+        if missing:
             raise Refused(f"segments are read when the worker starts: start it again for {', '.join(sorted(missing))}")
         before, self._running = self._running, loaded
         self._behaviour.take(loaded)

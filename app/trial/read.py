@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.scenarios.document import Document, read_document
+from agents.scenarios.document import MOST_BYTES, Document, read_document
 from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import MOST_BYTES, told
+from agents.scenarios.load import told
 from agents.scenarios.shape import Fault, misfits, nearest
 from agents.team import TeamError, staff_of
 from app.clock import moment
