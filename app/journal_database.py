@@ -1,12 +1,18 @@
 """How the journal's database is reached: SQLite beside the embedded servers, PostgreSQL by setting."""
 
+import time
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import JournalDownError
+
+WAL_TRIES = 200
+WAL_PAUSE = 0.05
+"""Seconds between two tries to turn the write-ahead log on: ten in all, as long as any other statement waits for a lock."""
 
 
 def engine(url: str) -> sa.Engine:
@@ -32,13 +38,30 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; Kafka has the lines for a week
         cursor.execute("PRAGMA busy_timeout=10000")
+        _write_ahead(cursor)
+        cursor.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; Kafka has the lines for a week
         cursor.execute("PRAGMA cache_size=-2048")  # KiB: a small process
         cursor.close()
 
     return engine
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turn the write-ahead log on. Raises sqlite3.OperationalError when others hold the database for too long.
+
+    SQLite waits for no lock where two connections both read and want to change the mode: one of them is refused at once,
+    however long its busy time-out (https://www.sqlite.org/c3ref/busy_handler.html). So who is refused asks again.
+    """
+    for left in reversed(range(WAL_TRIES)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except OperationalError:
+            if not left:
+                raise
+            time.sleep(WAL_PAUSE)
+        else:
+            return
 
 
 def cause(error: Exception) -> str:

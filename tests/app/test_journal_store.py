@@ -3,12 +3,14 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from app import journal_database
 from app.codec import encode_json
 from app.errors import JournalDownError
 from app.journal_store import MAX_KEYS, PRUNE_BATCH, JournalStore, Place
@@ -249,6 +251,36 @@ def test_many_processes_may_open_a_new_database_at_once(url):
     store = JournalStore(url)
     assert store.counts(0) == {"armed": 120}
     store.close()
+
+
+class Refusing:
+    """A cursor of a database whose mode others are changing: it refuses at once, as SQLite does, some times."""
+
+    def __init__(self, refusals):
+        self.left = refusals
+        self.asked = 0
+
+    def execute(self, statement):
+        assert statement == "PRAGMA journal_mode=WAL"
+        self.asked += 1
+        if self.left:
+            self.left -= 1
+            raise sqlite3.OperationalError("database is locked")
+
+
+def test_a_mode_that_others_change_at_the_moment_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(journal_database, "WAL_PAUSE", 0.0)
+    cursor = Refusing(refusals=3)
+    journal_database._write_ahead(cursor)
+    assert cursor.asked == 4
+
+
+def test_a_database_that_stays_locked_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(journal_database, "WAL_PAUSE", 0.0)
+    cursor = Refusing(refusals=10_000)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        journal_database._write_ahead(cursor)
+    assert cursor.asked == journal_database.WAL_TRIES
 
 
 def test_a_store_opened_again_has_its_lines(url):
