@@ -22,6 +22,8 @@ class Basis(NamedTuple):
     scenarios: ScenarioIndex
     policy: Policy
     locale: str
+    noted: bool = False
+    """Whether some segment asks for traits or tags, which steps set."""
 
 
 class Withheld(NamedTuple):

@@ -63,7 +63,7 @@ class Decider:
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
         self._index = index
-        self._basis = Basis(index, policy, locale)
+        self._basis = Basis(index, policy, locale, self.members.noted)
         needless = frozenset() if self._reads_all else unread(index.all())
         asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
         self._kept = self.members.kept | asked

@@ -6,7 +6,7 @@ from math import inf
 from agents.conditions.history import Happened, OfCart, OfOrders, Seen, SinceOrder
 from agents.conditions.language import ConditionFile
 from agents.conditions.logic import Either, Every, Opposite
-from agents.conditions.profile import Consented, HasDevice, InSegment, OfEvent, OfProfile, OfTime, Text
+from agents.conditions.profile import Consented, HasDevice, InSegment, OfEvent, OfProfile, OfTime, OfTrait, Tagged, Text
 from agents.conditions.ranges import Range
 from agents.conditions.rfm import BOUNDS, Bounds, Score
 from agents.conditions.verdict import Condition
@@ -85,6 +85,11 @@ def _event(file: ConditionFile, _scale: float) -> Condition:
     return OfEvent(file.event or "", asked, _text(file) if asked == Range() else None)
 
 
+def _trait(file: ConditionFile, _scale: float) -> Condition:
+    asked = _asked(file)
+    return OfTrait(file.trait or "", asked, _text(file) if asked == Range() else None)
+
+
 def _orders(file: ConditionFile, scale: float) -> Condition:
     if (file.orders or "").startswith("days_since"):
         return SinceOrder(_asked(file), DAY / scale, first=file.orders == "days_since_first")
@@ -100,6 +105,8 @@ def _happened(file: ConditionFile, scale: float) -> Condition:
 
 _LEAVES: dict[str, Callable[[ConditionFile, float], Condition]] = {
     "profile": lambda file, _scale: OfProfile(file.profile or "", _text(file)),
+    "trait": _trait,
+    "tag": lambda file, _scale: Tagged(file.tag or ""),
     "cart": lambda file, _scale: OfCart(file.cart or "", _asked(file)),
     "orders": _orders,
     "event": _event,

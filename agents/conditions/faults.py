@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeGuard
 
 from agents.conditions.history import SOURCES, most_of
-from agents.conditions.language import ASKED, CONSENTS, DAYS, HEADS, MOST_DEPTH, MOST_NODES, NEEDS_ONE, NUMBERS
+from agents.conditions.language import ASKED, CONSENTS, DAYS, HEADS, MOST_DEPTH, MOST_NODES, NEEDS_ONE, NUMBERS, PROFILE
 from agents.scenarios.shape import Fault, Place, nearest
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
 
 _NUMERIC = ("price", "quantity", "total", "results")
+_TEXTS = ("is", "in", "exists")
 _PASSING = ("time", "event")
 """Heads that say nothing of the customer himself."""
 
@@ -138,13 +139,23 @@ def _happened(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
 
 
 def _event(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
-    name = value["event"]
-    texts = [word for word in ("is", "in", "exists") if word in value]
-    numbers = [word for word in NUMBERS if word in value]
+    name, numbers = value["event"], [word for word in NUMBERS if word in value]
+    yield from _both(value, place)
+    if numbers and name not in _NUMERIC and not any(word in value for word in _TEXTS):
+        yield Fault((*place, numbers[0]), f"`{name}` is no number; numbers are {', '.join(_NUMERIC)}")
+
+
+def _both(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
+    texts, numbers = [word for word in _TEXTS if word in value], [word for word in NUMBERS if word in value]
     if texts and numbers:
         yield Fault((*place, numbers[0]), f"says nothing beside `{texts[0]}`: join two conditions with `all`")
-    elif numbers and name not in _NUMERIC:
-        yield Fault((*place, numbers[0]), f"`{name}` is no number; numbers are {', '.join(_NUMERIC)}")
+
+
+def _trait(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
+    if value["trait"] in PROFILE:
+        yield Fault((*place, "trait"), f"this belongs to the profile: `profile: {value['trait']}`")
+    yield from _both(value, place)
+    yield from _profile(value, place)
 
 
 def _consent(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
@@ -192,4 +203,5 @@ _LOOKS = {
     "orders": _whole,
     "rfm": _rfm,
     "profile": _profile,
+    "trait": _trait,
 }

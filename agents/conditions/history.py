@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import inf
 
+from agents.conditions.alike import Alike
 from agents.conditions.ranges import Range, counted, falling, passing, shown
 from agents.conditions.touched import CART, CATEGORIES, ORDERS, SEARCHES, SEEN, VIEWS, named
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
@@ -22,7 +23,7 @@ Dated = tuple[float, str]
 """When, and of which category."""
 
 
-class OfCart:
+class OfCart(Alike):
     """`{cart: value, at_least: 5000}`; an empty cart is 0."""
 
     reads = frozenset({CART})
@@ -48,7 +49,7 @@ class OfCart:
         return f"the cart's {self._field} is {shown(self._number(facts.customer))}, and is to be {self._asked.words}"
 
 
-class OfOrders:
+class OfOrders(Alike):
     """`{orders: count, at_least: 3}`; without an order sums are 0."""
 
     reads = frozenset({ORDERS})
@@ -74,7 +75,7 @@ class OfOrders:
         return f"the orders' {self._field} is {shown(number)}, and is to be {self._asked.words}"
 
 
-class SinceOrder:
+class SinceOrder(Alike):
     """`{orders: days_since_last, at_least: 30}`: whole days; without an order it does not hold."""
 
     reads = frozenset({ORDERS})
@@ -100,7 +101,7 @@ class SinceOrder:
         return f"the {which} order was {days} days ago, which is to be {self._asked.words}"
 
 
-class Seen:
+class Seen(Alike):
     """`{seen_within: 30d}`: the customer was there within this time."""
 
     reads = frozenset({SEEN})
@@ -122,7 +123,7 @@ class Seen:
         return f"the customer was {f'last seen {days} days ago' if last else 'never seen'}"
 
 
-class Happened:
+class Happened(Alike):
     """`{happened: product_viewed, at_least: 3, within: 30m, same: category}`: counts what the state remembers."""
 
     __slots__ = ("_asked", "_category", "_find", "_least", "_same", "_what", "name", "reads", "window")
@@ -170,7 +171,7 @@ class Happened:
         return f"{self._what} happened {count} times{within}, and is to be {self._asked.words}"
 
 
-class _Ring:
+class _Ring(Alike):
     """The kept times of a named event."""
 
     __slots__ = ("_name",)

@@ -28,6 +28,8 @@ class ConditionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
     any: Annotated[tuple["ConditionFile", ...], Meta(min_length=1)] | None = None
     not_: Optional["ConditionFile"] = None
     profile: Literal["email", "phone", "name", "first_name", "locale", "timezone", "city"] | None = None
+    trait: Id | None = None
+    tag: Id | None = None
     cart: Literal["value", "lines", "quantity"] | None = None
     orders: Literal["count", "days", "total", "average", "days_since_last", "days_since_first"] | None = None
     event: (
@@ -54,11 +56,12 @@ class ConditionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
 
 
 HEADS = (
-    "all", "any", "not", "profile", "cart", "orders", "event", "happened", "segment", "rfm", "device", "consent", "time", "seen_within",
+    "all", "any", "not", "profile", "trait", "tag", "cart", "orders", "event", "happened", "segment", "rfm", "device", "consent", "time", "seen_within",
 )  # fmt: skip
 NUMBERS = ("at_least", "at_most", "above", "below")
 ASKED: dict[str, tuple[str, ...]] = {
     "profile": ("is", "in", "exists"),
+    "trait": (*NUMBERS, "is", "in", "exists"),
     "cart": NUMBERS,
     "orders": NUMBERS,
     "event": (*NUMBERS, "is", "in", "exists"),
@@ -70,6 +73,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 """What may stand beside each head; beside the others nothing."""
 NEEDS_ONE = {
     "profile": ("is", "in", "exists"),
+    "trait": (*NUMBERS, "is", "in", "exists"),
     "cart": NUMBERS,
     "orders": NUMBERS,
     "event": (*NUMBERS, "is", "in", "exists"),

@@ -6,10 +6,11 @@ last of these; likewise a disjunction that holds.
 
 from math import inf
 
+from agents.conditions.alike import Alike
 from agents.conditions.verdict import ALWAYS, NEVER, Condition, Facts, Verdict
 
 
-class Every:
+class Every(Alike):
     """`all`."""
 
     __slots__ = ("members", "reads")
@@ -37,7 +38,7 @@ class Every:
         return "; ".join(member.told(facts) for member in failing or self.members)
 
 
-class Either:
+class Either(Alike):
     """`any`."""
 
     __slots__ = ("members", "reads")
@@ -67,7 +68,7 @@ class Either:
         return "none of: " + "; ".join(member.told(facts) for member in self.members)
 
 
-class Opposite:
+class Opposite(Alike):
     """`not`."""
 
     __slots__ = ("member", "reads")

@@ -2,17 +2,19 @@
 
 from datetime import datetime, time, timedelta
 
+from agents.conditions.alike import Alike
 from agents.conditions.language import DAYS, Value
 from agents.conditions.ranges import Range, shown
-from agents.conditions.touched import CONSENT, DEVICES, EVENT, PROFILE, TIME, member
+from agents.conditions.touched import CONSENT, DEVICES, EVENT, NOTED, PROFILE, TIME, member
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
+from tables.engagement import Trait
 from tables.profile import permission
 
 QUARTER = 900
 """Seconds. Clocks of all zones differ by whole quarters of an hour, so that an hour begins with one of them."""
 
 
-class Text:
+class Text(Alike):
     """Whether a value is there, or is one of several: texts are compared without regard to case."""
 
     __slots__ = ("_exists", "_values", "_words")
@@ -38,7 +40,7 @@ def _plain(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-class OfProfile:
+class OfProfile(Alike):
     """`{profile: city, is: Moscow}`."""
 
     reads = frozenset({PROFILE})
@@ -63,7 +65,58 @@ class OfProfile:
         return self._text.told(f"the {self._field.replace('_', ' ')}", value)
 
 
-class OfEvent:
+class OfTrait(Alike):
+    """`{trait: coupon, exists: true}` and `{trait: points, at_least: 100}`: what the shop told beside the profile, or a step set."""
+
+    reads = frozenset({NOTED})
+    __slots__ = ("_asked", "_name", "_text")
+
+    def __init__(self, name: str, asked: Range, text: Text | None) -> None:
+        self._name, self._asked, self._text = name, asked, text
+
+    def _value(self, facts: Facts) -> Trait | None:
+        engagement = facts.customer.engagement
+        return ((engagement.traits if engagement is not None else None) or {}).get(self._name)
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether the trait is as asked; of one that is no number no number holds."""
+        value = self._value(facts)
+        if self._text is not None:
+            return ALWAYS if self._text.holds(value) else NEVER
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return ALWAYS if is_number and self._asked.holds(float(value or 0)) else NEVER
+
+    def told(self, facts: Facts) -> str:
+        """In a sentence."""
+        value = self._value(facts)
+        if self._text is not None:
+            return self._text.told(f"the trait {self._name}", value)
+        return f"the trait {self._name} is {'unknown' if value is None else value}, and is to be {self._asked.words}"
+
+
+class Tagged(Alike):
+    """`{tag: asleep}`: a step has put this tag on the customer."""
+
+    reads = frozenset({NOTED})
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _is_on(self, facts: Facts) -> bool:
+        engagement = facts.customer.engagement
+        return self._name in ((engagement.tags if engagement is not None else None) or ())
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether it is on."""
+        return ALWAYS if self._is_on(facts) else NEVER
+
+    def told(self, facts: Facts) -> str:
+        """In a sentence."""
+        return f"the customer has {'' if self._is_on(facts) else 'not '}the tag {self._name}"
+
+
+class OfEvent(Alike):
     """`{event: total, at_least: 5000}`: a property of the event at hand; without an event it does not hold."""
 
     reads = frozenset({EVENT})
@@ -87,7 +140,7 @@ class OfEvent:
         return f"the event's {self._field} is {'unknown' if value is None else shown(value)}, and is to be {self._asked.words}"
 
 
-class InSegment:
+class InSegment(Alike):
     """`{segment: loyal}`."""
 
     __slots__ = ("_name", "reads")
@@ -105,7 +158,7 @@ class InSegment:
         return f"the customer is {'' if self._name in facts.segments else 'not '}in segment {self._name}"
 
 
-class Consented:
+class Consented(Alike):
     """`{consent: email, is: refused}`."""
 
     reads = frozenset({CONSENT})
@@ -128,7 +181,7 @@ class Consented:
         return f"the consent to {self._channel} is {self._said(facts)}, and is to be {self._word}"
 
 
-class HasDevice:
+class HasDevice(Alike):
     """`{device: webpush}`: there is a device that can be pushed to."""
 
     reads = frozenset({DEVICES})
@@ -152,7 +205,7 @@ class HasDevice:
         return f"a device for {self._channel} is {'known' if self._has(facts) else 'unknown'}"
 
 
-class OfTime:
+class OfTime(Alike):
     """`{time: weekday, in: [sat, sun]}` and `{time: hour, at_least: 9, below: 18}`, in the customer's zone."""
 
     reads = frozenset({TIME})

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from math import inf
 from typing import Literal, NamedTuple
 
+from agents.conditions.alike import Alike
 from agents.conditions.ranges import Range, shown
 from agents.conditions.touched import ORDERS
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
@@ -48,7 +49,7 @@ def monetary(orders: Orders, bounds: Bounds) -> int:
     return 1 + bisect_right(bounds.monetary, orders.total)
 
 
-class Score:
+class Score(Alike):
     """`{rfm: r, at_least: 4}`; without an order it does not hold."""
 
     reads = frozenset({ORDERS})

@@ -10,6 +10,8 @@ CONDITION: Mapping[str, str] = {
     "any": "One of these holds.",
     "not": "This does not hold.",
     "profile": "A field of the profile: `is`, `in` or `exists`. Texts are compared without regard to case.",
+    "trait": "A trait that the shop told beside the profile, or that a step set: numbers, `is`, `in` or `exists`.",
+    "tag": "A step has put this tag on the customer.",
     "cart": "What lies in the cart: its value, lines or pieces.",
     "orders": "All orders: count, days with an order, total, average, whole days since the last or first one.",
     "event": "A property of the event at hand. Not in segments.",

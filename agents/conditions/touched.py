@@ -12,7 +12,9 @@ from tables.signals import (
 )
 
 CART, CATEGORIES, CONSENT, DEVICES, EVENT = "cart", "categories", "consent", "devices", "event"
-ORDERS, PROFILE, SEARCHES, SEEN, TIME, VIEWS = "orders", "profile", "searches", "seen", "time", "views"
+NOTED, ORDERS, PROFILE, SEARCHES, SEEN = "noted", "orders", "profile", "searches", "seen"
+TIME, VIEWS = "time", "views"
+"""`noted` are traits and tags, which the shop tells or steps set."""
 
 _BY_SIGNAL = {
     CART_BOUNDED: (CART,),
@@ -44,7 +46,7 @@ def touched(signals: tuple[str, ...], event: str, *, traits: bool, push: bool) -
     if event == "Order Completed":
         found |= {ORDERS, CART}
     if traits:
-        found |= {PROFILE, CONSENT}
+        found |= {PROFILE, CONSENT, NOTED}
     if push:
         found |= {DEVICES, CONSENT}
     return frozenset(found)

@@ -4,6 +4,7 @@ Every program jumps forward only (`agents/scenarios/compile_steps.py`), so a wal
 """
 
 from hashlib import blake2b
+from math import inf
 
 from agents.cascade import take_back
 from agents.journeys.clock import next_at
@@ -14,6 +15,10 @@ from agents.zones import zone_of
 from app.model.reasons import Reason
 from tables.customer import Customer
 from tables.engagement import AUDIENCES, TAGS, Journey, set_traits
+
+LOOKED_AT_AFTER = 60.0
+"""Seconds after which segments that ask for traits or tags see what a step has noted: scenarios that a segment and a note begin in turn
+so come round once a minute, and not for ever at one moment."""
 
 
 def program_of(scenario: Scenario) -> Program:
@@ -101,6 +106,9 @@ def note(moment: Moment, scenario: Scenario, step: Note) -> None:
         engagement.audiences = _marked(engagement.audiences, step.audiences, moment.at, AUDIENCES)
         detail["audiences"] = _words(step.audiences)
     moment.tell(Reason.NOTED, scenario.id, detail)
+    if moment.basis.noted and (step.traits or step.tags):
+        engagement.segments_at = min(engagement.segments_at or inf, moment.now + LOOKED_AT_AFTER)
+        moment.wake(engagement.segments_at)
 
 
 def _marked(

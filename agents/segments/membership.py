@@ -9,7 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from agents.conditions.compile import kept_events, windows
-from agents.conditions.touched import CATEGORIES, CONSENT, SEARCHES, SEEN, VIEWS, member, touched
+from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, SEARCHES, SEEN, VIEWS, member, touched
 from agents.conditions.verdict import Condition, Facts
 from agents.decision import Decision
 from agents.segments.language import Segment, SegmentSet
@@ -53,6 +53,8 @@ class Memberships:
         """Events of which the times have to be kept."""
         self.heard = self.kept | {name for fact, name in _READ_BY.items() if fact in reads}
         """Events that say more than that the customer is there."""
+        self.noted = NOTED in reads
+        """Whether traits and tags are asked for, which steps of scenarios set."""
         self._whole = self.gap == inf and not self._welcomes()
         """Whether one of whom nothing is known but that he was there is in no segment, whatever time passes."""
 

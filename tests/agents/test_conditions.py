@@ -52,7 +52,15 @@ BUYER = shopper(orders=Orders(4, 1_000.0, NOW - 100 * DAY, NOW - 20 * DAY, [], 3
 KNOWN = shopper(
     profile=Profile(email="ann@shop.example", city="Moscow", devices=[Device("webpush", "a b c", 1.0)]),
     consent={"email": Permission(False, 1.0), "sms": Permission(True, 1.0)},
-    engagement=Engagement({"loyal": 1.0}, NOW + 5, 1, NOW, {"Wish Added": [NOW - 90, NOW - 60, NOW - 30]}),
+    engagement=Engagement(
+        {"loyal": 1.0},
+        NOW + 5,
+        1,
+        NOW,
+        {"Wish Added": [NOW - 90, NOW - 60, NOW - 30]},
+        tags={"asleep": 1.0},
+        traits={"level": "Gold", "points": 100.0, "vip": True},
+    ),
 )
 
 
@@ -63,6 +71,19 @@ KNOWN = shopper(
         ("{profile: city, in: [Paris, Rome]}", KNOWN, Verdict(False)),
         ("{profile: phone, exists: false}", KNOWN, Verdict(True)),
         ("{profile: email, exists: true}", BUYER, Verdict(False)),
+        ("{trait: level, is: gold}", KNOWN, Verdict(True)),
+        ("{trait: level, in: [silver, bronze]}", KNOWN, Verdict(False)),
+        ("{trait: level, exists: true}", BUYER, Verdict(False)),
+        ("{trait: coupon, exists: false}", KNOWN, Verdict(True)),
+        ("{trait: vip, is: true}", KNOWN, Verdict(True)),
+        ("{trait: points, at_least: 100, below: 101}", KNOWN, Verdict(True)),
+        ("{trait: points, above: 100}", KNOWN, Verdict(False)),
+        ("{trait: points, at_most: 100}", BUYER, Verdict(False)),
+        ("{trait: vip, at_least: 1}", KNOWN, Verdict(False)),
+        ("{trait: level, at_least: 0}", KNOWN, Verdict(False)),
+        ("{tag: asleep}", KNOWN, Verdict(True)),
+        ("{tag: greeted}", KNOWN, Verdict(False)),
+        ("{tag: asleep}", BUYER, Verdict(False)),
         ("{consent: email, is: refused}", KNOWN, Verdict(True)),
         ("{consent: push, is: unknown}", KNOWN, Verdict(True)),
         ("{consent: 'sms:news', is: granted}", KNOWN, Verdict(True)),
@@ -165,6 +186,63 @@ def test_a_condition_tells_what_it_saw():
         assert len(condition(text).told(facts)) > 10
 
 
+EVERY_KIND = [
+    "{profile: city, is: Moscow}",
+    "{trait: level, is: gold}",
+    "{trait: points, above: 3}",
+    "{tag: asleep}",
+    "{cart: value, at_least: 1}",
+    "{orders: count, at_least: 4}",
+    "{orders: days_since_last, at_least: 4}",
+    "{event: total, above: 1}",
+    "{happened: Wish Added, within: 2d}",
+    "{happened: product_viewed, at_least: 3, within: 30m, same: category}",
+    "{segment: loyal}",
+    "{rfm: r, at_least: 4}",
+    "{device: webpush}",
+    "{consent: email, is: granted}",
+    "{time: hour, in: [9]}",
+    "{seen_within: 2d}",
+    "{not: {tag: asleep}}",
+    "{all: [{tag: asleep}, {segment: loyal}]}",
+    "{any: [{tag: asleep}, {segment: loyal}]}",
+]
+
+
+def test_conditions_of_the_same_words_are_equal_and_all_others_are_not():
+    first, second = map(condition, EVERY_KIND), map(condition, EVERY_KIND)
+    assert {one: text for one, text in zip(first, EVERY_KIND, strict=True)} == dict(
+        zip(second, EVERY_KIND, strict=True)
+    )
+    assert len({*map(condition, EVERY_KIND)}) == len(EVERY_KIND)
+    assert {word.partition(":")[0].strip("{") for word in EVERY_KIND} == set(HEADS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{seen_within: 2d}", "{seen_within: 3d}"),
+        ("{cart: value, at_least: 1}", "{cart: value, above: 1}"),
+        ("{trait: level, is: gold}", "{trait: level, is: silver}"),
+        ("{happened: Wish Added, within: 2d}", "{happened: Wish Added}"),
+        ("{all: [{tag: a}, {tag: b}]}", "{any: [{tag: a}, {tag: b}]}"),
+        ("{not: {tag: a}}", "{not: {tag: b}}"),
+    ],
+)
+def test_conditions_that_ask_for_something_else_are_not_equal(one, other):
+    assert condition(one) != condition(other)
+
+
+def test_a_condition_on_traits_and_tags_tells_what_it_saw():
+    facts = Facts(KNOWN, NOW)
+    assert condition("{trait: level, is: silver}").told(facts) == "the trait level is Gold, and is to be silver"
+    assert (
+        condition("{trait: points, at_least: 200}").told(facts)
+        == "the trait points is 100.0, and is to be at least 200"
+    )
+    assert condition("{tag: greeted}").told(facts) == "the customer has not the tag greeted"
+
+
 def test_what_has_to_be_kept_for_a_condition_is_known():
     one = condition("{any: [{happened: Wish Added}, {not: {seen_within: 2d}}, {happened: product_viewed}]}")
     assert [*kept_events(one)] == ["Wish Added"]
@@ -190,6 +268,11 @@ def test_what_has_to_be_kept_for_a_condition_is_known():
         ("{cart: value, at_least: 5, below: 3}", "no number is at least 5 and below 3"),
         ("{event: category, at_least: 3}", "`category` is no number"),
         ("{event: total, at_least: 3, is: 4}", "join two conditions with `all`"),
+        ("{trait: level}", "`trait` needs what is asked of it: one of at_least"),
+        ("{trait: city, is: Riga}", "this belongs to the profile: `profile: city`"),
+        ("{trait: points, at_least: 3, is: 4}", "join two conditions with `all`"),
+        ("{trait: points, exists: false, is: 4}", "what is unknown has no value to compare"),
+        ("{tag: asleep, is: x}", "is: says nothing beside `tag`; nothing stands beside it"),
         ("{consent: email, is: given}", "'given' is none of granted"),
         ("{time: weekday, in: [friday]}", "'friday' is none of mon"),
         ("{time: hour, in: [24]}", "24 is no hour"),

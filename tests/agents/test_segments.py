@@ -245,3 +245,53 @@ def test_two_files_of_one_id_and_bounds_that_do_not_rise_are_refused(tmp_path):
 def test_the_folder_has_to_be_there(tmp_path):
     with pytest.raises(ScenarioError, match="BOOMERANG_SEGMENTS"):
         load_segments(tmp_path / "none")
+
+
+NOTES = """\
+id: notes
+version: 1
+title: Puts tags on
+family: notes
+priority: 1
+reentry: always
+entry: {event: %s}
+steps: [%s]
+"""
+SLEEPY = "id: sleepy\ntitle: Asleep\nwhen: {tag: asleep}\n"
+GOLD = "id: gold\ntitle: Gold\nwhen: {trait: level, is: gold}\n"
+
+
+def test_what_a_step_notes_changes_memberships_a_minute_later(folder):
+    notes = parse(NOTES % ("Slept", "{tag: {add: [asleep]}}, {set: {level: gold}}"))
+    shop = shop_of(folder, SLEEPY, GOLD, scenarios=[notes])
+    shop.event("Slept")
+    assert members(shop) == set()
+    shop.wait(61)
+    assert members(shop) == {"sleepy", "gold"}
+
+
+def test_a_trait_that_the_shop_tells_changes_memberships_at_once(folder):
+    shop = shop_of(folder, GOLD)
+    shop.identify(custom={"level": "gold"})
+    assert members(shop) == {"gold"}
+    shop.identify(custom={"level": "silver"})
+    assert members(shop) == set()
+
+
+def test_a_segment_and_a_note_that_bring_each_other_about_come_round_once_a_minute(folder):
+    put = parse(NOTES % ("segment_left:sleepy", "{tag: {add: [asleep]}}"))
+    wake = parse(
+        (NOTES % ("segment_entered:sleepy", "{tag: {remove: [asleep]}}"))
+        .replace("id: notes", "id: wake")
+        .replace("family: notes", "family: wake")
+    )
+    start = parse(
+        (NOTES % ("Slept", "{tag: {add: [asleep]}}"))
+        .replace("id: notes", "id: start")
+        .replace("family: notes", "family: start")
+    )
+    shop = shop_of(folder, SLEEPY, scenarios=[put, wake, start])
+    shop.event("Slept")
+    for _ in range(10):
+        shop.wait(60)
+    assert 5 <= len(moves(shop)) <= 11

@@ -171,6 +171,20 @@ async def test_a_scenario_with_a_condition_that_is_only_touched_is_not_taken_aga
     assert "taken" not in caplog.text
 
 
+async def test_customers_of_a_scenario_whose_condition_is_as_it_was_are_not_looked_at_again(worker, caplog):
+    worker.write("left.yaml", text(2) + "when: {cart: value, at_least: 1}\n")
+    await worker.look()
+    worker.carts(3)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    worker.write("other.yaml", text(1).replace("id: left", "id: other") + "when: {cart: value, at_least: 9}\n")
+    await worker.look()
+    assert "0 customers have got the deadlines" in caplog.text
+    worker.write("left.yaml", text(3) + "when: {cart: value, at_least: 2}\n")
+    await worker.look()
+    assert "3 customers have got the deadlines" in caplog.text
+
+
 async def test_what_runs_is_shown_by_version(worker):
     def shown():
         return {labels: 1 for labels in metrics.SCENARIO_INFO._metrics if labels[0] == "left"}
