@@ -32,6 +32,8 @@ def _is_over(moment: Moment, scenario: Scenario, journey: Journey, heard: Heard)
     goal = program.goal
     if goal is None or goal.event not in heard.words or moment.at > journey.at + goal.within:
         return False
+    if moment.at == journey.at and program.entry in heard.words:
+        return False  # of one moment with what began it, and of its kind: it does not follow
     holds, saw = moment.holds(goal.when)
     if not holds:
         return False

@@ -118,12 +118,18 @@ def with_former(checked: Checked, folder: Path, known: Known, time_scale: float)
     paths = sorted(folder.glob("*.y*ml"))[:MOST_FILES] if folder.is_dir() else []
     today = {item.scenario.id: item for item in checked.found}
     former: list[Found] = []
+    taken: dict[tuple[str, int], Path] = {}
     faults = list(checked.faults)
     for path in paths:
         old = check_files([path], known, time_scale=time_scale)
         faults += [f"{OLD}/{fault}" for fault in old.faults]
         for item in old.found:
-            wrong = _not_former(item, today)
+            kept_in = taken.setdefault((item.scenario.id, item.scenario.version), path)
+            wrong = (
+                _not_former(item, today)
+                if kept_in is path
+                else f"version: {kept_in.name} is of the same one; keep one of the two"
+            )
             if wrong:
                 faults.append(f"{OLD}/{path.name}:{item.document.line(('version',))}: {wrong}")
             else:

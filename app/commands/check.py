@@ -11,6 +11,7 @@ from agents.scenarios.faults import Known
 from agents.scenarios.hints import hints
 from agents.scenarios.language import Scenario, ScenarioError
 from agents.scenarios.load import Checked, check_folder, templates_of, told
+from agents.scenarios.moved import misled
 from agents.segments.load import check_segments
 from agents.team import TeamError, load_staff, load_team
 from app.clock import SYSTEM, moment
@@ -100,11 +101,15 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
 def _hints(checked: Checked, events: frozenset[str]) -> list[str]:
     found = [(item, item.scenario) for item in checked.found]
     site = [scenario for _, scenario in found if isinstance(scenario, Scenario)]
+    former = [item.scenario for item in checked.former if isinstance(item.scenario, Scenario)]
     return [
         told(item.path, item.document.told(hint))
         for item, scenario in found
         if isinstance(scenario, Scenario)
-        for hint in hints(scenario, site, events)
+        for hint in (
+            *hints(scenario, site, events),
+            *(hint for old in former if old.id == scenario.id for hint in misled(old, scenario)),
+        )
     ]
 
 

@@ -211,9 +211,7 @@ EVERY_KIND = [
 
 def test_conditions_of_the_same_words_are_equal_and_all_others_are_not():
     first, second = map(condition, EVERY_KIND), map(condition, EVERY_KIND)
-    assert {one: text for one, text in zip(first, EVERY_KIND, strict=True)} == dict(
-        zip(second, EVERY_KIND, strict=True)
-    )
+    assert dict(zip(first, EVERY_KIND, strict=True)) == dict(zip(second, EVERY_KIND, strict=True))
     assert len({*map(condition, EVERY_KIND)}) == len(EVERY_KIND)
     assert {word.partition(":")[0].strip("{") for word in EVERY_KIND} == set(HEADS)
 

@@ -407,6 +407,22 @@ steps:
 
 # -- goal and exit
 
+AGAIN = "goal: {event: Order Completed}\nentry: {event: Order Completed}\nsteps: [{delay: 2d}, {message: {channel: email, template: two}}]\n"
+
+
+@pytest.mark.parametrize(("later", "ended"), [(0, False), (1, True)])
+def test_of_two_orders_at_one_moment_the_second_neither_ends_what_the_first_began_nor_begins_another(later, ended):
+    shop = shop_of(AGAIN)
+    at = shop.clock.now()
+    shop.event("Order Completed", order_id="o1", total=5.0, at=at)
+    shop.event("Order Completed", order_id="o2", total=7.0, at=at + later)
+    assert shop.reasons("welcome").count("goal_reached") == ended
+    (journey,) = journeys(shop)
+    assert (journey.at, journey.about.order_id) == (at + later, "o2" if ended else "o1")
+    shop.wait(2 * DAY + 2)
+    assert templates(shop) == ["two"]
+
+
 GOAL = "goal: {event: Order Completed}\nentry: {event: Subscribed}\nsteps: [{message: {channel: email, template: one}}, {delay: 2d}, {message: {channel: email, template: two}}]\n"
 
 

@@ -209,9 +209,10 @@ def test_the_version_before_stands_in_its_folder(tmp_path):
         ([("left.yaml", text(2, "finish"))], "left.yaml:6: upgrade: `finish` needs the version before: copy the file as it was to old/left.VERSION.yaml"),
         ([("left.yaml", text(2)), ("old/left.2.yaml", text(2))], "old/left.2.yaml:2: version: 2 is not below 2, the one of left.yaml"),
         ([("left.yaml", text(2)), ("old/left.yaml", text(1))], "old/left.yaml:2: version: the file of version 1 must be called left.1.yaml"),
+        ([("left.yaml", text(2)), ("old/left.1.yaml", text(1)), ("old/left.1.yml", text(1))], "old/left.1.yml:2: version: left.1.yaml is of the same one; keep one of the two"),
         ([("left.yaml", text(2)), ("old/left.1.yaml", text(1).replace("title", "titel"))], "old/left.1.yaml:3: titel: there is no such field"),
     ],
-    ids=["not kept", "not older", "called otherwise", "with a fault"],
+    ids=["not kept", "not older", "called otherwise", "twice", "with a fault"],
 )  # fmt: skip
 def test_what_is_wrong_with_a_former_version_is_told(tmp_path, files, fault):
     checked = folder(tmp_path, *files)
