@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from agents.dialogs.staff import Staff
 from agents.scenarios.evaluate import Refusal
 from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
@@ -10,10 +11,13 @@ from agents.scenarios.reach import Reached
 from agents.zones import zone_of
 from app.model.policy import Cap, Policy, one_per
 from app.model.reasons import Reason
+from app.model.team import Team
 from channels.caps import Said, full
 from channels.control import is_member
 from channels.quiet import quiet_until
 from tables.customer import Customer
+
+NOBODY = Staff(Team())
 
 
 class Basis(NamedTuple):
@@ -24,6 +28,8 @@ class Basis(NamedTuple):
     locale: str
     noted: bool = False
     """Whether some segment asks for traits or tags, which steps set."""
+    staff: Staff = NOBODY
+    """Whom alerts of journeys go to."""
 
 
 class Withheld(NamedTuple):

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from copy import copy
 
 from agents import optin
-from agents.allowed import Basis
+from agents.allowed import NOBODY, Basis
 from agents.arming import held_by_dialog, start
 from agents.cascade import bound, on_news
 from agents.claiming import claim
 from agents.decision import Decision
+from agents.dialogs.staff import Staff
 from agents.due import decide_due
 from agents.ending import bought, cancel, end, refused
 from agents.journeys.dates import told_dates, wake_of
@@ -51,9 +52,10 @@ class Decider:
         policy: Policy | None = None,
         former: Iterable[Scenario] = (),
         segments: SegmentSet | None = None,
+        staff: Staff = NOBODY,
     ) -> None:
-        """`former` are earlier versions, under which what has begun may end. `locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in."""
-        self._reads_all = False
+        """`former` are earlier versions, under which what has begun may end. `locale` is the language of messages to customers whose own is not known; no `policy`: the one that is built in. `staff`: whom alerts of journeys go to."""
+        self._reads_all, self._staff = False, staff
         self.members = Memberships(segments or SegmentSet())
         self._take(ScenarioIndex(scenarios, former), policy or Policy(), locale)
 
@@ -63,7 +65,7 @@ class Decider:
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
         self._index = index
-        self._basis = Basis(index, policy, locale, self.members.noted)
+        self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
         asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
         self._kept = self.members.kept | asked

@@ -112,6 +112,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.WAITED_IN_VAIN: (Tone.INFO, "{scenario} waited at step {step} for what did not happen"),
     Reason.ARM_DRAWN: (Tone.INFO, "{scenario} drew arm {arm} of experiment {experiment} at step {step}"),
     Reason.NOTED: (Tone.INFO, "{scenario} noted something of the customer at step {step}"),
+    Reason.TEAM_TOLD: (Tone.SENT, "{scenario} told the sales team ({to}) at step {step}"),
     Reason.JOURNEY_EXITED: (Tone.ENDED, "{scenario} ended at step {step}: {why}"),
     Reason.JOURNEY_ENDED: (Tone.ENDED, "{scenario} ended: its last step is done"),
     Reason.ENDED_BY_SEGMENT: (Tone.ENDED, "{scenario} ended: the customer left the segment{event}"),

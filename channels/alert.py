@@ -130,7 +130,7 @@ _REASONS: dict[str, dict[str, str]] = {
 }
 _WORDS = {
     "en": {
-        "client": "A client", "manager": "Manager", "cart": "Cart", "views": "Looked at", "searches": "Searched for",
+        "client": "A client", "manager": "Manager", "phone": "Phone", "cart": "Cart", "views": "Looked at", "searches": "Searched for",
         "orders": "Orders", "in all": "in all", "seen": "On the site", "ago": "{time} ago", "now": "now", "tags": "Tags",
         "level": "Escalated", "open": "Open the dialog", "board": "Board", "take": "Take", "snooze": "Snooze 1 h",
         "dismiss": "Not relevant", "more": "and {n} more", "digest": "{n} alerts",
@@ -138,7 +138,7 @@ _WORDS = {
         Speaker.CLIENT: "Client", Speaker.MANAGER: "Manager", Speaker.BOT: "Bot", Speaker.SYSTEM: "System",
     },
     "ru": {
-        "client": "Клиент", "manager": "Менеджер", "cart": "Корзина", "views": "Смотрел", "searches": "Искал",
+        "client": "Клиент", "manager": "Менеджер", "phone": "Телефон", "cart": "Корзина", "views": "Смотрел", "searches": "Искал",
         "orders": "Заказы", "in all": "всего", "seen": "На сайте", "tags": "Метки",  # noqa: RUF001
         "ago": "{time} назад", "now": "сейчас",
         "level": "Эскалация", "open": "Открыть диалог", "board": "Доска", "take": "Взять", "snooze": "Отложить на 1 ч",
@@ -188,7 +188,7 @@ def card(
     words = words_of(locale)
     state = change.state if change else AlertState.OPEN
     who = cut(alert.who, size.title // 2) or words["client"]
-    title = _TITLES.get(locale, _TITLES["en"])[alert.watch].format(who=who, time=span(now - alert.since, locale))
+    title = _title(alert, who, locale, now, size)
     status = _status(change, locale, size) if change else ""
     buttons: tuple[Button, ...] = (
         Button(CommandKind.TAKE, words["take"]),
@@ -197,6 +197,8 @@ def card(
     )
     if state is AlertState.TAKEN:
         buttons = buttons[1:]
+    if not alert.dialog:
+        buttons = ()
     return Card(
         alert.alert_id,
         state,
@@ -208,12 +210,19 @@ def card(
         tuple(_said(word, words, size) for word in alert.words) if size.word else (),
         formats.web(alert.url),
         words["open"],
-        f"{board}/dialogs#{alert.alert_id}" if board else "",
+        f"{board}/dialogs#{alert.alert_id}" if board and alert.dialog else "",
         words["board"],
         () if state in ENDED else buttons,
         change is not None,
         ref,
     )
+
+
+def _title(alert: Alert, who: str, locale: str, now: float, size: Size) -> str:
+    """What a watch has found, or what a step of a scenario says."""
+    if alert.watch is None:
+        return f"{who}: {cut(alert.title, size.title)}"
+    return _TITLES.get(locale, _TITLES["en"])[alert.watch].format(who=who, time=span(now - alert.since, locale))
 
 
 def _note(alert: Alert, words: dict[str, str], size: Size) -> str:
@@ -251,6 +260,7 @@ def _facts(alert: Alert, locale: str, now: float, size: Size) -> list[Fact]:
         since = now - alert.last_seen
         seen = words["now"] if since < 120 else words["ago"].format(time=span(since, locale))
     found = (
+        ("phone", alert.phone),
         ("cart", cart),
         ("seen", seen),
         ("views", _named(alert.views, words, locale)),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from agents.allowed import NOBODY
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.scenarios.load import load_folder
@@ -21,7 +22,7 @@ class Engine(MemoryEngine):
 
     def __init__(self, scenarios=None, *, dialogs=(), staff=None, locale="en", policy=None, segments=None, **options):
         found = load_folder(BUILT_IN) if scenarios is None else scenarios
-        decider = Decider(found, locale=locale, policy=policy, segments=segments)
+        decider = Decider(found, locale=locale, policy=policy, segments=segments, staff=staff or NOBODY)
         super().__init__(decider, None if staff is None else Dialogs(dialogs, staff), **options)
         self._ids = 0
 

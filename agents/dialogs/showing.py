@@ -25,8 +25,7 @@ def message_of(alert_id: str, step: int) -> str:
 
 def alert_of(dialog: Dialog, live: LiveAlert, customer: Customer, staff: Staff, to: str = "") -> Alert:
     """What an alert shows now. `to` is the member that it is for."""
-    cart, orders = customer.cart, customer.orders
-    return Alert(
+    alert = Alert(
         live.alert_id,
         live.watch,
         dialog.key,
@@ -39,19 +38,26 @@ def alert_of(dialog: Dialog, live: LiveAlert, customer: Customer, staff: Staff, 
         url=staff.link(dialog),
         words=words(dialog),
         tags=list(dialog.tags or ()),
-        cart=[_of_cart(line) for line in cart.lines[-LINES:]] if cart is not None else [],
-        value=stake(customer),
-        currency=cart.currency if cart is not None else "",
-        views=[_of_view(view) for view in reversed([*(customer.views or ())][-LINES:])],
-        searches=[search.query for search in reversed((customer.searches or [])[-SEARCHES:])],
-        orders=orders.count if orders is not None else 0,
-        orders_total=orders.total if orders is not None else 0.0,
-        last_seen=customer.last_seen,
         priority=live.priority,
         level=live.level,
         note=live.note,
         returned_at=live.returned_at,
     )
+    show_customer(alert, customer)
+    return alert
+
+
+def show_customer(alert: Alert, customer: Customer) -> None:
+    """What an alert tells of the customer: the cart and its value, what was looked at and for, orders."""
+    cart, orders = customer.cart, customer.orders
+    alert.cart = [_of_cart(line) for line in cart.lines[-LINES:]] if cart is not None else []
+    alert.value = stake(customer)
+    alert.currency = cart.currency if cart is not None else ""
+    alert.views = [_of_view(view) for view in reversed([*(customer.views or ())][-LINES:])]
+    alert.searches = [search.query for search in reversed((customer.searches or [])[-SEARCHES:])]
+    alert.orders = orders.count if orders is not None else 0
+    alert.orders_total = orders.total if orders is not None else 0.0
+    alert.last_seen = customer.last_seen
 
 
 def message(

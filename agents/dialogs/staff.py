@@ -8,6 +8,8 @@ from app.model.team import Member, Team
 from tables.dialog import Dialog
 from tables.hours import AroundTheClock, BusinessHours
 
+TEAM, HEAD = "team", "head"
+
 
 class Target(NamedTuple):
     """Whom a message is for: a member, or the whole team (`member` is empty). `addresses` are by channel."""
@@ -58,6 +60,16 @@ class Staff:
         """The member of that id."""
         found = self._by_id.get(name)
         return None if found is None else self._target(found)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whom an alert of a scenario with steps may be for."""
+        return (TEAM, HEAD, *self._by_id)
+
+    def named(self, name: str) -> Target:
+        """`team`, the first `head` with an address, or the member of that id; who has no address, or is not there, is the team."""
+        members = self._heads if name == HEAD else [self._by_id[name]] if name in self._by_id else []
+        return next((self._target(member) for member in members if member.addresses), self.team())
 
     def levels(self, dialog: Dialog) -> list[Target]:
         """Who is told, one after the other: the owner, or the team; the others of the line; the heads."""

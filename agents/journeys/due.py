@@ -8,10 +8,11 @@ from agents.compose import Saying, skipped, spoken, trigger_of
 from agents.decision import Decision
 from agents.journeys.content import shown
 from agents.journeys.moment import Moment, is_under_way, journeys_of
+from agents.journeys.telling import tell_team
 from agents.journeys.walk import go, leave, settle
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, nothing_left, stops, talking_until
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import At, Delay, Listen, Say
+from agents.scenarios.program import At, Delay, Listen, Say, Tell
 from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.reasons import Reason
 from app.model.trigger import trigger_id
@@ -30,10 +31,16 @@ def decide_journeys(basis: Basis, decision: Decision, key: str, now: float, shel
         moment = Moment(basis, decision, key, journey.due, now)
         steps = () if scenario is None or scenario.program is None else scenario.program.steps
         step = steps[journey.step - 1] if 0 < journey.step <= len(steps) else None
-        if scenario is None or not isinstance(step, Delay | At | Listen | Say):
+        if scenario is None or not isinstance(step, Delay | At | Listen | Say | Tell):
             leave(moment, journey, Reason.SCENARIO_GONE)  # or today's version has no such step
         elif isinstance(step, Say):
             _say(moment, scenario, journey, step, shelf)
+        elif isinstance(step, Tell):
+            held = tell_team(moment, scenario, journey, step)
+            if held is not None and held.reason is Reason.SCENARIO_STOPPED:
+                leave(moment, journey, Reason.SCENARIO_STOPPED)
+            else:
+                go(moment._replace(at=now), scenario, journey, journey.step)
         elif isinstance(step, Listen):
             moment.tell(Reason.WAITED_IN_VAIN, scenario.id, {"step": step.place}, due=journey.due)
             go(moment, scenario, journey, step.target)

@@ -10,7 +10,7 @@ from agents.cascade import take_back
 from agents.journeys.clock import next_at
 from agents.journeys.moment import Detail, Moment, engagement_of, journeys_of
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import At, Delay, Draw, Jump, Leave, Listen, Note, Program, Say, Split, Step
+from agents.scenarios.program import At, Delay, Draw, Jump, Leave, Listen, Note, Program, Say, Split, Step, Tell
 from agents.zones import zone_of
 from app.model.reasons import Reason
 from tables.customer import Customer
@@ -40,7 +40,7 @@ def go(moment: Moment, scenario: Scenario, journey: Journey, position: int) -> N
             return _wait(moment, journey, step, next_at(zone, moment.at, step.minutes, step.days))
         if isinstance(step, Listen):
             return _wait(moment, journey, step, moment.at + step.most)
-        if isinstance(step, Say):  # spoken by a timer, behind the lag gate, like every message
+        if isinstance(step, Say | Tell):  # spoken by a timer, behind the lag gate, like every message
             journey.due = moment.at
             moment.wake(moment.at)
             return None

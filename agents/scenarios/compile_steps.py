@@ -9,7 +9,22 @@ from agents.conditions.language import DAYS, ConditionFile
 from agents.conditions.verdict import Condition
 from agents.scenarios.header import header_of
 from agents.scenarios.language import Reaction, Scenario, Show, Stage, StageFile, duration
-from agents.scenarios.program import At, Dated, Delay, Draw, Goal, Heed, Jump, Leave, Listen, Note, Program, Say, Split
+from agents.scenarios.program import (
+    At,
+    Dated,
+    Delay,
+    Draw,
+    Goal,
+    Heed,
+    Jump,
+    Leave,
+    Listen,
+    Note,
+    Program,
+    Say,
+    Split,
+    Tell,
+)
 from agents.scenarios.program import Step as Compiled
 from agents.scenarios.steps import Awaited, Entry, JourneyFile, StepFile, Until
 from tables.signals import SIGNALS, segment_entered, segment_left
@@ -145,6 +160,8 @@ class _Flat:
         if step.webhook is not None:
             said = self._say(place, (StageFile("webhook", step.webhook.template),), None)
             return Say(place, msgspec.structs.replace(said.scenario, marketing=False, in_dialog=0.0))
+        if step.alert is not None:
+            return Tell(place, step.alert.text, step.alert.to)
         if step.set is not None:
             return Note(place, traits=tuple(step.set.items()))
         if step.tag is not None:

@@ -26,6 +26,8 @@ class Known(NamedTuple):
     canonical: Callable[[str], str] | None = None
     """Gives the name under which an event of this name arrives."""
     segments: Collection[str] | None = None
+    team: Collection[str] | None = None
+    """Whom alerts may go to."""
 
 
 def faults_of(value: Any, known: Known) -> list[Fault]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import WAITS, At, Delay, Listen, Say, Step
+from agents.scenarios.program import WAITS, At, Delay, Listen, Say, Step, Tell
 from agents.scenarios.shape import Fault
 
-_WORDS: dict[type[Step], str] = {Delay: "delay", At: "until", Listen: "wait", Say: "message"}
+_WORDS: dict[type[Step], str] = {Delay: "delay", At: "until", Listen: "wait", Say: "message", Tell: "alert"}
 
 
 def misled(old: Scenario, new: Scenario) -> Iterator[Fault]:
@@ -44,4 +44,6 @@ def _says(step: Step | None) -> object:
         return At, step.minutes, step.days
     if isinstance(step, Listen):
         return Listen, step.most, tuple((heed.event, heed.when) for heed in step.events)
+    if isinstance(step, Tell):
+        return Tell, step.text, step.to
     return (Say, step.scenario.cascade, step.scenario.show) if isinstance(step, Say) else None

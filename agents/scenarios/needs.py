@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from agents.conditions.touched import CATEGORIES, SEARCHES, VIEWS
 from agents.conditions.verdict import Condition
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import Say
+from agents.scenarios.program import Say, Tell
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
 _VIEW, _SEARCH = "Product Viewed", "Products Searched"
@@ -44,5 +44,7 @@ def _reads(scenario: Scenario, name: str) -> bool:
     steps = scenario.program.steps if scenario.program is not None else ()
     if any(_reads(step.scenario, name) for step in steps if isinstance(step, Say)):
         return True
+    if any(isinstance(step, Tell) for step in steps):
+        return True  # the sales team sees what was looked at, and looked for
     show = scenario.show
     return show is not None and (show.items in _SHOWS[name] or (name == _VIEW and show.similar > 0))

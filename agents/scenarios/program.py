@@ -67,6 +67,14 @@ class Say(msgspec.Struct, frozen=True):
     scenario: "Scenario"
 
 
+class Tell(msgspec.Struct, frozen=True):
+    """An alert to the sales team: what it says, and to whom (`Staff.named`)."""
+
+    place: str
+    text: str
+    to: str
+
+
 class Note(msgspec.Struct, frozen=True):
     """What is noted of the customer: traits, and tags and audiences by name, put on (True) or taken off."""
 
@@ -90,8 +98,8 @@ class Leave(msgspec.Struct, frozen=True):
     why: str
 
 
-Step = Delay | At | Listen | Split | Draw | Say | Note | Jump | Leave
-WAITS = (Delay, At, Listen, Say)
+Step = Delay | At | Listen | Split | Draw | Say | Tell | Note | Jump | Leave
+WAITS = (Delay, At, Listen, Say, Tell)
 """Steps at which a journey may stand."""
 
 

@@ -13,6 +13,7 @@ from agents.conditions.schema import CONDITION, of_condition
 from agents.scenarios.dialogs import Case, DialogScenarioFile, Escalate, Told, Watched, When
 from agents.scenarios.language import Absence, GoalFile, OutageFile, ScenarioFile, Show, StageFile, Unless
 from agents.scenarios.steps import (
+    AlertFile,
     Arm,
     AudienceFile,
     Awaited,
@@ -134,6 +135,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "cascade": "Say something over several channels, cheapest first; the next step comes when that is over.",
         "webhook": "Call the shop's webhook for customers; needs no consent.",
         "set": "Set traits of the customer.",
+        "alert": "Tell the sales team of the customer: once, by the addresses of the team file; the customer hears nothing.",
         "tag": "Put tags on the customer, or take them off.",
         "audience": "Add the customer to an audience, or remove him.",
         "go": "Go on at the step of this name, further down.",
@@ -164,6 +166,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "template": "What is said.",
         "show": "What it is about. Else what began the journey.",
     },
+    AlertFile: {"text": "What it says, in one line.", "to": "`team`, `head`, or the id of a member of the team file."},
     HookFile: {"template": "What is said."},
     TagFile: {"add": "Tags to put on.", "remove": "Tags to take off."},
     AudienceFile: {"add": "The audience to add to.", "remove": "The audience to remove from."},

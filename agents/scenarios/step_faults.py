@@ -102,6 +102,7 @@ class _Look:
             "message": self._message,
             "cascade": self._cascade,
             "webhook": self._webhook,
+            "alert": self._alert,
             "tag": self._marks,
             "audience": self._marks,
         }
@@ -210,6 +211,11 @@ class _Look:
     def _webhook(self, hook: Any, place: Place, _depth: int) -> Iterator[Fault]:
         if isinstance(hook, dict):
             yield from stage_faults({"channel": "webhook", **hook}, place, self._known, is_last=True)
+
+    def _alert(self, alert: Any, place: Place, _depth: int) -> Iterator[Fault]:
+        to, team = alert.get("to") if isinstance(alert, dict) else None, self._known.team
+        if isinstance(to, str) and team is not None and to not in team:
+            yield Fault((*place, "to"), f"nobody of the team is {to!r}{_among(to, team)}")
 
     def _marks(self, marks: Any, place: Place, _depth: int) -> Iterator[Fault]:
         if isinstance(marks, dict) and not marks.get("add") and not marks.get("remove"):

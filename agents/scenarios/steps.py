@@ -30,6 +30,8 @@ MOST_DEPTH = 6
 """Branches within branches."""
 MOST_BRANCHES = 20
 MOST_SET = 10
+MOST_ALERT = 200
+"""Characters of what an alert says."""
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[
@@ -149,6 +151,13 @@ class HookFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     template: Name
 
 
+class AlertFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """An alert to the sales team. `to`: `team`, `head`, or the id of a member of the team file."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=MOST_ALERT)]
+    to: Name = "team"
+
+
 class TagFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Tags that are put on the customer, or taken off."""
 
@@ -174,6 +183,7 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     message: MessageFile | None = None
     cascade: Annotated[tuple[StageFile, ...], Meta(min_length=1, max_length=MOST_STAGES)] | None = None
     webhook: HookFile | None = None
+    alert: AlertFile | None = None
     set: Annotated[dict[Id, str | float | bool], Meta(min_length=1, max_length=MOST_SET)] | None = None
     tag: TagFile | None = None
     audience: AudienceFile | None = None
@@ -186,7 +196,7 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 KINDS = (
-    "delay", "until", "wait", "split", "experiment", "message", "cascade", "webhook", "set", "tag", "audience", "go", "exit",
+    "delay", "until", "wait", "split", "experiment", "message", "cascade", "webhook", "alert", "set", "tag", "audience", "go", "exit",
 )  # fmt: skip
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from agents.dialogs.staff import Staff
 from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import Scenario, ScenarioError
 from agents.scenarios.load import AnyScenario, load_file, read_folder
 from agents.segments.language import SegmentSet
 from agents.segments.load import needed_segments
+from agents.team import TeamError, load_team
 from app.clock import SYSTEM
 from app.codec import decode_moment
 from app.commands.explain import moment_of
@@ -99,6 +101,14 @@ def _site(scenario: AnyScenario) -> Scenario:
     raise CommandError(f"{scenario.id} is a scenario of dialogs; recorded events of the site say nothing of it")
 
 
+def _staff(settings: Settings) -> Staff:
+    """The sales team, which alerts of journeys go to. Raises CommandError."""
+    try:
+        return Staff(load_team(settings.team))
+    except TeamError as error:
+        raise CommandError(str(error)) from None
+
+
 def _one(
     args: argparse.Namespace, settings: Settings, scenarios: list[Scenario], policy: Policy, segments: SegmentSet
 ) -> Backtest:
@@ -112,6 +122,7 @@ def _one(
         since=since,
         samples=args.samples,
         segments=segments,
+        staff=_staff(settings),
     )
     began = SYSTEM.cpu()
     with progress(args.events) as advance:

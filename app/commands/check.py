@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from agents.dialogs.staff import Staff
 from agents.policy import PolicyError, described, load_policy, unknown_names
 from agents.scenarios.faults import Known
 from agents.scenarios.hints import hints
@@ -80,7 +81,7 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     folders = template_folders(settings)
     groups = check_segments(settings.segments, time_scale=settings.time_scale)
     names = None if groups.faults else groups.found.names
-    known = Known(CHANNELS, names_in(folders), canonical, names)
+    known = Known(CHANNELS, names_in(folders), canonical, names, _team(settings))
     checked = check_folder(folder, known, time_scale=settings.time_scale)
     every = [*checked.scenarios, *(item.scenario for item in checked.former)]
     wanted = [pair for scenario in every for pair in templates_of(scenario)]
@@ -96,6 +97,14 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
         print(f"{len(checked.scenarios)} scenarios are fine")
         print(f"{len(groups.found.segments)} segments are fine")
     return checked, faults, notes
+
+
+def _team(settings: Settings) -> tuple[str, ...] | None:
+    """Whom alerts may go to; None where the team file has a fault, which is told by itself."""
+    try:
+        return Staff(load_team(settings.team)).names
+    except TeamError:
+        return None
 
 
 def _hints(checked: Checked, events: frozenset[str]) -> list[str]:

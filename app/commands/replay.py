@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.decide import Decider
+from agents.dialogs.staff import Staff
 from agents.policy import PolicyError, load_policy
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import load_folder
 from agents.segments.load import needed_segments
+from agents.team import TeamError, load_team
 from app.clock import SYSTEM
 from app.codec import encode_json
 from app.errors import CommandError
@@ -99,7 +101,8 @@ def _through_core(args: argparse.Namespace, settings: Settings, advance: Callabl
         scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale)
         segments = needed_segments(scenarios, settings.segments, time_scale=settings.time_scale)
         policy = load_policy(settings.policy, time_scale=settings.time_scale)
-    except (ScenarioError, PolicyError) as error:
+        staff = Staff(load_team(settings.team))
+    except (ScenarioError, PolicyError, TeamError) as error:
         raise CommandError(str(error)) from None
     out = args.out.open("wb") if args.out else sys.stdout.buffer
     count = [0]
@@ -108,7 +111,9 @@ def _through_core(args: argparse.Namespace, settings: Settings, advance: Callabl
         count[0] += 1
         out.write(encode_json(trigger) + b"\n")
 
-    decider = Decider(scenarios, locale=settings.locale, policy=policy.without_mailboxes, segments=segments)
+    decider = Decider(
+        scenarios, locale=settings.locale, policy=policy.without_mailboxes, segments=segments, staff=staff
+    )
     replay = CoreReplay(decider, settings.partitions, on_trigger)
     total, refused = feed_core(replay, _events(args, [0.0]), advance)
     if args.flush:

@@ -14,7 +14,6 @@ from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
-from agents.scenarios.dialogs import DialogScenario
 from agents.scenarios.language import Scenario
 from agents.scenarios.load import load_all
 from agents.segments.language import SegmentSet
@@ -49,11 +48,19 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     known = load_segments(settings.segments, time_scale=settings.time_scale)
     scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
     segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
+    staff = load_staff(settings.team, moment(clock.now()).year)
     behaviour = Behaviour(
-        Decider(scenarios.site, former=scenarios.former, locale=settings.locale, policy=policy, segments=segments),
+        Decider(
+            scenarios.site,
+            former=scenarios.former,
+            locale=settings.locale,
+            policy=policy,
+            segments=segments,
+            staff=staff,
+        ),
         stream_time=not live,
         partitions=settings.partitions,
-        dialogs=dialogs_of(settings, clock, scenarios.dialogs),
+        dialogs=Dialogs(scenarios.dialogs, staff),
     )
     app = EngineApp(ENGINE, settings)
     told = journeys(settings, "worker")
@@ -93,11 +100,6 @@ def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:
     Each costs CPU at every event.
     """
     return settings.segments != BUILT_IN_SEGMENTS or any(map(asked_for, scenarios))
-
-
-def dialogs_of(settings: Settings, clock: Clock, scenarios: Iterable[DialogScenario]) -> Dialogs:
-    """What is decided about dialogs: the scenarios and the team. Raises TeamError."""
-    return Dialogs(scenarios, load_staff(settings.team, moment(clock.now()).year))
 
 
 class Speaking:

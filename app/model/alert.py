@@ -49,9 +49,10 @@ class Alert(msgspec.Struct, gc=False, omit_defaults=True):
     """
 
     alert_id: str
-    watch: Watch
+    watch: Watch | None
+    """None: no dialog is watched, a step of a scenario tells of the customer; `title` is what it says."""
     dialog: str
-    """Key of the dialog (`app.model.chat.dialog_key`)."""
+    """Key of the dialog (`app.model.chat.dialog_key`); empty: it is of none, and no button can be pressed."""
     provider: str
     since: float
     """Since when it is silent."""
@@ -78,6 +79,9 @@ class Alert(msgspec.Struct, gc=False, omit_defaults=True):
     """What the client has looked at since: the name of a product."""
     returned_at: float = 0.0
     """When the client came back to the site since the alert; 0: not."""
+    title: str = ""
+    phone: str = ""
+    """Where the customer is called."""
 
 
 class AlertUpdate(msgspec.Struct, gc=False, omit_defaults=True, tag="alert_update", tag_field="kind"):

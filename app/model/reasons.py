@@ -84,6 +84,7 @@ class Reason(StrEnum):
     WAITED_IN_VAIN = "waited_in_vain"
     ARM_DRAWN = "arm_drawn"
     NOTED = "noted"
+    TEAM_TOLD = "team_told"
     JOURNEY_EXITED = "journey_exited"
     JOURNEY_ENDED = "journey_ended"
     ENDED_BY_SEGMENT = "ended_by_segment"

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import combinations
 
+from agents.allowed import NOBODY
 from agents.decide import Decider
+from agents.dialogs.staff import Staff
 from agents.scenarios.language import Scenario
 from agents.segments.language import SegmentSet
 from app.codec import decode_told
@@ -36,9 +38,11 @@ class Backtest:
         since: float = 0.0,
         samples: int = 5,
         segments: SegmentSet | None = None,
+        staff: Staff = NOBODY,
     ) -> None:
+        """`staff`: whom alerts of journeys would go to."""
         self.replay = CoreReplay(
-            Decider(scenarios, locale=locale, policy=policy.without_mailboxes, segments=segments),
+            Decider(scenarios, locale=locale, policy=policy.without_mailboxes, segments=segments, staff=staff),
             partitions,
             self._fired,
             bundle=BUNDLE,
@@ -98,7 +102,7 @@ REFUSALS = frozenset(Reason) - {
     Reason.ARMED, Reason.MOVED, Reason.FIRED, Reason.NEXT_STAGE, Reason.REACTED, Reason.ENDED_BY_ORDER,
     Reason.ENDED_BY_EMPTIED_CART, Reason.ENDED_BY_EVENT, Reason.ENDED_BY_MERGE, Reason.GOAL_REACHED,
     Reason.JOURNEY_BEGUN, Reason.JOURNEY_WAITS, Reason.JOURNEY_EXITED, Reason.JOURNEY_ENDED, Reason.ENDED_BY_SEGMENT,
-    Reason.BRANCH_TAKEN, Reason.WAITED_IN_VAIN, Reason.ARM_DRAWN, Reason.NOTED,
+    Reason.BRANCH_TAKEN, Reason.WAITED_IN_VAIN, Reason.ARM_DRAWN, Reason.NOTED, Reason.TEAM_TOLD,
 }  # fmt: skip
 """Reasons that keep what was armed from being said."""
 ENDINGS = (

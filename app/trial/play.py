@@ -75,8 +75,9 @@ class _Play:
         self._start = start
         site = [item for item in scenarios if isinstance(item, Scenario)]
         talk = [item for item in scenarios if isinstance(item, DialogScenario)]
-        dialogs = Dialogs(talk, staff_of(self._test.team or SALES, moment(start).year))
-        decider = Decider(site, policy=policy, segments=segments)
+        staff = staff_of(self._test.team or SALES, moment(start).year)
+        dialogs = Dialogs(talk, staff)
+        decider = Decider(site, policy=policy, segments=segments, staff=staff)
         self._engine = MemoryEngine(decider, dialogs, delivers=True, clock=ManualClock(start))
         self._actor = Actor(self._engine)
         self._triggers = self._lines = 0

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agents.scenarios.load import parse
+from agents.dialogs.staff import Staff
+from agents.scenarios.load import Loaded, parse
 from agents.scenarios.unarmed import standings
 from app.model.policy import Policy, Quiet
 from app.model.receipt import Outcome
+from app.model.team import Member, Team
 from tests.driver import DAY, HOUR, MINUTE, Engine
 
 HEAD = """\
@@ -403,6 +405,78 @@ steps:
     shop.event("Subscribed")
     shop.wait(1)
     assert templates(shop) == ["last"]
+
+
+# -- alerts to the sales team
+
+CALLS = """\
+entry: {event: Subscribed}
+steps:
+  - alert: {text: Please call, to: TO}
+  - tag: {add: [called]}
+"""
+TEAM = Team(
+    name="Sales",
+    addresses={"slack": "#sales", "email": "sales@shop.example"},
+    members=(
+        Member("maria", "Maria", (), {"telegram": "42"}, locale="ru"),
+        Member("petr", "Petr", (), {"email": "petr@shop.example"}, head=True),
+        Member("olga", "Olga"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("to", "member", "addresses"),
+    [
+        ("team", "", TEAM.addresses),
+        ("head", "petr", {"email": "petr@shop.example"}),
+        ("maria", "maria", {"telegram": "42"}),
+        ("olga", "", TEAM.addresses),
+        ("nobody", "", TEAM.addresses),
+    ],
+)
+def test_the_sales_team_is_told_once_by_its_own_addresses_whatever_the_customer_allows(to, member, addresses):
+    shop = Engine([parse(HEAD + CALLS.replace("TO", to))], staff=Staff(TEAM))
+    shop.identify(phone="+79990000001", name="Anna Petrova")
+    shop.add("p1", price=700.0)
+    shop.event("Product Viewed", product_id="p2", name="Lamp")
+    shop.event("Subscribed", id="s1")
+    shop.event("Subscribed", id="s1")
+    shop.wait(HOUR)
+    (trigger,) = shop.triggers
+    assert (trigger.addresses, trigger.marketing, trigger.anchor) == (addresses, False, "s1")
+    assert [stage.template for stage in trigger.cascade] == ["alert"] * len(addresses)
+    alert = trigger.alert
+    assert (alert.title, alert.to, alert.who, alert.phone) == ("Please call", member, "Anna Petrova", "+79990000001")
+    assert (alert.value, [line.product_id for line in alert.views], alert.dialog) == (700.0, ["p2"], "")
+    assert list(shop.customer().engagement.tags) == ["called"]
+    assert shop.reasons("welcome").count("team_told") == 1
+
+
+def test_where_no_address_of_the_team_is_known_the_journey_tells_it_and_goes_on():
+    shop = shop_of(CALLS.replace("TO", "team"), staff=Staff(Team()))
+    shop.event("Subscribed")
+    shop.wait(1)
+    assert shop.triggers == []
+    assert shop.reasons("welcome")[-3:] == ["no_address", "noted", "journey_ended"]
+
+
+def test_the_team_is_not_told_by_a_scenario_that_was_stopped_or_when_it_is_too_late():
+    for text, reason in (("stopped: true\n", "scenario_stopped"), ("max_lateness: 1h\n", "too_late")):
+        began = Engine(
+            [parse(HEAD + CALLS.replace("TO", "team").replace("steps:", "steps:\n  - delay: 1d"))], staff=Staff(TEAM)
+        )
+        began.event("Subscribed")
+        began.behaviour.take(
+            Loaded(
+                [parse(HEAD + text + CALLS.replace("TO", "team").replace("steps:", "steps:\n  - delay: 1d"))], [], []
+            )
+        )
+        if reason == "too_late":
+            began.clock.advance(2 * DAY)
+        began.wait(DAY + 1)
+        assert began.triggers == [] and reason in began.reasons("welcome")
 
 
 # -- goal and exit

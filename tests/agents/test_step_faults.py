@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.scenarios.faults import Known
+from agents.scenarios.document import read_document
+from agents.scenarios.faults import Known, faults_of
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import check_folder, parse
 from app.web.collector.commerce import canonical
@@ -139,3 +140,20 @@ def test_waits_are_divided_by_the_time_scale():
     steps = "steps: [{delay: 1h}, {wait: {for: {event: ordered}, most: 2h}}]"
     program = parse("\n".join([*GOOD.splitlines()[:6], steps]), time_scale=3600.0).program
     assert (program.steps[0].seconds, program.steps[1].most) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("alert", "told"),
+    [
+        ("{text: Call, to: marya}", "alert.to: nobody of the team is 'marya'; did you mean 'maria'?"),
+        ("{to: team}", "text"),
+        ("{text: ''}", "text"),
+        ("{text: Call, channel: slack}", "channel: there is no such field"),
+    ],
+)
+def test_an_alert_says_something_to_somebody_of_the_team(alert, told):
+    known = KNOWN._replace(team=("team", "head", "maria"))
+    document = read_document(GOOD + f"  - alert: {alert}\n")
+    faults = [document.told(fault) for fault in faults_of(document.value, known)]
+    assert len(faults) == 1 and told in faults[0] and "line 9" in faults[0]
+    assert faults_of(read_document(GOOD + "  - alert: {text: Call, to: maria}\n").value, known) == []

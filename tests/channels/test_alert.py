@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.model.alert import AlertState, Watch, Word
+from app.model.alert import Alert, AlertState, Watch, Word
 from app.model.chat import Speaker
 from app.model.event import Line
 from app.model.reasons import Reason
@@ -27,6 +27,18 @@ hostile = st.one_of(st.sampled_from(NASTY), st.text(max_size=400))
 
 def full(**changes):
     return card(trigger(alert(**changes)), "en", NOW, BOARD, change=None, ref="", size=SIZES[0])
+
+
+def test_a_card_of_a_journey_says_its_text_and_the_phone_and_has_neither_buttons_nor_a_row_on_the_board():
+    told = Alert(ID, None, "", "", NOW - 60, who="Anna", title="Please <b>call</b>", phone="+79990000001", orders=2)
+    made = card(trigger(told), "en", NOW, BOARD, change=None, ref="", size=SIZES[0])
+    assert (made.title, made.buttons, made.board) == ("Anna: Please <b>call</b>", (), "")
+    assert made.facts[0] == ("Phone", "+79990000001")
+    russian = card(trigger(told), "ru", NOW, BOARD, change=None, ref="", size=SIZES[0])
+    assert russian.facts[0] == ("Телефон", "+79990000001")
+    body = telegram._request("1", [rendered(told)])[1]
+    assert "Please &lt;b&gt;call&lt;/b&gt;" in body["text"] and "Take" not in str(body)
+    assert "Take" in str(telegram._request("1", [rendered()])[1])
 
 
 def test_a_card_tells_who_how_long_the_last_words_the_cart_and_the_rest():
