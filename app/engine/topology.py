@@ -15,7 +15,7 @@ from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
 from agents.scenarios.language import Scenario
-from agents.scenarios.load import load_all
+from agents.scenarios.load import Loaded, load_all
 from agents.segments.language import SegmentSet
 from agents.segments.load import asked_for, load_segments
 from agents.team import load_staff
@@ -44,24 +44,10 @@ DELIVERY = "boomerang-delivery"
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     live = settings.time == "live"
-    policy = load_policy(settings.policy, time_scale=settings.time_scale)
     known = load_segments(settings.segments, time_scale=settings.time_scale)
     scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
     segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
-    staff = load_staff(settings.team, moment(clock.now()).year)
-    behaviour = Behaviour(
-        Decider(
-            scenarios.site,
-            former=scenarios.former,
-            locale=settings.locale,
-            policy=policy,
-            segments=segments,
-            staff=staff,
-        ),
-        stream_time=not live,
-        partitions=settings.partitions,
-        dialogs=Dialogs(scenarios.dialogs, staff),
-    )
+    behaviour = behaviour_of(settings, clock, scenarios, segments)
     app = EngineApp(ENGINE, settings)
     told = journeys(settings, "worker")
     customers = table(
@@ -92,6 +78,25 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names, known.names))
     app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)
     return app
+
+
+def behaviour_of(settings: Settings, clock: Clock, scenarios: Loaded, segments: SegmentSet) -> Behaviour:
+    """What is decided, by the shop's policy and team. Raises PolicyError or TeamError."""
+    policy = load_policy(settings.policy, time_scale=settings.time_scale)
+    staff = load_staff(settings.team, moment(clock.now()).year)
+    return Behaviour(
+        Decider(
+            scenarios.site,
+            former=scenarios.former,
+            locale=settings.locale,
+            policy=policy,
+            segments=segments,
+            staff=staff,
+        ),
+        stream_time=settings.time != "live",
+        partitions=settings.partitions,
+        dialogs=Dialogs(scenarios.dialogs, staff),
+    )
 
 
 def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:
