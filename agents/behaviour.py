@@ -18,6 +18,7 @@ from agents.dialogs.decide import Dialogs
 from agents.dialogs.staff import Staff
 from agents.links import Links
 from agents.outbox import hand_over
+from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
 from agents.segments.sizes import Sizes
@@ -31,7 +32,6 @@ from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables import shelf
-from tables.activity import note
 from tables.bounds import TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf
 from tables.step import Batch, Output, Record, Step
@@ -76,6 +76,7 @@ class Behaviour:
         if dialogs is not None and dialogs.scenarios:
             decider.read_all()
         self._decider, self._dialogs = decider, dialogs
+        self._presence = Presence(decider, self._advance if stream_time else None)
         self._stream_time, self._partitions = stream_time, partitions
         self.sizes = Sizes()
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
@@ -178,6 +179,8 @@ class Behaviour:
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
         raw = record.value or b""
         check_size(record.key, raw)
+        if self._presence.is_all(step, record, raw):
+            return
         event = decode_event(raw)
         at = event.timestamp.timestamp()
         if self._stream_time and at > step.part.clock:
@@ -189,13 +192,7 @@ class Behaviour:
         key = record.key.decode()
         if key[0] == SHELF_PREFIX[0]:
             raise ValueError("a customer's key cannot begin with NUL")
-        packed, members = step.packed, self._decider.members
-        if (
-            packed is not None
-            and self._decider.is_mere_activity(event)
-            and note(packed, key, at, members.gap, newcomers=members.newcomers)
-        ):
-            step.touch(key)
+        if self._presence.noted(step, key, event, at):
             return
         if not event.messageId:
             event.messageId = f"{batch.partition}-{record.offset}"

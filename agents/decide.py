@@ -24,11 +24,11 @@ from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
-from agents.scenarios.needs import conditions_of, unread
+from agents.scenarios.needs import asks_presence, conditions_of, unread
 from agents.segments.language import SegmentSet
 from agents.segments.membership import Changed, Memberships, difference, kept, note_changes, segments_of
 from agents.worth.goals import on_goal, on_order, on_reaction, on_return
-from app.model.event import EMAIL, Event
+from app.model.event import EMAIL, Event, Glance
 from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
@@ -67,13 +67,15 @@ class Decider:
         self._index = index
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
+        self.coarse = not (self._reads_all or self.members or asks_presence(index.all()))
+        """Nobody asks when exactly a customer was last there without doing anything that scenarios know: the day is enough."""
         asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
         self._kept = self.members.kept | asked
         self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | asked
 
     def read_all(self) -> None:
         """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
-        self._reads_all = True
+        self._reads_all, self.coarse = True, False
         self._meaningful |= frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
@@ -134,7 +136,7 @@ class Decider:
         if due is not None and (decision.wake_at is None or due < decision.wake_at):
             decision.wake_at = due
 
-    def is_mere_activity(self, event: Event) -> bool:
+    def is_mere_activity(self, event: Event | Glance) -> bool:
         """Whether the event says no more than that the customer is there."""
         return (
             event.event not in self._meaningful

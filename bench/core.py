@@ -1,6 +1,6 @@
 """CPU per event of the core alone: `Behaviour.on_bundle` over packed rows, and packing them for the changelog. No Kafka.
 
-    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--segments N] [--profile FILE]
+    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--segments N] [--scenarios FOLDER] [--profile FILE]
 
 JSON lines. With `--against`, rounds of this checkout and of another one, with `--segments` of the core with and without segments, take turns, each in a process of its own. Every round plays
 the same bundles; of each bundle the quickest round counts, which a busy machine disturbs least.
@@ -35,7 +35,7 @@ class Record:
 class Core:
     """The engine's core over four partitions, with what the fenced table does to a step except writing it."""
 
-    def __init__(self, segments=0):
+    def __init__(self, segments=0, folder=None):
         from agents.behaviour import ROW_TYPE, Behaviour
         from agents.decide import Decider
         from agents.scenarios.load import load_folder
@@ -44,7 +44,7 @@ class Core:
         from tables.packed import PackedRows
         from tables.step import Partition
 
-        scenarios = load_folder(load({}).scenarios)
+        scenarios = load_folder(folder or load({}).scenarios)
         more = {"segments": segments_of(segments)} if segments else {}
         self.behaviour = Behaviour(Decider(scenarios, locale="en", **more), stream_time=True, partitions=PARTITIONS)
         self.codec = Codec(ROW_TYPE)
@@ -108,10 +108,10 @@ def bundles_of(count, customers):
             yield Bundle("clickstream", partition, records, records[0].offset, records[-1].offset)
 
 
-def once(count, customers, profile="", segments=0):
+def once(count, customers, profile="", segments=0, folder=None):
     """One round; its figures."""
     bundles = list(bundles_of(count, customers))
-    core = Core(segments)
+    core = Core(segments, folder)
     gc.collect()
     gc.freeze()
     if profile:
@@ -143,6 +143,7 @@ def round_of(checkout, args, segments):
         "--segments",
         str(segments),
         "--once",
+        *(["--scenarios", str(args.scenarios)] if args.scenarios else []),
     ]
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
     return json.loads(subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout)
@@ -172,11 +173,12 @@ def main(argv=None):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", default="", metavar="CHECKOUT", help="another checkout to compare with")
     parser.add_argument("--segments", type=int, default=0, help="compare with the same core and so many segments")
+    parser.add_argument("--scenarios", type=Path, metavar="FOLDER", help="other scenarios than those built in")
     parser.add_argument("--profile", default="", metavar="FILE", help="one round under cProfile, written to FILE")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.once or args.profile:
-        print(json.dumps(once(args.events, args.customers, args.profile, args.segments)), flush=True)
+        print(json.dumps(once(args.events, args.customers, args.profile, args.segments, args.scenarios)), flush=True)
         return
     checkouts = {"core": (HERE, 0)}
     if args.against:

@@ -23,6 +23,8 @@ _END = 31
 _FLOAT = 0xCB
 _NIL = 0xC0
 """The last byte of a row without dialogs, whose last field they are."""
+_SEEN = Struct(">3xB 9x B d")
+"""Tag, what announces `last_seen`, `last_seen`."""
 _TIMES = Struct(">dBd")
 """Two floats and what announces the second."""
 _THREE_TIMES = Struct(">dBdBd")
@@ -64,6 +66,21 @@ def note(rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: 
     rows.looked_at += len(packed)
     cell.packed = packed  # as many bytes as before: the size of all rows stays
     return True
+
+
+def was_seen(rows: PackedRows, key: str, at: float) -> bool:
+    """Whether `key` is a customer without dialogs who is known to have been there at `at` (epoch seconds) or later."""
+    row = rows.opened.get(key)
+    if row is not None:
+        return type(row) is Customer and row.dialogs is None and row.last_seen >= at
+    cell = rows.cells.get(key)
+    if cell is None:
+        return False
+    packed = cell.packed
+    if len(packed) < _END or packed[0] != _ARRAY or packed[-1] != _NIL:
+        return False
+    tag, announced, last = _SEEN.unpack_from(packed)
+    return tag == _TAG and announced == _FLOAT and bool(last >= at)
 
 
 def first_seen(at: float) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from agents.conditions.touched import CATEGORIES, SEARCHES, VIEWS
+from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, VIEWS
 from agents.conditions.verdict import Condition
 from agents.scenarios.language import Scenario
 from agents.scenarios.program import Say, Tell
@@ -22,6 +22,28 @@ def unread(scenarios: Iterable[Scenario]) -> frozenset[str]:
     """
     known = tuple(scenarios)
     return frozenset(name for name in _LISTENS if not any(_reads(scenario, name) for scenario in known))
+
+
+def asks_presence(scenarios: Iterable[Scenario]) -> bool:
+    """Whether it matters to some scenario when exactly a customer was last there, whatever he did then.
+
+    So it is where one waits from leaving, counts backwards from it what it shows, or asks for it in a condition; and where a family
+    has several scenarios, of which one silence gets one.
+    """
+    known = tuple(scenarios)
+    ids: dict[str, set[str]] = {}
+    for scenario in known:
+        ids.setdefault(scenario.family, set()).add(scenario.id)
+    return any(len(family) > 1 for family in ids.values()) or any(map(_asks_presence, known))
+
+
+def _asks_presence(scenario: Scenario) -> bool:
+    if scenario.leaving or any(SEEN in condition.reads for condition in conditions_of(scenario)):
+        return True
+    if scenario.show is not None and scenario.show.items != "cart":
+        return True
+    steps = scenario.program.steps if scenario.program is not None else ()
+    return any(_asks_presence(step.scenario) for step in steps if isinstance(step, Say))
 
 
 def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:

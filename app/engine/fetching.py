@@ -1,8 +1,9 @@
 """The thread that owns the Kafka consumer: how records are fetched for bundles.
 
-Three things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
-broker answers one fetch at a time, so a long wait for idle partitions would hold up busy ones), the positions that come
-with the records, and that partitions which nobody reads now are paused in the client too, not only skipped afterwards.
+Four things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
+broker answers one fetch at a time, so a long wait for idle partitions would hold up busy ones), records as they were parsed
+(`parsed.py`), the positions that come with them, and that partitions which nobody reads now are paused in the client too, not
+only skipped afterwards.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from typing import Any
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from app.engine.parsed import as_parsed
 
 MAX_FETCH = 12_000
 """Records taken from the client at once."""
@@ -42,6 +45,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
             partition_assignment_strategy=[app.assignor],
+            key_deserializer=as_parsed,
             enable_auto_commit=False,
             auto_offset_reset=conf.consumer_auto_offset_reset,
             isolation_level="read_committed",

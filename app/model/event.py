@@ -108,6 +108,21 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """What the collector found in it of a device for notifications (`tables/devices.py`)."""
 
 
+class Unread(msgspec.Struct, gc=False):
+    """An object that is there; what is in it is passed over."""
+
+
+class Glance(msgspec.Struct, gc=False):
+    """As much of an event as says whether it means more than that the customer is there. What else it holds is not looked at."""
+
+    type: str
+    timestamp: datetime
+    event: str = ""
+    traits: Unread | None = None
+    historical: bool = False
+    push: str = ""
+
+
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 
 

@@ -1,11 +1,12 @@
 """What no scenario reads is not kept, and no message is another one by that."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.scenarios.load import load_folder
-from agents.scenarios.needs import unread
+from agents.scenarios.needs import asks_presence, unread
 from tests.agents.test_dialogs import room
 from tests.driver import BUILT_IN, DAY, Engine
 from tests.properties.test_core import HISTORIES, play, told
@@ -28,6 +29,55 @@ VIEW, SEARCH = "Product Viewed", "Products Searched"
 )
 def test_events_that_no_scenario_reads_are_known(names, events):
     assert unread(SCENARIOS[name] for name in names) == events
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        ([], False),
+        (["abandoned_cart"], False),
+        (["abandoned_product"], True),
+        (["abandoned_search"], True),
+        (["abandoned_cart", "abandoned_category"], True),
+    ],
+    ids=["nothing", "cart", "product", "search", "two of a family"],
+)
+def test_whether_it_matters_when_a_customer_was_last_there_is_known(names, asked):
+    assert asks_presence(SCENARIOS[name] for name in names) == asked
+
+
+def test_two_of_a_family_ask_when_the_silence_between_them_ended():
+    cart = SCENARIOS["abandoned_cart"]
+    assert asks_presence([cart, msgspec.structs.replace(cart, id="another")])
+    assert not asks_presence([cart, msgspec.structs.replace(cart, id="another", family="others")])
+
+
+def seen(shop, key="u1"):
+    return next(row for part in shop.table.parts.values() for name, row in part.packed.unpacked() if name == key)
+
+
+def test_who_is_merely_there_is_noted_once_a_day_where_nobody_asks_for_more():
+    shop = Engine([SCENARIOS["abandoned_cart"]])
+    shop.event("Product Added", product_id="p1")
+    added = shop.clock.now()
+    shop.wait(1.0)
+    shop.event("", type="page")
+    assert seen(shop).last_seen == added
+    shop.wait(2 * DAY)
+    shop.event("", type="page")
+    now = shop.clock.now()
+    assert seen(shop).last_seen == now - now % DAY
+    shop.wait(1.0)
+    shop.event("Product Added", product_id="p2")
+    assert seen(shop).last_seen == now + 1.0
+
+
+def test_who_is_merely_there_is_noted_to_the_second_where_a_scenario_waits_from_leaving():
+    shop = Engine([SCENARIOS["abandoned_product"]])
+    shop.event("Product Viewed", product_id="p1")
+    shop.wait(30.0)
+    shop.event("", type="page")
+    assert seen(shop).last_seen == shop.clock.now()
 
 
 def cart_alone(*, everything):

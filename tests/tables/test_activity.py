@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from app.clock import moment
 from app.model.event import Event
 from app.replay.core import packed_rows
-from tables.activity import first_seen, note, seen_again
+from tables.activity import first_seen, note, seen_again, was_seen
 from tables.apply import apply
 from tables.customer import Armed, Customer, Pointer, Row, Shelf
 from tables.dialog import Dialog
@@ -75,3 +75,17 @@ def test_noting_activity_is_applying_it(visits):
 
 def test_a_new_row_is_that_of_a_new_customer():
     assert first_seen(NOW) == encode(Customer(NOW, NOW, NOW))
+
+
+@given(st.floats(NOW - 10, NOW + 10), st.booleans())
+def test_who_was_seen_later_is_known_whether_unpacked_or_not(at, opened):
+    rows = packed_rows()
+    rows.put_packed("known", encode(Customer(NOW - 100, NOW, NOW - 100)))
+    rows.put_packed("talking", encode(Customer(NOW, NOW, NOW, dialogs=[Dialog("telegram:shop:1", NOW)])))
+    rows.put_packed("pointer", encode(Pointer("u1")))
+    rows.put_packed("shelf", encode(Shelf()))
+    if opened:
+        for key in [*rows]:
+            rows.get(key)
+    assert was_seen(rows, "known", at) == (at <= NOW)
+    assert not any(was_seen(rows, key, at) for key in ("talking", "pointer", "shelf", "nobody"))
