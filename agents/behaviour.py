@@ -22,6 +22,7 @@ from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
 from agents.segments.sizes import Sizes
+from agents.sweeps import Sweeps
 from agents.worth.tally import Tally
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
@@ -33,7 +34,7 @@ from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables import shelf
 from tables.bounds import TooLargeError, check_size
-from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf, Sweep
 from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row
@@ -62,6 +63,7 @@ class Behaviour:
             journal=self._journal,
             advance=self._advance if stream_time else None,
         )
+        self.sweeps = Sweeps(decider, self._publish)
         self._links = Links(
             decider,
             self._chat,
@@ -71,6 +73,7 @@ class Behaviour:
             event=self._apply,
             receipt=self._settle,
             forward=self._forward,
+            changes=self.sweeps.begin,
             partitions=partitions,
         )
         if dialogs is not None and dialogs.scenarios:
@@ -106,7 +109,7 @@ class Behaviour:
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
         if type(row) is not Customer:
-            return None
+            return row.due if type(row) is Sweep else None
         return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
@@ -151,6 +154,8 @@ class Behaviour:
 
     def _on_timer(self, step: Step, due: float, key: str, now: float) -> None:
         row = step.rows.get(key)
+        if type(row) is Sweep:
+            self.sweeps.go_on(step, key, row, due if self._stream_time else now)
         if type(row) is not Customer:
             return
         soonest = self.wake_of(row)

@@ -19,6 +19,7 @@ from agents.journeys.dates import told_dates, wake_of
 from agents.journeys.enter import entered_of, joined
 from agents.journeys.hear import on_heard
 from agents.journeys.moment import Moment
+from agents.journeys.sweep import decide_change
 from agents.journeys.walk import settle
 from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf
@@ -35,7 +36,7 @@ from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from tables import identity, recent
 from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
-from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer
+from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer, Sweep
 from tables.signals import CART_BOUNDED, CONSENT_CHANGED, ORDERED
 
 _LINKING = ("identify", "alias")
@@ -268,6 +269,18 @@ class Decider:
     def held(self, key: str, customer: Customer, event_id: str, at: float) -> list[JournalLine]:
         """Lines about what is armed and has to wait, now that the customer is in a dialog."""
         return held_by_dialog(self._index, key, customer, event_id, at)
+
+    def hears_of(self, kind: str) -> bool:
+        """Whether some scenario begins on such a change of the catalogue."""
+        return any(change.kind == kind for _, change in self._index.changing)
+
+    def on_change(self, key: str, customer: Customer, sweep: Sweep, at: float) -> Decision:
+        """What changes of the catalogue mean to customer `key`, as of `at` (epoch seconds)."""
+        decision = Decision(customer)
+        decide_change(self._basis, decision, key, sweep, at)
+        if decision.reasons:
+            self._settled(decision, key, at)
+        return decision
 
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""

@@ -11,7 +11,7 @@ from agents.erasing import erase
 from app.codec import decode_chat, decode_event, decode_link, decode_receipt, encode_json
 from app.model.event import ALERT, EMAIL, RESERVED_PREFIXES, Event
 from app.model.journal import JournalLine
-from app.model.link import Claim, Erase, Forward, Link, Move, Release
+from app.model.link import Changes, Claim, Erase, Forward, Link, Move, Release
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
 from app.topics import CHAT, CLICKSTREAM, LINKS
@@ -38,11 +38,13 @@ class Links:
         event: Callable[[Step, str, Event, float, bytes, int], None],
         receipt: Callable[[Step, str, Row | None, Receipt], None],
         forward: Forwarding,
+        changes: Callable[[Step, Changes], None],
         partitions: int,
     ) -> None:
         self._decider, self._chat = decider, chat
         self._link, self._journal, self._publish, self._forward = link, journal, publish, forward
         self._event, self._receipt, self._partitions = event, receipt, partitions
+        self._changes = changes
 
     def on_record(self, step: Step, record: Record, _batch: Batch) -> None:
         """Apply a record of the topic."""
@@ -54,6 +56,8 @@ class Links:
         elif isinstance(link, Release):
             if type(step.rows.get(link.alias)) is Pointer:
                 step.delete(link.alias)
+        elif isinstance(link, Changes):
+            self._changes(step, link)
         elif isinstance(link, Erase):
             for further, number in erase(step, link, self._partitions):
                 step.send(LINKS.name, further.customer, encode_json(further), number)

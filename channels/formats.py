@@ -91,6 +91,7 @@ def line(item: Line, currency: str, locale: str, shop_url: str) -> dict[str, Any
         "category": item.category,
         "brand": item.brand,
         "price": money(item.price, currency, locale) if item.price > 0 else "",
+        "old_price": money(item.old_price, currency, locale) if item.old_price > 0 else "",
         "quantity": number(item.quantity, locale),
         "several": item.quantity != 1,
         "url": web(item.url, shop_url) or shop_url,

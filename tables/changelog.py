@@ -15,7 +15,7 @@ from tables.upcast import current
 FENCE_KEY = b"\xfffence"
 """0xff never occurs in UTF-8, so no row has this key."""
 
-FORMAT = 2
+FORMAT = 3
 """Format of rows and fences. It goes up when a program of before would read them wrongly; new fields at the end do not need that.
 
 Rows of former formats are read by `tables/upcast.py`.

@@ -31,6 +31,8 @@ REMOVED = 16
 
 SHELF_PREFIX = "\x00shelf:"
 """Keys of shelves; no customer key may begin with a control character."""
+SWEEP_PREFIX = "\x00sweep:"
+"""Keys of sweeps."""
 
 
 class CartLine(msgspec.Struct, array_like=True, gc=False):
@@ -268,10 +270,35 @@ class Shelf(msgspec.Struct, array_like=True, gc=False, tag=2):
     items: list[ShelfItem] = []
 
 
+class Changed(msgspec.Struct, array_like=True, gc=False):
+    """What became of a product: `kind` is that of `app/model/catalogue.py`; `old_price` 0: nothing was known before."""
+
+    id: str
+    kind: str
+    product_id: str
+    price: float
+    old_price: float = 0.0
+    currency: str = ""
+
+
+class Sweep(msgspec.Struct, array_like=True, gc=False, tag=4):
+    """Changes that the customers of a partition are looked through for, and how far that has come (`agents/sweeps.py`).
+
+    `at` is when the changes were, `due` when the next slice is looked at (epoch seconds). `after`: rows whose order is not above
+    it were looked at.
+    """
+
+    id: str
+    at: float
+    changes: list[Changed]
+    due: float
+    after: int = -1
+
+
 class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):
     """Stands where a customer's state was before it moved to `owner`."""
 
     owner: str
 
 
-Row = Customer | Shelf | Pointer
+Row = Customer | Shelf | Pointer | Sweep

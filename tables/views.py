@@ -5,7 +5,7 @@ values instead of a hundred and sixty; only what is shown in a message, or joine
 categories are found by a checksum of their names first, and by the name itself where that agrees.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
@@ -88,6 +88,11 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         if len(self.taken) > VIEWS:
             self._drop(0)
         return True
+
+    def may_have(self, marks: Collection[bytes]) -> bool:
+        """Whether a product with one of the marks (see `mark_of`) may be among those viewed; unpacks none."""
+        column = self.products
+        return any(column[place : place + 4] in marks for place in range(0, len(column), 4))
 
     def take(self, product_id: str) -> None:
         """The product was put into the cart."""
@@ -178,6 +183,11 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
     def _product(self, index: int) -> Product:
         start = self._start(index)
         return _unpack(self.texts[start : start + self._size(index)])
+
+
+def mark_of(product_id: str) -> bytes:
+    """The mark of a product in a ring; two may share one."""
+    return _mark(product_id)
 
 
 def _mark(text: str) -> bytes:

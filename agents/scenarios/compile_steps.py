@@ -20,13 +20,14 @@ from agents.scenarios.program import (
     Leave,
     Listen,
     Note,
+    OnChange,
     Program,
     Say,
     Split,
     Tell,
 )
 from agents.scenarios.program import Step as Compiled
-from agents.scenarios.steps import Awaited, Entry, JourneyFile, StepFile, Until
+from agents.scenarios.steps import Awaited, CatalogueEntry, Entry, JourneyFile, StepFile, Until
 from tables.signals import SIGNALS, segment_entered, segment_left
 
 ORDER = "Order Completed"
@@ -59,6 +60,7 @@ def compile_journey(file: JourneyFile, time_scale: float) -> Scenario:
         dated=None
         if entry.date is None
         else Dated(entry.date.trait, int(entry.date.offset[:-1]), _minutes(entry.date.at), entry.date.yearly),
+        change=None if entry.catalogue is None else _change(entry.catalogue, time_scale),
     )
     return msgspec.structs.replace(header, program=program)
 
@@ -69,6 +71,11 @@ def _signal(entry: Entry) -> str:
             segment_entered(entry.segment.enters) if entry.segment.enters else segment_left(entry.segment.leaves or "")
         )
     return entry.event or ""
+
+
+def _change(file: CatalogueEntry, time_scale: float) -> OnChange:
+    least = 0.0 if file.at_least is None else float(file.at_least[:-1]) / 100.0
+    return OnChange(file.change, frozenset(file.of), least, duration(file.within) / time_scale)
 
 
 def _header(file: JourneyFile, time_scale: float) -> Scenario:

@@ -32,6 +32,7 @@ class ScenarioIndex:
         "_heard",
         "awaited",
         "by_id",
+        "changing",
         "dated",
         "ending",
         "entering",
@@ -70,6 +71,11 @@ class ScenarioIndex:
         self.entering = {name: tuple(sorted(found, key=_rank)) for name, found in entering.items()}
         self.dated = tuple(s for s in self.by_id.values() if s.program is not None and s.program.dated is not None)
         """Scenarios that begin on a date of the customer."""
+        changing = [(s, s.program.change) for s in self.by_id.values() if s.program is not None]
+        self.changing = tuple(
+            sorted(((s, c) for s, c in changing if c is not None and not s.stopped), key=lambda one: _rank(one[0]))
+        )
+        """Scenarios that begin on a change of the catalogue, with the change."""
         programs = [scenario.program for scenario in self.all() if scenario.program is not None]
         self.awaited = frozenset(name for program in programs for name in program.awaited)
         """Signals and event names that journeys listen to."""

@@ -63,6 +63,9 @@ def _reads(scenario: Scenario, name: str) -> bool:
         return True
     if any(condition.reads & _READS[name] for condition in conditions_of(scenario)):
         return True
+    change = scenario.program.change if scenario.program is not None else None
+    if change is not None and "viewed" in change.of and name == _VIEW:
+        return True
     steps = scenario.program.steps if scenario.program is not None else ()
     if any(_reads(step.scenario, name) for step in steps if isinstance(step, Say)):
         return True

@@ -120,12 +120,25 @@ class Dated(NamedTuple):
     yearly: bool
 
 
+class OnChange(NamedTuple):
+    """A change of the catalogue that journeys begin on; see `agents/journeys/sweep.py`.
+
+    `of` is what ties a customer to a product: it was `viewed`, no longer ago than `within` seconds, or lies in the `cart`.
+    `least` is how far a price must have fallen, as a share.
+    """
+
+    kind: str
+    of: frozenset[str]
+    least: float
+    within: float
+
+
 class Program(msgspec.Struct, frozen=True):
     """What a scenario with steps does."""
 
     steps: tuple[Step, ...]
     entry: str
-    """The signal or event's name that begins a journey; empty: an absence or a date does."""
+    """The signal or event's name that begins a journey; empty: an absence, a date or the catalogue does."""
     when: Condition | None
     goal: Goal | None
     ends_on_goal: bool
@@ -133,6 +146,7 @@ class Program(msgspec.Struct, frozen=True):
     """The signal that ends it, empty: none."""
     per: str
     dated: Dated | None
+    change: OnChange | None = None
 
     @property
     def awaited(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from agents.scenarios.language import ScenarioError, duration
 from agents.scenarios.shape import Fault, Place, nearest
 from agents.scenarios.steps import KINDS, MOST_DEPTH, MOST_STEPS
 
-_ENTRIES = ("event", "absence", "segment", "date")
+_ENTRIES = ("event", "absence", "segment", "date", "catalogue")
 
 
 def step_faults(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
@@ -48,6 +48,9 @@ def _entry(entry: dict[Any, Any], known: Known) -> Iterator[Fault]:
         yield from condition_faults(entry["when"], ("entry", "when"), segments=known.segments)
     if isinstance(entry.get("absence"), dict):
         yield from absence_faults(entry["absence"], known, ("entry", "absence"))
+    change = entry.get("catalogue")
+    if isinstance(change, dict) and "at_least" in change and change.get("change") == "back_in_stock":
+        yield Fault(("entry", "catalogue", "at_least"), "is how far a price falls; goods are back, or they are not: leave it out")
     segment = entry.get("segment")
     if isinstance(segment, dict):
         names = [name for name in ("enters", "leaves") if name in segment]

@@ -74,13 +74,33 @@ class DateEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     yearly: bool = True
 
 
+class CatalogueEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A change of the catalogue, for those who looked at the product within a time, or have it in the cart."""
+
+    change: Literal["price_drop", "back_in_stock"]
+    of: Annotated[tuple[Literal["viewed", "cart"], ...], Meta(min_length=1)] = ("viewed", "cart")
+    at_least: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^\d{1,2}(\.\d+)?%$",
+                examples=["10%"],
+                extra={"advice": "is no share from 0% to 99% such as 10%"},
+            ),
+        ]
+        | None
+    ) = None
+    within: Duration = "30d"
+
+
 class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How a customer enters: one of `event`, `absence`, `segment` and `date`, and a condition."""
+    """How a customer enters: one of `event`, `absence`, `segment`, `date` and `catalogue`, and a condition."""
 
     event: Name | None = None
     absence: Absence | None = None
     segment: SegmentEntry | None = None
     date: DateEntry | None = None
+    catalogue: CatalogueEntry | None = None
     when: ConditionFile | None = None
 
 

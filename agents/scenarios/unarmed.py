@@ -29,7 +29,7 @@ def standings(key: str, customer: Customer, scenarios: Iterable[Scenario]) -> li
     """One sentence or two for each scenario: whether it waits and why not, and what would keep its message from being said."""
     found: list[Standing] = []
     for scenario in scenarios:
-        if scenario.program is not None and (scenario.program.entry or scenario.program.dated is not None):
+        if scenario.program is not None and not scenario.of:
             found += _journeys(scenario, customer)
         else:
             found.append(_armed(scenario, customer))
@@ -66,7 +66,8 @@ def _journeys(scenario: Scenario, customer: Customer) -> Iterator[Standing]:
         yield Standing(scenario.id, f"was never entered: {program.when.told(Facts(customer, now))}")
     else:
         how = f"{program.entry} was not seen, or something kept it out; the journal tells" if program.entry else (
-            f"the trait {program.dated.trait} is not known, or its day has not come" if program.dated is not None else ""
+            f"the trait {program.dated.trait} is not known, or its day has not come" if program.dated is not None else
+            "nothing that the catalogue told touched a product of the customer, or something kept it out; the journal tells"
         )  # fmt: skip
         yield Standing(scenario.id, f"was never entered: {how}")
 

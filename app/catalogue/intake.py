@@ -8,6 +8,7 @@ from typing import NamedTuple
 from app import metrics
 from app.catalogue.diff import Delta, Tally, delta
 from app.catalogue.feed import Feed
+from app.catalogue.heard import heard
 from app.catalogue.plausible import Doubt, Limits, doubts
 from app.catalogue.refusal import Fault, FeedRefusedError
 from app.catalogue.source import Source
@@ -80,7 +81,7 @@ class Intake:
                 await provision(self._settings, (CATALOGUE, CATALOGUE_CHANGES))
                 outcome, _ = await self._compare(spool, source, options, at, (faults, bad))
                 return outcome
-            async with CatalogueWriter(self._settings, self._fault) as writer:
+            async with CatalogueWriter(self._settings, self._fault, heard(self._settings)) as writer:
                 outcome, tally = await self._compare(spool, source, options, at, (faults, bad))
                 await writer.write(outcome.done, self._deltas(spool, at, tally.rows))
         _measure(outcome.done, self._clock.monotonic() - began)

@@ -4,7 +4,7 @@ An import is one transaction of one producer: readers of committed records see a
 the catalogue's alone, so of two imports at a time the one that began to write first is fenced and applies nothing.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,15 +14,18 @@ from app.engine.kafka_client import client_options
 from app.engine.provision import provision
 from app.engine.reading import Progress, reader, records
 from app.errors import CommandError
-from app.model.catalogue import IMPORT_KEY, MOST_CHANGES, Change, ChangeSet, Import, Product
+from app.model.catalogue import IMPORT_KEY, MOST_CHANGES, Change, ChangeKind, ChangeSet, Import, Product
+from app.model.link import Changes
 from app.settings import Settings
-from app.topics import CATALOGUE, CATALOGUE_CHANGES, partition_of
+from app.topics import CATALOGUE, CATALOGUE_CHANGES, LINKS, partition_of
 
 TRANSACTION_MS = 840_000
 """An import's writing may take so long; brokers allow 15 minutes unless told otherwise."""
 ROWS = 500
 """Rows of one partition that are handed over at once."""
 
+Heard = Mapping[ChangeKind, float]
+"""Kinds of changes that scenarios begin on, and the least share that a price must have fallen by."""
 Part = tuple[str, int, list[tuple[bytes | None, bytes | None]]]
 """Topic, partition and records."""
 
@@ -67,9 +70,11 @@ async def _last(settings: Settings, key: str) -> bytes | None:
 class CatalogueWriter:
     """Writes one import. Use as an async context manager, which fences former ones and raises CommandError."""
 
-    def __init__(self, settings: Settings, fault: Callable[[str], None] = lambda _: None) -> None:
-        """`fault`: tests; called at the points of the transaction, to die there."""
-        self._settings, self._fault = settings, fault
+    def __init__(
+        self, settings: Settings, fault: Callable[[str], None] = lambda _: None, heard: Heard | None = None
+    ) -> None:
+        """`heard`: the changes that scenarios begin on, which go to every partition of the engine. `fault`: tests; called at the points of the transaction, to die there."""
+        self._settings, self._fault, self._heard = settings, fault, heard or {}
         self._writer: Any = None
 
     async def __aenter__(self) -> Self:
@@ -78,7 +83,7 @@ class CatalogueWriter:
 
         from tables.writer import PartitionWriter
 
-        await provision(self._settings, (CATALOGUE, CATALOGUE_CHANGES))
+        await provision(self._settings, (CATALOGUE, CATALOGUE_CHANGES, LINKS))
         name = f"{self._settings.topic_prefix}boomerang-catalogue"
         self._writer = PartitionWriter(
             client_options(self._settings), name, "zstd", self._fault, transaction_ms=TRANSACTION_MS
@@ -115,7 +120,8 @@ class CatalogueWriter:
         yield rows, partition_of(IMPORT_KEY, partitions), [(IMPORT_KEY.encode(), encode_json(done))]
         waiting: list[list[tuple[bytes | None, bytes | None]]] = [[] for _ in range(partitions)]
         held: list[Change] = []
-        sets = 0
+        told: list[Change] = []
+        sets = sweeps = 0
         for delta in deltas:
             number = partition_of(delta.id, partitions)
             waiting[number].append((delta.id.encode(), None if delta.row is None else encode_json(delta.row)))
@@ -126,11 +132,29 @@ class CatalogueWriter:
             if len(held) >= MOST_CHANGES:
                 yield self._set(changes, done, sets, held[:MOST_CHANGES])
                 held, sets = held[MOST_CHANGES:], sets + 1
+            told += () if done.baseline else filter(self._is_heard, delta.changes)
+            if len(told) >= MOST_CHANGES:
+                yield from self._broadcast(done, sweeps, told[:MOST_CHANGES])
+                told, sweeps = told[MOST_CHANGES:], sweeps + 1
         for number, some in enumerate(waiting):
             if some:
                 yield rows, number, some
         if held:
             yield self._set(changes, done, sets, held)
+        if told:
+            yield from self._broadcast(done, sweeps, told)
+
+    def _is_heard(self, change: Change) -> bool:
+        """Whether a scenario may begin on it. What cannot be bought is news to nobody."""
+        least = self._heard.get(change.kind)
+        if least is None or not change.available:
+            return False
+        return change.kind is not ChangeKind.PRICE_DROP or change.price <= change.old_price * (1.0 - least) + 0.005
+
+    def _broadcast(self, done: Import, number: int, changes: list[Change]) -> Iterator[Part]:
+        value = encode_json(Changes(f"{done.id}-{number}", done.at, changes))
+        for partition in range(self._settings.partitions):
+            yield self._settings.topic_prefix + LINKS.name, partition, [(None, value)]
 
     def _set(self, topic: str, done: Import, number: int, changes: list[Change]) -> Part:
         record = ChangeSet(f"{done.id}-{number}", done.at, changes)

@@ -98,6 +98,24 @@ class SegmentCounts:
         self._sizes.flows.clear()
 
 
+class SweepCounts:
+    """Moves what walks came to into the metrics."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        for what in ("begun", "ended", "unheard"):
+            metrics.SWEEPS.labels(what)
+        for what in ("looked_at", "touched", "failed"):
+            metrics.SWEEP_CUSTOMERS.labels(what)
+
+    def take(self) -> None:
+        """Move the counts."""
+        for what, count in self._counts.items():
+            counter = metrics.SWEEPS if what in ("begun", "ended", "unheard") else metrics.SWEEP_CUSTOMERS
+            counter.labels(what).inc(count)
+        self._counts.clear()
+
+
 class WorthCounts:
     """Moves what scenarios bring into the metrics."""
 

@@ -22,7 +22,7 @@ from agents.team import load_staff
 from app.bounds import BUILT_IN_SEGMENTS
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
-from app.engine.counts import DecisionCounts, SegmentCounts, WorthCounts
+from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
 from app.engine.reload import Reloader
@@ -74,6 +74,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
+    app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
     app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names, known.names))
     app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)

@@ -32,6 +32,8 @@ class Line(msgspec.Struct, gc=False, omit_defaults=True):
     brand: str = ""
     url: str = ""
     image_url: str = ""
+    old_price: float = 0.0
+    """What it cost before, where that is what is told of it; 0: nothing is."""
 
 
 class Properties(msgspec.Struct, gc=False, omit_defaults=True):

@@ -5,10 +5,13 @@ Claim on A's partition  ->  A's state is packed, a forwarding pointer stays  -> 
 Move on U's partition   ->  merged into U's state, live timers included
 late event for A        ->  Forward(to U)
 alert of U over         ->  Release(to the alert's key, which a Claim had pointed to U)
+an import changes prices -> Changes, to every partition
 `boomerang erase U`     ->  Erase(U)  ->  Erase of every key that U's row names
 """
 
 import msgspec
+
+from app.model.catalogue import Change
 
 
 class Claim(msgspec.Struct, gc=False, omit_defaults=True, tag="claim", tag_field="kind"):
@@ -56,4 +59,12 @@ class Erase(msgspec.Struct, gc=False, omit_defaults=True, tag="erase", tag_field
     sweep: bool = False
 
 
-Link = Claim | Move | Forward | Release | Erase
+class Changes(msgspec.Struct, gc=False, omit_defaults=True, tag="changes", tag_field="kind"):
+    """What an import changed, for the customers of every partition. Its record has no key: it belongs to the partition as such."""
+
+    id: str
+    at: float
+    changes: list[Change]
+
+
+Link = Claim | Move | Forward | Release | Erase | Changes

@@ -5,9 +5,11 @@ from typing import Any
 from app.clock import moment
 from app.codec import encode_json
 from app.model.chat import ChatCommand, ChatEvent, ChatKind, Speaker, client_key, command_key
-from app.topics import CHAT, CLICKSTREAM
+from app.model.catalogue import Change, ChangeKind
+from app.model.link import Changes
+from app.topics import CHAT, CLICKSTREAM, LINKS
 from app.trial.engine import MemoryEngine
-from app.trial.language import Person, StepFile
+from app.trial.language import Person, StepFile, Told
 from app.web.collector.normalise import Envelope, normalise
 from app.web.collector.refusal import Refused
 
@@ -39,6 +41,8 @@ class Actor:
             self._chat(step)
         elif step.press is not None:
             return self._press(step)
+        elif step.catalogue is not None:
+            self._changed(step.catalogue)
         elif step.receipt is not None:
             if not self._engine.triggers:
                 return "there is no message yet that a receipt could be about"
@@ -79,6 +83,11 @@ class Actor:
         command = ChatCommand(step.press, now, self._id("p"), "maria", "Maria", alerts[-1].alert_id)
         self._engine.record(CHAT.name, command_key(command), encode_json(command))
         return ""
+
+    def _changed(self, told: Told) -> None:
+        now, name = self._engine.clock.now(), self._id("i")
+        change = Change(name, ChangeKind(told.change), told.product_id, now, told.price, told.old_price, told.currency)
+        self._engine.record(LINKS.name, CUSTOMER, encode_json(Changes(name, now, [change])))
 
     def _id(self, kind: str) -> str:
         self._ids += 1

@@ -46,6 +46,16 @@ class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str | None = None
 
 
+class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A change of the catalogue. `old_price` is what the product cost before."""
+
+    change: Literal["price_drop", "back_in_stock"]
+    product_id: str
+    price: Annotated[float, Meta(gt=0)]
+    old_price: Annotated[float, Meta(ge=0)] = 0.0
+    currency: str = ""
+
+
 class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One step: time passes until `at`, then one thing happens (or none), then it is looked at what has come of it."""
 
@@ -58,6 +68,7 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     text: str = ""
     press: CommandKind | None = None
     receipt: Outcome | None = None
+    catalogue: Told | None = None
     expect: str | tuple[str, ...] | None = None
     content: Shown | None = None
     channel: str = ""
@@ -83,7 +94,7 @@ class TrialFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     alone: bool = False
 
 
-ACTIONS = ("event", "page", "identify", "chat", "press", "receipt")
+ACTIONS = ("event", "page", "identify", "chat", "press", "receipt", "catalogue")
 
 
 def action_of(step: StepFile) -> str:

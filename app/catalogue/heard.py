@@ -1,0 +1,32 @@
+"""Which changes of the catalogue the shop's scenarios begin on: only those go to the engine."""
+
+import logging
+
+from agents.scenarios.language import ScenarioError
+from agents.scenarios.load import load_all
+from app.model.catalogue import ChangeKind
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ALL = {ChangeKind.PRICE_DROP: 0.0, ChangeKind.BACK_IN_STOCK: 0.0}
+"""All that scenarios can begin on."""
+
+
+def heard(settings: Settings) -> dict[ChangeKind, float]:
+    """Kinds of changes, and the least share that a price must have fallen by.
+
+    All of them when the scenarios cannot be read: workers go on with those of before, and pass over what these do not hear.
+    """
+    try:
+        scenarios = load_all(settings.scenarios, time_scale=settings.time_scale).site
+    except (ScenarioError, OSError) as error:
+        log.warning("the scenarios cannot be read (%s): every change goes to the engine", error)
+        return dict(ALL)
+    found: dict[ChangeKind, float] = {}
+    for scenario in scenarios:
+        change = scenario.program.change if scenario.program is not None else None
+        if change is not None and not scenario.stopped:
+            kind = ChangeKind(change.kind)
+            found[kind] = min(change.least, found.get(kind, change.least))
+    return found
