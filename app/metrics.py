@@ -154,7 +154,9 @@ SCENARIO_INFO = _gauge("scenario_info", "1 for each scenario that this worker ha
 SEGMENT_CUSTOMERS = _gauge("segment_customers", "Customers in a segment.", "segment", "partition")
 SEGMENT_MOVES = _counter("segment_moves_total", "Customers who entered or left a segment.", "segment", "way")
 SWEEPS = _counter("engine_sweeps_total", "Walks over the customers of a partition.", "what")
-SWEEP_CUSTOMERS = _counter("engine_sweep_customers_total", "Customers that walks came to, by what became of it.", "what")
+SWEEP_CUSTOMERS = _counter(
+    "engine_sweep_customers_total", "Customers that walks came to, by what became of it.", "what"
+)
 FORGOTTEN = _counter("engine_rows_forgotten_total", "Visitors without a name who stayed away too long.")
 TIMERS_PENDING = _gauge("engine_timers_pending", "Entries of the timer index.", "table")
 TIMERS_FIRED = _counter("engine_timers_fired_total", "Timers that came due and were looked at.", "table")

@@ -71,7 +71,7 @@ def fall(one: Changed) -> float:
 
 
 def _is_enough(one: Changed, least: float) -> bool:
-    return one.kind != ChangeKind.PRICE_DROP or (0.0 < fall(one) and fall(one) >= least - 1e-9)
+    return one.kind != ChangeKind.PRICE_DROP or (fall(one) > 0.0 and fall(one) >= least - 1e-9)
 
 
 def _known(change: OnChange, customer: Customer, now: float) -> Iterator[Line]:
@@ -80,7 +80,11 @@ def _known(change: OnChange, customer: Customer, now: float) -> Iterator[Line]:
         for view in customer.views.left_behind(now - change.within):
             product = view.product
             yield Line(
-                product.product_id, product.name, category=product.category, url=product.url, image_url=product.image_url
+                product.product_id,
+                product.name,
+                category=product.category,
+                url=product.url,
+                image_url=product.image_url,
             )
     if "cart" in change.of and customer.cart is not None:
         for line in customer.cart.lines:

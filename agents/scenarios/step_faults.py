@@ -50,7 +50,10 @@ def _entry(entry: dict[Any, Any], known: Known) -> Iterator[Fault]:
         yield from absence_faults(entry["absence"], known, ("entry", "absence"))
     change = entry.get("catalogue")
     if isinstance(change, dict) and "at_least" in change and change.get("change") == "back_in_stock":
-        yield Fault(("entry", "catalogue", "at_least"), "is how far a price falls; goods are back, or they are not: leave it out")
+        yield Fault(
+            ("entry", "catalogue", "at_least"),
+            "is how far a price falls; goods are back, or they are not: leave it out",
+        )
     segment = entry.get("segment")
     if isinstance(segment, dict):
         names = [name for name in ("enters", "leaves") if name in segment]

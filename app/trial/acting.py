@@ -4,8 +4,8 @@ from typing import Any
 
 from app.clock import moment
 from app.codec import encode_json
-from app.model.chat import ChatCommand, ChatEvent, ChatKind, Speaker, client_key, command_key
 from app.model.catalogue import Change, ChangeKind
+from app.model.chat import ChatCommand, ChatEvent, ChatKind, Speaker, client_key, command_key
 from app.model.link import Changes
 from app.topics import CHAT, CLICKSTREAM, LINKS
 from app.trial.engine import MemoryEngine
