@@ -53,7 +53,7 @@ steps:
 TOLD = [
     (6, "reentry: 'sometimes' is neither `once` nor `always` nor a time such as 30d"),
     (8, "goal.event: 'Completed Order' is never seen: the collector calls this event 'Order Completed'; write that"),
-    (9, "entry: event and segment stand together; an entry has one of: event, absence, segment, date"),
+    (9, "entry: event and segment stand together; an entry has one of: event, absence, segment, date, catalogue"),
     (10, "entry.event: 'subscribed' is neither a signal nor the name of an event"),
     (7, "exit_on: `either` ends it when a segment is left: its entry must be"),
     (11, "entry.segment.leaves: there is no segment 'loyl'; did you mean 'loyal'?"),
@@ -110,6 +110,22 @@ def test_steps_that_cannot_be_are_refused(steps, text):
     good = GOOD.splitlines()
     with pytest.raises(ScenarioError, match="(?s).*(" + text + ")"):
         parse("\n".join([*good[:6], f"steps: {steps}"]))
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("{change: price_up}", "price_drop"),
+        ("{change: price_drop, at_least: 100%}", "no share from 0% to 99%"),
+        ("{change: price_drop, at_least: ten}", "no share from 0% to 99%"),
+        ("{change: price_drop, of: []}", "at least one|at least 1|between 1"),
+        ("{change: back_in_stock, at_least: 5%}", "leave it out"),
+    ],
+)
+def test_an_entry_by_the_catalogue_that_cannot_be_is_refused(entry, text):
+    good = GOOD.replace("{event: Subscribed}", f"{{catalogue: {entry}}}")
+    with pytest.raises(ScenarioError, match="(?s)line 6.*(" + text + ")|(?s:.*)entry.catalogue(?s:.*)(" + text + ")"):
+        parse(good)
 
 
 def test_branches_within_branches_are_bounded():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -21,14 +22,14 @@ from app.catalogue.refusal import FeedRefusedError
 from app.catalogue.source import source
 from app.catalogue.store import CatalogueWriter, known, last_import, product
 from app.clock import ManualClock
-from app.codec import decode_changes, decode_product
+from app.codec import decode_changes, decode_link, decode_product
 from app.engine.kafka_client import client_options
 from app.engine.provision import provision
 from app.engine.reading import reader, records
 from app.errors import CommandError
 from app.model.catalogue import IMPORT_KEY, Import
 from app.settings import child_environment
-from app.topics import CATALOGUE, CATALOGUE_CHANGES
+from app.topics import CATALOGUE, CATALOGUE_CHANGES, LINKS
 from tests.app.catalogue.samples import NOW, YML, offers, yml
 from tests.broker.test_erase import said
 from tests.channels.hooks import hook
@@ -37,6 +38,7 @@ from tests.servers import eventually
 pytestmark = pytest.mark.broker
 
 MEMORY_MB = 150
+PACK = Path(__file__).parents[2] / "app" / "pack"
 SHOP = [(f"p{number}", 100 + number, True) for number in range(40)]
 
 
@@ -150,6 +152,14 @@ class DiedError(Exception):
     pass
 
 
+def dying_at(point):
+    def die(reached):
+        if reached == point:
+            raise DiedError
+
+    return die
+
+
 @pytest.mark.parametrize("point", ["decided", "produced", "committed"])
 async def test_an_import_that_dies_is_repaired_by_running_it_again(make_settings, feed, point):
     settings = make_settings(redis="", partitions=2)
@@ -189,6 +199,44 @@ async def test_many_changes_are_published_in_sets_that_fit_a_record(make_setting
     assert len({some.id.partition("-")[0] for some in found}) == 1
     assert len({change.id for some in found for change in some.changes}) == len(many)
     assert (await product(settings, "p7")).offer.price == 90.0
+
+
+async def broadcasts(settings):
+    """What went to each partition of the engine."""
+    await ended(settings, LINKS)
+    async with reader(settings) as consumer:
+        topic = settings.topic_prefix + LINKS.name
+        found = {number: [] for number in range(settings.partitions)}
+        for number in found:
+            found[number] = [decode_link(r.value) async for r in records(consumer, topic, [number])]
+        return found
+
+
+async def test_changes_that_a_scenario_begins_on_go_to_every_partition_of_the_engine(make_settings, feed, tmp_path):
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    settings = make_settings(redis="", partitions=3, scenarios=folder)
+    (folder / "price_drop.yaml").write_text((PACK / "price_drop.yaml").read_text())
+    await intake(settings).take(source(settings, feed(SHOP)), Options())
+    assert await broadcasts(settings) == {0: [], 1: [], 2: []}
+    later = [("p1", 80, True), ("p2", 101, True), ("p3", 50, False), *SHOP[4:], ("p0", 110, True)]
+    with pytest.raises(DiedError):
+        await intake(settings, dying_at("produced"), NOW + 1).take(source(settings, feed(later)), Options())
+    await intake(settings, at=NOW + 2).take(source(settings, feed(later)), Options())
+    found = await broadcasts(settings)
+    assert [len(links) for links in found.values()] == [1, 1, 1]
+    assert len({links[0].id for links in found.values()}) == 1
+    (change,) = found[2][0].changes  # one fell too little, one cannot be had, one rose
+    assert (change.product_id, change.old_price, change.price) == ("p1", 101.0, 80.0)
+
+
+async def test_where_no_scenario_begins_on_changes_none_go_to_the_engine(make_settings, feed):
+    settings = make_settings(redis="", partitions=2)
+    await intake(settings).take(source(settings, feed(SHOP)), Options())
+    cheap = feed([(id_, price / 2, True) for id_, price, _ in SHOP])
+    await intake(settings, at=NOW + 1).take(source(settings, cheap), Options(force=True))
+    assert len(await changes(settings)) == len(SHOP)
+    assert await broadcasts(settings) == {0: [], 1: []}
 
 
 async def test_a_feed_over_http_is_watched_and_what_fails_is_told(make_settings, caplog):
