@@ -6,9 +6,15 @@ import socket
 import aiohttp
 import pytest
 
-from app.codec import decode_dead_letter, decode_outgoing
+from app.catalogue.intake import Intake, Options
+from app.catalogue.source import source
+from app.clock import SYSTEM, moment
+from app.codec import decode_dead_letter, decode_journal, decode_outgoing
 from app.engine.provision import provision
+from app.model.reasons import Reason
 from app.topics import partition_of
+from tests.app.catalogue.samples import yml
+from tests.broker.test_catalogue import PACK
 
 pytestmark = pytest.mark.broker
 
@@ -41,8 +47,6 @@ def event(type_, user, **more):
 
 
 async def test_a_cart_comes_due_and_a_bad_record_hurts_nobody(broker, settings, process, eventually):
-    from app.clock import SYSTEM, moment
-
     now = moment(SYSTEM.now()).isoformat()
     consent = {"email": "anna@shop.example", "consent": {"email": {"granted": True}}}
     cart = {"product_id": "p1", "price": 10.0}
@@ -84,3 +88,40 @@ async def test_a_taken_port_is_named(settings, process, eventually):
     worker.log.join()
     assert worker.status() == 1
     assert f"port {settings.worker_port} cannot be used" in worker.log.tail(1)[0]
+
+
+async def test_a_price_that_fell_begins_journeys_in_every_partition(
+    broker, make_settings, process, eventually, tmp_path
+):
+    now, cheap = SYSTEM.now(), tmp_path / "cheap.xml"
+    (tmp_path / "dear.xml").write_text(yml([("p1", 100, True)]))
+    cheap.write_text(yml([("p1", 80, True)]))
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    (folder / "price_drop.yaml").write_text((PACK / "price_drop.yaml").read_text())
+    settings = make_settings(redis="redis://127.0.0.1:1/0", grace=0.1, scenarios=folder)
+    await provision(settings)
+    people = [f"u{number}" for number in range(40)]
+    assert {partition_of(name, 4) for name in people} == {0, 1, 2, 3}
+    seen = {"product_id": "p1", "name": "Lamp", "price": 100.0}
+    told = {"timestamp": moment(now - 60.0).isoformat(), "event": "Product Viewed", "properties": seen}
+    await broker.write("clickstream", [event("track", name, **told) for name in people])
+    importer = Intake(settings, SYSTEM)
+    await importer.take(source(settings, str(tmp_path / "dear.xml")), Options())
+    worker = process.boomerang("worker", settings=settings)
+
+    async def begun():
+        lines = [decode_journal(record.value) for record in await broker.read("journal")]
+        return sorted(line.customer for line in lines if line.reason == Reason.JOURNEY_BEGUN)
+
+    await eventually(lambda: is_ready(settings), 30, str(worker.log.tail()))
+    await importer.take(source(settings, str(cheap)), Options())
+
+    async def is_everybody():
+        return await begun() == sorted(people)
+
+    await eventually(is_everybody, 30, str(worker.log.tail()))
+    assert await broker.read("dead-letters") == []
+    _, text = await answer(settings, "/metrics")
+    assert 'boomerang_engine_sweeps_total{what="begun"}' in text
+    assert worker.stop() == 0, worker.log.tail()
