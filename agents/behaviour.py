@@ -22,6 +22,7 @@ from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
 from agents.segments.sizes import Sizes
+from agents.shelving import Shelves
 from agents.sweeps import Sweeps
 from agents.worth.tally import Tally
 from app.codec import decode_event, decode_receipt, encode_json
@@ -32,15 +33,12 @@ from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
-from tables import shelf
 from tables.bounds import TooLargeError, check_size
-from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Shelf, Sweep
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Sweep
 from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row
 MOST_HOPS = 3
-MOST_SHELVES = 5_000
-"""Categories that a partition keeps a shelf for."""
 LOG_EVERY = 1.0
 """Seconds between two tracebacks of records that could not be handled: a flood of them must not fill the disk."""
 PUT_OFF = 3_600.0
@@ -88,7 +86,7 @@ class Behaviour:
             RECEIPTS.name: self._on_receipt,
             LINKS.name: self._links.on_record,
         }
-        self._shelves: Counter[int] = Counter()
+        self._shelves = Shelves()
         self._logged_at = 0.0
         self.counts: Counter[tuple[str, str]] = Counter()
         """(scenario, reason) since the shell last took them for the metrics."""
@@ -219,7 +217,7 @@ class Behaviour:
                 step, decision.ordered_as, Forward(key, decision.ordered_as, raw, CLICKSTREAM.name, event.messageId, 1)
             )
         if event.event == "Product Viewed" and not event.historical:
-            self._shelve(step, key, event, at)
+            self._shelves.put(step, key, event, at)
         if decision.reasons or decision.claims or decision.cancelled:
             self._publish(step, key, decision)
         if row.dialogs is not None:
@@ -231,28 +229,6 @@ class Behaviour:
         if step.part.timers.earliest <= at:
             for due, key in step.due(at):
                 self.on_timer(step, due, key, due)
-
-    def _shelve(self, step: Step, viewer: str, event: Event, at: float) -> None:
-        properties = event.properties
-        if properties is None or not properties.category or not properties.product_id:
-            return
-        key = SHELF_PREFIX + properties.category[:200]
-        row = step.rows.get(key)
-        if row is None:
-            row = Shelf(items=[])
-            if not shelf.put(row, properties, viewer, at) or not self._has_room(step):
-                return
-            step.put(key, row)
-        elif shelf.put(row, properties, viewer, at):
-            step.touch(key)
-
-    def _has_room(self, step: Step) -> bool:
-        """Whether one more shelf may be kept; counts the shelves of a partition when it is first asked."""
-        known = self._shelves.get(step.partition)
-        if known is None:
-            known = sum(key.startswith(SHELF_PREFIX) for key in step.rows)
-        self._shelves[step.partition] = min(known + 1, MOST_SHELVES)
-        return known < MOST_SHELVES
 
     # -- receipts ------------------------------------------------------------------------------------------------
 
