@@ -112,6 +112,7 @@ class Behaviour:
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
+        self.sweeps.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:

@@ -76,6 +76,12 @@ class Sweeps:
         known = self._running.get(step.partition)
         return sum(name.startswith(SWEEP_PREFIX) for name in step.rows) if known is None else known
 
+    def forget(self, partition: int) -> None:
+        """What is known of a partition beside its rows counts no more: it is restored."""
+        self._running.pop(partition, None)
+        for key in [key for key in self._left if key[0] == partition]:
+            del self._left[key]
+
     def go_on(self, step: Step, key: str, sweep: Sweep, at: float) -> None:
         """Look at the next slice, as of `at` (epoch seconds); with the last one the row goes."""
         left = self._rest(step, key, sweep)

@@ -143,9 +143,7 @@ def test_a_row_stays_small_whatever_a_customer_does():
 
 
 def test_shelves_are_bounded(monkeypatch):
-    import agents.behaviour
-
-    monkeypatch.setattr(agents.shelving, "MOST_SHELVES", 3)
+    monkeypatch.setattr("agents.shelving.MOST_SHELVES", 3)
     shop = Engine(partitions=1)
     for number in range(10):
         shop.view("p", category=f"c{number}")
