@@ -323,6 +323,18 @@ SCENARIOS = Screen(
             ),
         ),
         Row(
+            "Segments and journeys",
+            (
+                Panel("Customers in segments", "As of now, over all partitions; none where no scenario asks for a segment and the shop has none of its own.",
+                      "short", (q("sum by (segment) (boomerang_segment_customers{$J})", "{{segment}}"),), "bargauge", 8),
+                Panel("Entered and left, 24 h", "Customers who came into a segment, or went, by what they did or as time passed.", "short",
+                      (q("sum by (segment, way) (increase(boomerang_segment_moves_total{$J}[24h]))", "{{segment}} {{way}}"),), "bargauge", 8),
+                Panel("Journeys, 24 h", "Of scenarios with steps: begun, refused, waiting, ended, by scenario and reason.", "short",
+                      (q('sum by (scenario, reason) (increase(boomerang_engine_decisions_total{$J,reason=~"journey_.*|waited_in_vain|team_told"}[24h]))',
+                         "{{scenario}} {{reason}}"),), "bargauge", 8),
+            ),
+        ),
+        Row(
             "What it brings",
             (
                 Panel("Goals of 1,000 times due, 7 days", "Orders, or a scenario's own goals, after it came due, of recipients and of the control group; "

@@ -200,7 +200,12 @@ async def test_every_panel_rule_and_alert_has_data_of_the_running_product(make_s
         (tmp_path / "policy.yaml").write_text(
             f"{policy}prices: {{email: 0.01, sms: 3.5}}\nbudgets: {{'*': 1000}}\ncontrol: 15\n"
         )
+        shutil.copytree(ROOT / "app" / "segments", tmp_path / "segments")
+        shutil.copytree(ROOT / "app" / "scenarios", tmp_path / "scenarios")
+        shutil.copy(ROOT / "app" / "pack" / "thanks.yaml", tmp_path / "scenarios")
         settings = make_settings(
+            segments=tmp_path / "segments",
+            scenarios=tmp_path / "scenarios",
             policy=tmp_path / "policy.yaml",
             time_scale=1800.0,
             instance="live",
