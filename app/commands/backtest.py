@@ -97,6 +97,11 @@ def _named(name: str, scenarios: list[AnyScenario]) -> Scenario:
 
 def _site(scenario: AnyScenario) -> Scenario:
     if isinstance(scenario, Scenario):
+        if scenario.program is not None and scenario.program.change is not None:
+            raise CommandError(
+                f"{scenario.id} begins on a change of the catalogue; recorded events of the site say nothing of it. Its test file can "
+                "play one (`boomerang test`)"
+            )
         return scenario
     raise CommandError(f"{scenario.id} is a scenario of dialogs; recorded events of the site say nothing of it")
 

@@ -130,11 +130,15 @@ def test_events_after_the_end_are_left_out(events, capsys):
     assert figures["fired"] == 1 and figures["ended"] == {}
 
 
+PACK = BUILT_IN.parent / "pack"
+
+
 @pytest.mark.parametrize(
     ("scenario", "options", "status", "told"),
     [
         ("abandoned_kart", [], 1, "there is no scenario 'abandoned_kart'; there are: abandoned_cart"),
         ("resolution", [], 1, "a scenario of dialogs"),
+        (str(PACK / "price_drop.yaml"), [], 1, "begins on a change of the catalogue"),
         ("none.yaml", [], 1, "none.yaml"),
         ("abandoned_cart", ["--from", "soon"], 2, "--from 'soon' is not a time"),
         ("abandoned_cart", ["--samples", "-1"], 2, "cannot be negative"),
