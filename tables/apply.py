@@ -133,6 +133,8 @@ def _ordered(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         _count_day(orders, at, total)
         orders.count += 1
         orders.total += total
+        if properties is not None and (properties.discount > 0.0 or properties.coupon):
+            orders.discounted += 1
     orders.first_at = min(orders.first_at, at)
     orders.last_at = max(orders.last_at, at)
     products = (properties.products or ()) if properties is not None else ()

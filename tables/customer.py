@@ -83,6 +83,8 @@ class Orders(msgspec.Struct, array_like=True, gc=False):
     """Days (of UTC) with an order; of orders that come late only those of the first and last day are told apart for sure."""
     first_day: float = 0.0
     """What the orders of the first of these days came to."""
+    discounted: int = 0
+    """Orders with a discount or a coupon."""
 
 
 class Device(msgspec.Struct, array_like=True, gc=False):

@@ -138,6 +138,7 @@ def _orders(owner: Orders | None, alias: Orders | None) -> Orders | None:
         list(dict.fromkeys([*alias.ids, *owner.ids]))[-ORDER_IDS:],
         max(1, owner.days) + max(1, alias.days) - len(_days(owner) & _days(alias)),
         sum(orders.first_day for orders in (owner, alias) if min(_days(orders)) == min(_days(owner) | _days(alias))),
+        owner.discounted + alias.discounted,
     )
 
 

@@ -61,6 +61,8 @@ class OfOrders(Alike):
     def _number(self, orders: Orders) -> float:
         if self._field == "average":
             return orders.total / orders.count if orders.count else 0.0
+        if self._field == "discounted":
+            return orders.discounted / orders.count if orders.count else 0.0
         if self._field == "days":
             return float(orders.days or min(orders.count, 1))
         return float(orders.count) if self._field == "count" else orders.total

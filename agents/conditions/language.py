@@ -31,7 +31,9 @@ class ConditionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
     trait: Id | None = None
     tag: Id | None = None
     cart: Literal["value", "lines", "quantity"] | None = None
-    orders: Literal["count", "days", "total", "average", "days_since_last", "days_since_first"] | None = None
+    orders: Literal["count", "days", "total", "average", "discounted", "days_since_last", "days_since_first"] | None = (
+        None
+    )
     event: (
         Literal["product_id", "name", "price", "quantity", "category", "brand", "currency", "total", "query", "results"]
         | None

@@ -13,7 +13,7 @@ CONDITION: Mapping[str, str] = {
     "trait": "A trait that the shop told beside the profile, or that a step set: numbers, `is`, `in` or `exists`.",
     "tag": "A step has put this tag on the customer.",
     "cart": "What lies in the cart: its value, lines or pieces.",
-    "orders": "All orders: count, days with an order, total, average, whole days since the last or first one.",
+    "orders": "All orders: count, days with an order, total, average, the share (0 to 1) with a discount or a coupon, whole days since the last or first one.",
     "event": "A property of the event at hand. Not in segments.",
     "happened": "A signal that the state remembers, or an event by its name, so often, and within a time.",
     "segment": "The customer is in this segment.",

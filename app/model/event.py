@@ -54,6 +54,8 @@ class Properties(msgspec.Struct, gc=False, omit_defaults=True):
     query: str = ""
     results: int | None = None
     products: list[Line] | None = None
+    discount: float = 0.0
+    coupon: str = ""
 
 
 class Consent(msgspec.Struct, gc=False, omit_defaults=True):

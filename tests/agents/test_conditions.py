@@ -48,7 +48,7 @@ def shopper(**fields):
     return Customer(first_seen=1.0, last_seen=NOW - 10 * DAY, **fields)
 
 
-BUYER = shopper(orders=Orders(4, 1_000.0, NOW - 100 * DAY, NOW - 20 * DAY, [], 3, 300.0))
+BUYER = shopper(orders=Orders(4, 1_000.0, NOW - 100 * DAY, NOW - 20 * DAY, [], 3, 300.0, 3))
 KNOWN = shopper(
     profile=Profile(email="ann@shop.example", city="Moscow", devices=[Device("webpush", "a b c", 1.0)]),
     consent={"email": Permission(False, 1.0), "sms": Permission(True, 1.0)},
@@ -94,6 +94,9 @@ KNOWN = shopper(
         ("{orders: count, at_least: 4}", BUYER, Verdict(True)),
         ("{orders: average, above: 250}", BUYER, Verdict(False)),
         ("{orders: days, at_most: 3}", BUYER, Verdict(True)),
+        ("{orders: discounted, at_least: 0.75}", BUYER, Verdict(True)),
+        ("{orders: discounted, above: 0.75}", BUYER, Verdict(False)),
+        ("{orders: discounted, at_most: 0}", KNOWN, Verdict(True)),
         ("{orders: total, below: 1}", KNOWN, Verdict(True)),
         ("{orders: days_since_last, at_least: 20}", BUYER, Verdict(True)),
         ("{orders: days_since_last, at_least: 21}", BUYER, Verdict(False, NOW + DAY)),

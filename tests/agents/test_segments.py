@@ -8,6 +8,7 @@ from agents.conditions.words import ScenarioError
 from agents.scenarios.load import parse
 from agents.segments.load import check_segments, load_segments
 from agents.segments.membership import Memberships
+from app.bounds import BUILT_IN_SEGMENTS
 from app.model.event import ANONYMOUS
 from tests.driver import DAY, HOUR, Engine
 
@@ -44,6 +45,22 @@ def moves(shop):
         for line in shop.journal
         if "segment" in line.detail
     ]
+
+
+def test_who_buys_with_discounts_is_in_the_segment_of_those_who_do_also_as_two_visitors():
+    shop = Engine(segments=load_segments(BUILT_IN_SEGMENTS))
+    shop.event("Order Completed", order_id="o1", total=9.0, discount=1.0)
+    shop.event("Order Completed", order_id="o1", total=9.0, discount=1.0)
+    shop.event("Order Completed", order_id="o2", total=9.0)
+    shop.event("Order Completed", order_id="o3", total=9.0)
+    assert "discount_lovers" not in members(shop)
+    for number in (4, 5):
+        shop.event("Order Completed", None, anonymous="a1", order_id=f"o{number}", total=9.0, coupon="SPRING")
+    shop.identify("u1", anonymous="a1")
+    shop.wait(1.0)
+    assert "discount_lovers" in members(shop)
+    shop.event("Order Completed", order_id="o6", total=9.0)
+    assert "discount_lovers" not in members(shop)
 
 
 def test_segments_are_entered_and_left_by_events_and_by_time_alone(folder):

@@ -51,11 +51,12 @@ _TYPED: dict[str, Callable[[Any], Any]] = {
     "name": fields.text, "category": fields.category, "brand": fields.text, "currency": fields.text,
     "url": fields.url, "image_url": fields.url, "query": fields.query,
     "price": fields.number, "quantity": fields.number, "total": fields.number, "results": fields.count,
+    "discount": fields.number, "coupon": fields.text,
 }  # fmt: skip
 _LINE_TYPED = {
     name: _TYPED[name] for name in ("product_id", "name", "category", "brand", "url", "image_url", "price", "quantity")
 }
-_SOFT = frozenset(("url", "image_url", "results", "total"))
+_SOFT = frozenset(("url", "image_url", "results", "total", "discount", "coupon"))
 """Of these a bad value is never worth the event: it moves to `untyped`."""
 _IDS = frozenset(("product_id", "cart_id", "order_id"))
 _PLAIN = frozenset(("name", "category", "brand", "currency", "query"))

@@ -85,6 +85,20 @@ def test_value_and_revenue_stand_for_a_missing_total() -> None:
     assert event_of(track("Order Completed", properties={**order, "value": 4, "total": 5})).properties.total == 5.0
 
 
+@pytest.mark.parametrize(
+    ("told", "discount", "coupon"),
+    [
+        ({"discount": "5.50", "coupon": "SPRING"}, 5.5, "SPRING"),
+        ({"discount": None, "coupon": None}, 0.0, ""),
+        ({"discount": "a tenth", "coupon": ["A", "B"]}, 0.0, ""),
+        ({"discount": -5}, 0.0, ""),
+    ],
+)
+def test_a_discount_that_is_none_is_never_worth_the_order(told: Any, discount: float, coupon: str) -> None:
+    properties = event_of(track("Order Completed", properties={"order_id": "1", **told})).properties
+    assert (properties.discount, properties.coupon) == (discount, coupon)
+
+
 def test_lines_are_typed_and_keep_what_else_they_say() -> None:
     accepted = normalise(
         track("Cart Viewed", properties={"products": [{"sku": 7, "price": "2,5", "colour": "red"}]}), "", SERVER
