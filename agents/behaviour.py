@@ -21,6 +21,7 @@ from agents.outbox import hand_over
 from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
+from agents.segments.language import SegmentSet
 from agents.segments.sizes import Sizes
 from agents.shelving import Shelves
 from agents.sweeps import Sweeps
@@ -96,13 +97,16 @@ class Behaviour:
         """(scenario, outcome) of receipts, likewise."""
         self.worth = Tally()  # what scenarios bring, likewise
 
-    def take(self, scenarios: Loaded) -> None:
-        """Go on with these scenarios, from the next step on. What comes due sooner by them is found by asking `wake_of` again."""
+    def take(self, scenarios: Loaded, segments: SegmentSet | None = None) -> None:
+        """Go on with these scenarios, and these segments if any are given, from the next step on.
+
+        What comes due sooner by them is found by asking `wake_of` again.
+        """
         if self._dialogs is not None:
             if scenarios.dialogs:
                 self._decider.read_all()
             self._dialogs.take(scenarios.dialogs)
-        self._decider.take(scenarios.site, scenarios.former)
+        self._decider.take(scenarios.site, scenarios.former, segments)
 
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""

@@ -60,8 +60,12 @@ class Decider:
         self.members = Memberships(segments or SegmentSet())
         self._take(ScenarioIndex(scenarios, former), policy or Policy(), locale)
 
-    def take(self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = ()) -> None:
-        """Go on with other scenarios. Between two steps: what a step has begun it ends with the same ones."""
+    def take(
+        self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = (), segments: SegmentSet | None = None
+    ) -> None:
+        """Go on with other scenarios, and other segments where some are given. Between two steps: what a step has begun it ends with the same ones."""
+        if segments is not None and segments.mark != self.members.mark:
+            self.members = Memberships(segments)
         self._take(ScenarioIndex(scenarios, former), self._basis.policy, self._basis.locale)
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:

@@ -203,7 +203,7 @@ class Settings:
         "further workers that hold a copy of each partition's state (0 to 3): a takeover need not restore it, memory grows",
     )
     scenarios: Path = setting(Path(__file__).parent / "scenarios", "folder of scenario files")
-    segments: Path = setting(BUILT_IN_SEGMENTS, "folder of segment files; read at the start")
+    segments: Path = setting(BUILT_IN_SEGMENTS, "folder of segment files; watched as that of the scenarios is")
     reload_seconds: float = setting(2.0, "seconds between the worker's looks for changes there; 0: at SIGHUP alone")
     templates: str = setting("", "folder of the shop's own templates, looked at before ours; empty: ours alone")
     team: Path = setting(

@@ -43,7 +43,9 @@ class Memberships:
     """The segments, found by what they ask for."""
 
     def __init__(self, found: SegmentSet) -> None:
-        self._all, self._mark = found.segments, found.mark
+        self._all = found.segments
+        self.mark = found.mark
+        """Tells these definitions from others."""
         self._touched: dict[tuple[tuple[str, ...], str, bool, bool, bool], tuple[Segment, ...]] = {}
         reads = frozenset[str]().union(*(segment.when.reads for segment in self._all))
         conditions = [segment.when for segment in self._all]
@@ -76,7 +78,7 @@ class Memberships:
         if not self._all and customer.engagement is None:
             return None
         engagement = customer.engagement
-        if (engagement.segments_of if engagement is not None else 0) != self._mark:
+        if (engagement.segments_of if engagement is not None else 0) != self.mark:
             return customer.first_seen or 1.0
         return (engagement.segments_at or None) if engagement is not None else None
 
@@ -123,7 +125,7 @@ class Memberships:
     def _settle(self, customer: Customer, at: float, some: Sequence[Segment]) -> list[Changed]:
         """Work these out anew as of `at`, or of what is known already if that is later: nobody goes back in time."""
         engagement = customer.engagement
-        if (engagement.segments_of if engagement is not None else 0) != self._mark:
+        if (engagement.segments_of if engagement is not None else 0) != self.mark:
             some = self._all
         elif not some:
             return []
@@ -138,7 +140,7 @@ class Memberships:
             until = min(until, engagement.segments_at)
         engagement.segments = members or None
         engagement.segments_at = until if until < inf else 0.0
-        engagement.segments_of, engagement.segments_known = self._mark, moment
+        engagement.segments_of, engagement.segments_known = self.mark, moment
         return changed
 
 

@@ -1,7 +1,7 @@
 """From what the pure core has counted to metrics, and the alarm about a flood of bad records."""
 
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from agents.segments.sizes import Sizes
@@ -74,16 +74,21 @@ class DecisionCounts:
         self._applied = applied
 
 
+def show_segments(names: Iterable[str]) -> None:
+    """Show that these segments are there, before anybody has come or gone: a counter that begins at 1 has no rate."""
+    for name in names:
+        for way in ("entered", "left"):
+            metrics.SEGMENT_MOVES.labels(name, way)
+
+
 class SegmentCounts:
     """Shows the sizes of segments and who came and went."""
 
-    def __init__(self, sizes: Sizes, names: Collection[str]) -> None:
+    def __init__(self, sizes: Sizes, names: Iterable[str]) -> None:
         """`names`: the segments that there are, shown from the start."""
-        self._sizes, self._names = sizes, sorted(names)
+        self._sizes = sizes
         self._shown: set[tuple[str, str]] = set()
-        for name in self._names:
-            for way in ("entered", "left"):
-                metrics.SEGMENT_MOVES.labels(name, way)
+        show_segments(names)
 
     def take(self) -> None:
         """Bring the metrics up to date."""

@@ -1,4 +1,6 @@
-"""Scenarios are changed while the worker works: what is valid takes effect between two steps. See also `folder.py`.
+"""Scenarios and segments are changed while the worker works: what is valid takes effect between two steps. See also `folder.py`.
+
+Both folders are one: scenarios ask for segments, so what is refused of one leaves the other as it was too.
 
 A step that is decided by one version and played again after a crash by another one is no contradiction: a step is either committed, with
 all that it sends, or it was never there.
@@ -6,14 +8,15 @@ all that it sends, or it was never there.
 
 import asyncio
 import logging
-from collections.abc import Collection
 
 from agents.behaviour import Behaviour
 from agents.scenarios.language import ScenarioError
-from agents.scenarios.load import OLD, AnyScenario, Loaded, load_all
-from agents.segments.load import asked_for
+from agents.scenarios.load import OLD, AnyScenario, Loaded
 from app import metrics
+from app.bounds import BUILT_IN_SEGMENTS
+from app.engine.counts import show_segments
 from app.engine.folder import Files, FolderWatch, Refused
+from app.engine.rules import Rules, load_rules
 from app.settings import Settings
 from tables.activity import has_dialogs
 from tables.held import HeldPartition
@@ -27,63 +30,65 @@ log = logging.getLogger(__name__)
 class Reloader(FolderWatch):
     """Attached to the worker's app."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        running: Loaded,
-        behaviour: Behaviour,
-        table: FencedTable,
-        segments: Collection[str] = (),
-        known: Collection[str] | None = None,
-    ) -> None:
-        """`running` is what was loaded of the folder just now; `segments` are those that are worked out, `known` those that there are."""
-        self._segments, self._known = segments, known
-        self._folder, self._time_scale = settings.scenarios, settings.time_scale
-        files = Files((self._folder, self._folder / OLD), "*.y*ml")
+    def __init__(self, settings: Settings, running: Rules, behaviour: Behaviour, table: FencedTable) -> None:
+        """`running` is what was loaded of the folders just now."""
+        self._settings, folder = settings, settings.scenarios
+        self._own = settings.segments != BUILT_IN_SEGMENTS
+        files = Files((folder, folder / OLD, settings.segments), "*.y*ml")
         super().__init__("scenarios", files, settings.reload_seconds)
         self._running, self._behaviour, self._table = running, behaviour, table
-        _show(running)
+        _show(running.scenarios)
 
     async def take(self) -> None:
-        """Go on with what the folder holds now. Raises Refused."""
+        """Go on with what the folders hold now. Raises Refused."""
         try:
-            loaded = await asyncio.to_thread(load_all, self._folder, time_scale=self._time_scale, segments=self._known)
+            rules = await asyncio.to_thread(load_rules, self._settings)
         except ScenarioError as error:
             raise Refused(str(error)) from None
-        missing = frozenset[str]().union(*map(asked_for, loaded.site)).difference(self._segments)
-        if missing:
-            raise Refused(f"segments are read when the worker starts: start it again for {', '.join(sorted(missing))}")
-        before, self._running = self._running, loaded
-        self._behaviour.take(loaded)
-        _show(loaded)
-        log.info("scenarios taken from %s: %s", self._folder, _told(loaded))
-        await self._wake_sooner(*_changed(before, loaded))
+        if self._running.segments.segments and not rules.segments.segments and self._own:
+            raise Refused(
+                f"{self._settings.segments}: no segment is left; put one back, or start the worker again to have none"
+            )
+        before, self._running = self._running, rules
+        self._behaviour.take(*rules)
+        _show(rules.scenarios)
+        log.info("scenarios taken from %s: %s", self._settings.scenarios, _told(rules.scenarios))
+        everyone = rules.segments.mark != before.segments.mark
+        if everyone:
+            show_segments(rules.segments.names)
+            names = ", ".join(segment.id for segment in rules.segments.segments)
+            log.info("segments taken from %s: %s", self._settings.segments, names or "none")
+        await self._wake_sooner(*_changed(before.scenarios, rules.scenarios), everyone)
 
-    async def _wake_sooner(self, names: tuple[bytes, ...], dialogs: bool) -> None:
-        """Have customers looked at by their new deadlines, where these may be sooner. Later ones find themselves."""
+    async def _wake_sooner(self, names: tuple[bytes, ...], dialogs: bool, everyone: bool) -> None:
+        """Have customers looked at by their new deadlines, where these may be sooner. Later ones find themselves.
+
+        `everyone`: memberships follow other definitions, so that all are due now, whatever they wait for.
+        """
         looked = 0
         for part in list(self._table.parts.values()):
             cells = part.packed.cells if part.packed is not None else {}
-            keys = [key for key, cell in cells.items() if cell.wake or dialogs]
+            keys = [key for key, cell in cells.items() if cell.wake or dialogs or everyone]
             for start in range(0, len(keys), SLICE):
                 if self._table.parts.get(part.number) is not part or not part.open:
                     break  # whoever opens it rebuilds its timers
                 for key in keys[start : start + SLICE]:
-                    looked += self._wake(part, key, names, dialogs)
+                    looked += self._wake(part, key, names, dialogs, everyone)
                 await asyncio.sleep(0)
             self._table.timers_changed(part)
         log.info("%d customers have got the deadlines of the scenarios as they are now", looked)
 
-    def _wake(self, part: HeldPartition, key: str, names: tuple[bytes, ...], dialogs: bool) -> bool:
+    def _wake(self, part: HeldPartition, key: str, names: tuple[bytes, ...], dialogs: bool, everyone: bool) -> bool:
         cell = part.packed.cells.get(key) if part.packed is not None else None
         if cell is None or not cell.packed:
             return False
-        if not any(name in cell.packed for name in names) and not (dialogs and has_dialogs(cell.packed)):
+        touched = everyone or any(name in cell.packed for name in names) or (dialogs and has_dialogs(cell.packed))
+        if not touched:
             return False
         due = self._behaviour.wake_of(self._table.codec.decode_row(cell.packed))
         if due is not None:
             part.timers.wake(key, due)
-        return True
+        return due is not None
 
 
 def _changed(before: Loaded, after: Loaded) -> tuple[tuple[bytes, ...], bool]:

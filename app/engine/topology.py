@@ -7,25 +7,22 @@
 Agents and tables have explicit names: a name is part of the group's and the changelog's identity, a module's path is not.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
 from agents.policy import load_policy
-from agents.scenarios.language import Scenario
-from agents.scenarios.load import Loaded, load_all
+from agents.scenarios.load import Loaded
 from agents.segments.language import SegmentSet
-from agents.segments.load import asked_for, load_segments
 from agents.team import load_staff
-from app.bounds import BUILT_IN_SEGMENTS
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
 from app.engine.reload import Reloader
+from app.engine.rules import load_rules
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -44,10 +41,8 @@ DELIVERY = "boomerang-delivery"
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     live = settings.time == "live"
-    known = load_segments(settings.segments, time_scale=settings.time_scale)
-    scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
-    segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
-    behaviour = behaviour_of(settings, clock, scenarios, segments)
+    rules = load_rules(settings)
+    behaviour = behaviour_of(settings, clock, rules.scenarios, rules.segments)
     app = EngineApp(ENGINE, settings)
     told = journeys(settings, "worker")
     customers = table(
@@ -76,8 +71,8 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
-    app.attached.append(Reloader(settings, scenarios, behaviour, customers, segments.names, known.names))
-    app.observers.append(SegmentCounts(behaviour.sizes, segments.names).take)
+    app.attached.append(Reloader(settings, rules, behaviour, customers))
+    app.observers.append(SegmentCounts(behaviour.sizes, rules.segments.names).take)
     return app
 
 
@@ -98,14 +93,6 @@ def behaviour_of(settings: Settings, clock: Clock, scenarios: Loaded, segments: 
         partitions=settings.partitions,
         dialogs=Dialogs(scenarios.dialogs, staff),
     )
-
-
-def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:
-    """Whether segments are worked out: those of a shop's own folder are, those that are built in where a scenario asks for one.
-
-    Each costs CPU at every event.
-    """
-    return settings.segments != BUILT_IN_SEGMENTS or any(map(asked_for, scenarios))
 
 
 class Speaking:

@@ -1,6 +1,7 @@
 """The folder of scenarios is looked at while the worker works."""
 
 import asyncio
+import json
 import logging
 import os
 
@@ -8,15 +9,16 @@ import pytest
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
-from agents.scenarios.load import load_all
+from agents.segments.language import SegmentSet
 from app import metrics
 from app.engine.folder import Files, FolderWatch
 from app.engine.reload import SLICE, Reloader
+from app.engine.rules import load_rules
 from app.engine.templates import TemplateReloader
 from app.model.trigger import Content, Trigger
 from app.replay.core import MemoryBatch, MemoryRecord
 from app.settings import load
-from app.topics import CLICKSTREAM
+from app.topics import CLICKSTREAM, JOURNAL
 from channels.render import TEMPLATES, RenderError, Templates
 from channels.rendering import Rendering
 from tables.changelog import Codec
@@ -45,15 +47,23 @@ class Table:
 class Worker:
     """A behaviour over that table, and the reloader of a folder."""
 
-    def __init__(self, path):
+    def __init__(self, path, segments=None):
+        """`segments`: the text of a segment in a folder of the shop's own; none, and the folder is the one that is built in."""
         self.path = path
         self.path.mkdir()
         self.write("left.yaml", text(1))
-        loaded = load_all(path)
-        self.behaviour = Behaviour(Decider(loaded.site), stream_time=False, partitions=1)
+        own = {}
+        if segments is not None:
+            own["segments"] = path.parent / "segments"
+            own["segments"].mkdir()
+            self.write("../segments/one.yaml", segments)
+        settings = load({}, scenarios=path, reload_seconds=0.0, **own)
+        rules = load_rules(settings)
+        self.behaviour = Behaviour(
+            Decider(rules.scenarios.site, segments=rules.segments), stream_time=False, partitions=1
+        )
         self.table = Table()
-        settings = load({}, scenarios=path, reload_seconds=0.0)
-        self.reloader = Reloader(settings, loaded, self.behaviour, self.table, {"loyal"})
+        self.reloader = Reloader(settings, rules, self.behaviour, self.table)
 
     def write(self, name, words):
         """As an editor does; the time of change differs each time, however coarse the disk's clock is."""
@@ -67,14 +77,14 @@ class Worker:
         await self.reloader.look()
         await self.reloader.look()
 
-    def carts(self, count):
+    def carts(self, count, price=1.0):
         """So many customers put something into their carts."""
         part = self.table.parts[0]
         records = [
             MemoryRecord(
                 b"u%d" % number,
                 b'{"type":"track","event":"Product Added","messageId":"m%d","userId":"u%d","timestamp":"2026-01-01T12:00:00Z",'
-                b'"properties":{"product_id":"p1","price":1.0}}' % (number, number),
+                b'"properties":{"product_id":"p1","price":%.1f}}' % (number, number, price),
                 number,
                 0,
             )
@@ -84,6 +94,21 @@ class Worker:
         self.behaviour.on_bundle(step, MemoryBatch(CLICKSTREAM.name, 0, records), NOW)
         list(self.table.codec.records(step.rows, step.changed))
         part.packed.close()
+
+    def timers(self):
+        """What comes due by now is looked at; the lines of the journal as (reason, segment)."""
+        part = self.table.parts[0]
+        step = Step(part)
+        for due, key in list(part.timers.pop_due(NOW)):
+            self.behaviour.on_timer(step, due, key, NOW)
+        list(self.table.codec.records(step.rows, step.changed))
+        part.packed.close()
+        lines = [json.loads(output.value) for output in step.outputs if output.topic == JOURNAL.name]
+        return [(line["reason"], line["detail"]["segment"]) for line in lines]
+
+    def sizes(self):
+        """Customers by segment, of those segments that have any."""
+        return {name: count for (_, name), count in self.behaviour.sizes.now.items() if count}
 
     def due(self, until):
         return len(list(self.table.parts[0].timers.pop_due(until)))
@@ -255,7 +280,7 @@ async def test_a_fault_of_ours_counts_as_refused(worker, monkeypatch):
     def broken(*_args, **_options):
         raise OverflowError
 
-    monkeypatch.setattr("app.engine.reload.load_all", broken)
+    monkeypatch.setattr("app.engine.reload.load_rules", broken)
     worker.write("left.yaml", text(2))
     await worker.look()
     assert worker.refused == 1
@@ -266,6 +291,107 @@ async def test_a_segment_that_there_is_not_is_a_fault(worker, segment, refused):
     worker.write("left.yaml", text(2) + f"when: {{segment: {segment}}}\n")
     await worker.look()
     assert worker.refused == refused
+
+
+CARTS = "id: carts\ntitle: A full cart\nwhen: {cart: value, at_least: 1}\n"
+DEAR = "id: dear\ntitle: A dear cart\nwhen: {cart: value, at_least: 100}\n"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A worker whose shop has a segment of its own."""
+    return Worker(tmp_path / "scenarios", CARTS)
+
+
+async def test_a_changed_segment_finds_its_customers_without_a_restart(shop):
+    shop.carts(3)
+    assert shop.sizes() == {"carts": 3}
+    shop.write("../segments/two.yaml", CARTS.replace("id: carts", "id: filled"))
+    shop.write("../segments/one.yaml", CARTS.replace("at_least: 1", "at_least: 100"))
+    await shop.look()
+    assert shop.table.changed == [0]
+    assert sorted(shop.timers()) == [("segment_entered", "filled")] * 3 + [("segment_left", "carts")] * 3
+    assert shop.sizes() == {"filled": 3}
+    assert shop.timers() == [], "each is looked at once"
+    shop.carts(4)
+    assert shop.sizes() == {"filled": 4}, "whoever is new is judged by the segments as they are now"
+
+
+async def test_customers_without_any_deadline_are_found_as_well(shop):
+    shop.write("left.yaml", text(2).replace("for: 60m", "for: 10m"))
+    await shop.look()
+    shop.carts(2)
+    assert len(list(shop.table.parts[0].timers.pop_due(NOW + 48 * HOUR))) == 2
+    shop.write("../segments/two.yaml", CARTS.replace("id: carts", "id: filled"))
+    await shop.look()
+    assert shop.timers() == [("segment_entered", "filled")] * 2
+
+
+async def test_a_segment_that_is_taken_away_is_left(shop):
+    shop.write("../segments/two.yaml", DEAR)
+    await shop.look()
+    shop.carts(2)
+    (shop.path / "../segments/one.yaml").unlink()
+    await shop.look()
+    assert shop.timers() == [("segment_left", "carts")] * 2
+    assert shop.sizes() == {}
+
+
+async def test_a_segment_with_a_fault_leaves_segments_and_scenarios_as_they_are(shop, caplog):
+    shop.carts(2)
+    shop.write("left.yaml", text(2))
+    shop.write("../segments/two.yaml", DEAR.replace("title", "titel"))
+    await shop.look()
+    assert shop.refused == 1
+    assert "two.yaml:2: titel: there is no such field" in caplog.text
+    assert shop.behaviour._decider._index.by_id["left"].version == 1
+    assert (shop.timers(), shop.sizes()) == ([], {"carts": 2})
+    shop.write("../segments/two.yaml", DEAR)
+    await shop.look()
+    assert (shop.refused, shop.behaviour._decider._index.by_id["left"].version) == (0, 2)
+
+
+async def test_a_segment_and_the_scenario_that_asks_for_it_are_taken_together(shop, caplog):
+    asking = text(2) + "when: {segment: dear}\n"
+    shop.write("left.yaml", asking)
+    await shop.look()
+    assert shop.refused == 1
+    shop.write("../segments/two.yaml", DEAR)
+    await shop.look()
+    assert (shop.refused, shop.behaviour._decider._index.by_id["left"].version) == (0, 2)
+    (shop.path / "../segments/two.yaml").unlink()
+    await shop.look()
+    assert shop.refused == 1, "it is asked for still"
+
+
+async def test_a_folder_of_segments_that_is_emptied_leaves_them_as_they_are(shop, caplog):
+    shop.carts(2)
+    (shop.path / "../segments/one.yaml").unlink()
+    await shop.look()
+    assert shop.refused == 1
+    assert "no segment is left" in caplog.text
+    assert (shop.timers(), shop.sizes()) == ([], {"carts": 2})
+
+
+async def test_segments_of_another_title_alone_have_nobody_looked_at(shop, caplog):
+    shop.carts(2)
+    caplog.set_level(logging.INFO)
+    shop.write("../segments/one.yaml", CARTS.replace("A full cart", "Full carts"))
+    await shop.look()
+    assert "0 customers have got the deadlines" in caplog.text
+
+
+async def test_segments_that_are_built_in_are_worked_out_while_a_scenario_asks_for_one(worker):
+    worker.carts(2, price=90_000.0)
+    assert worker.behaviour._decider.members.mark == SegmentSet().mark
+    worker.write("left.yaml", text(2) + "when: {segment: big_cart}\n")
+    await worker.look()
+    assert ("segment_entered", "big_cart") in worker.timers()
+    assert worker.sizes()["big_cart"] == 2
+    worker.write("left.yaml", text(3))
+    await worker.look()
+    assert ("segment_left", "big_cart") in worker.timers()
+    assert worker.sizes() == {}
 
 
 async def test_a_time_below_0_looks_at_sighup_alone(tmp_path):

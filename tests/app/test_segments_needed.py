@@ -4,7 +4,7 @@ import pytest
 
 from agents.scenarios.load import load_folder, parse_any
 from agents.segments.load import asked_for
-from app.engine.topology import needs_segments
+from app.engine.rules import needs_segments
 from app.settings import load
 from tests.agents.test_versions import text
 from tests.driver import BUILT_IN
