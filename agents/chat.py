@@ -20,6 +20,7 @@ from app.model.journal import JournalLine
 from app.model.link import Link, Move
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
+from app.model.trigger import ALERTS
 from app.topics import CHAT, DIALOGS, partition_of
 from tables.bounds import IDENTIFIER, TooLargeError, check_size
 from tables.customer import SHELF_PREFIX, Customer, Pointer, Profile
@@ -121,7 +122,7 @@ class Chat:
 
     def is_of_alert(self, receipt: Receipt) -> bool:
         """Whether a receipt is about a message to the team: it says nothing of the customer's own address."""
-        return receipt.scenario in self._dialogs.scenarios
+        return receipt.trigger_id.startswith(ALERTS) or receipt.scenario in self._dialogs.scenarios
 
     def wake_of(self, row: Customer) -> float | None:
         """The earliest deadline of a customer's dialogs and scenarios."""

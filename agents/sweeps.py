@@ -5,6 +5,7 @@ the row's cursor on: a slice is looked at once, whatever crashes. Between two sl
 walked in the order of a checksum of their keys, so that the cursor names nobody, and means the same in a partition that inherits it.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -28,25 +29,30 @@ MOST_SWEEPS = 1_000
 """Walks that a partition is at, at the most."""
 
 
+def _turn(sweep: Sweep, key: str) -> tuple[bool, float, str]:
+    return sweep.after < 0, sweep.at, key
+
+
 def order_of(key: str) -> int:
     """Where a customer comes in a walk."""
     return crc32(key.encode())
 
 
-class _Left(NamedTuple):
-    """The customers that a walk has not come to, the next one last; `after` is the cursor that this belongs to."""
+class _Order(NamedTuple):
+    """The customers of a partition in the order in which walks come to them, as of `at` (epoch seconds)."""
 
-    after: int
+    at: float
     keys: list[str]
 
 
 class Sweeps:
-    """The walks of all partitions. What is kept in memory beside the rows is only the order of their keys."""
+    """The walks of all partitions; of a partition's, one after the other. In memory beside the rows is only the order of their keys."""
 
     def __init__(self, decider: Decider, publish: Callable[[Step, str, Decision], None], slice_: int = SLICE) -> None:
         self._decider, self._publish, self._slice = decider, publish, slice_
-        self._left: dict[tuple[int, str], _Left] = {}
-        self._running: dict[int, int] = {}
+        self._waiting: dict[int, list[str]] = {}
+        """Keys of a partition's walks, the one that is under way first."""
+        self._orders: dict[int, _Order] = {}
         self.counts: Counter[str] = Counter()
         """`begun`, `ended` and `unheard` walks, customers `looked_at`, `touched` and `failed`, since the shell last took them."""
 
@@ -63,67 +69,79 @@ class Sweeps:
         if not changes:
             self.counts["unheard"] += 1
             return
-        under_way = self._under_way(step)
-        if under_way >= MOST_SWEEPS:
+        waiting = self._walks(step)
+        if len(waiting) >= MOST_SWEEPS:
             raise ValueError(f"the partition looks through its customers {MOST_SWEEPS} times already")
         step.put(key, Sweep(told.id, told.at, changes, told.at))
+        waiting.append(key)
         step.wake(key, told.at)
-        self._running[step.partition] = under_way + 1
         self.counts["begun"] += 1
 
-    def _under_way(self, step: Step) -> int:
-        """The walks of a partition; counted when it is first asked."""
-        known = self._running.get(step.partition)
-        return sum(name.startswith(SWEEP_PREFIX) for name in step.rows) if known is None else known
+    def _walks(self, step: Step) -> list[str]:
+        """The walks of a partition; found among its rows when it is first asked for them."""
+        known = self._waiting.get(step.partition)
+        if known is None:
+            found = [name for name in step.rows if name.startswith(SWEEP_PREFIX)]
+            # the one under way has a cursor; the others begin in the order of their imports
+            known = self._waiting[step.partition] = sorted(found, key=lambda name: _turn(step.rows[name], name))
+        return known
 
     def forget(self, partition: int) -> None:
         """What is known of a partition beside its rows counts no more: it is restored."""
-        self._running.pop(partition, None)
-        for key in [key for key in self._left if key[0] == partition]:
-            del self._left[key]
+        self._waiting.pop(partition, None)
+        self._orders.pop(partition, None)
 
     def go_on(self, step: Step, key: str, sweep: Sweep, at: float) -> None:
-        """Look at the next slice, as of `at` (epoch seconds); with the last one the row goes."""
-        left = self._rest(step, key, sweep)
+        """Look at the next slice, as of `at` (epoch seconds); with the last one the row goes. A walk whose turn it is not waits to be woken."""
+        waiting = self._walks(step)
+        if key not in waiting:
+            waiting.append(key)
+        if waiting[0] != key:
+            return
+        keys = self._order(step, sweep, at)
         products = {one.product_id for one in sweep.changes}
         marks = {mark_of(one) for one in products}
-        looked, last = 0, sweep.after
-        while left and (looked < self._slice or order_of(left[-1]) == last):
-            name = left.pop()
-            last = order_of(name)
-            looked += 1
-            self._look(step, name, sweep, at, products, marks)
-        self.counts["looked_at"] += looked
-        if not left:
-            self._left.pop((step.partition, key), None)
-            self._running[step.partition] = self._under_way(step) - 1
-            step.delete(key)
-            self.counts["ended"] += 1
+        place, last = bisect_right(keys, sweep.after, key=order_of), sweep.after
+        begin = place
+        while place < len(keys) and (place - begin < self._slice or order_of(keys[place]) == last):
+            last = order_of(keys[place])
+            self._look(step, keys[place], sweep, at, products, marks)
+            place += 1
+        self.counts["looked_at"] += place - begin
+        if place < len(keys):
+            sweep.after, sweep.due = last, at + PAUSE
+            step.touch(key)
+            step.wake(key, sweep.due)
             return
-        sweep.after, sweep.due = last, at + PAUSE
-        self._left[step.partition, key] = _Left(last, left)
-        step.touch(key)
-        step.wake(key, sweep.due)
+        step.delete(key)
+        del waiting[0]
+        self.counts["ended"] += 1
+        if waiting:
+            step.wake(waiting[0], at + PAUSE)
+        else:
+            self.forget(step.partition)
 
-    def _rest(self, step: Step, key: str, sweep: Sweep) -> list[str]:
-        known = self._left.get((step.partition, key))
-        if known is not None and known.after == sweep.after:
-            return known.keys
-        names = [name for name in step.rows if name[0] != SHELF_PREFIX[0] and order_of(name) > sweep.after]
-        return sorted(names, key=lambda name: (order_of(name), name), reverse=True)
+    def _order(self, step: Step, sweep: Sweep, at: float) -> list[str]:
+        """The customers of a partition in their order: made when it is first needed, and anew for what was imported since."""
+        known = self._orders.get(step.partition)
+        if known is None or known.at < sweep.at:
+            names = (name for name in step.rows if name[0] != SHELF_PREFIX[0])
+            keys = sorted(names, key=lambda name: (order_of(name), name))
+            known = self._orders[step.partition] = _Order(at, keys)
+        return known.keys
 
     def _look(self, step: Step, name: str, sweep: Sweep, at: float, products: set[str], marks: set[bytes]) -> None:
         packed = step.packed
-        if packed is not None and name not in packed.opened:
-            cell = packed.cells.get(name)
-            if cell is None or not cell.packed or not may_know(cell.packed, products, marks):
-                return
-        row = step.rows.get(name)
-        if type(row) is not Customer:
-            return
-        if packed is not None and name in step.changed:
-            packed.pack(name)  # what this step has done so far stays, should the decision fail half-way
         try:
+            if packed is not None and name not in packed.opened:
+                cell = packed.cells.get(name)
+                if cell is None or not cell.packed or not may_know(cell.packed, products, marks):
+                    return
+            row = step.rows.get(name)
+            if type(row) is not Customer:
+                return
+            if packed is not None and name in step.changed:
+                packed.pack(name)  # what this step has done so far stays, should the decision fail half-way
             decision = self._decider.on_change(name, row, sweep, at)
         except Exception as error:  # one customer must not keep the others from hearing of it
             if packed is not None:

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from sqlite3 import OperationalError
+from sqlite3 import SQLITE_BUSY, SQLITE_LOCKED, OperationalError
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from app.errors import JournalDownError
 WAL_TRIES = 200
 WAL_PAUSE = 0.05
 """Seconds between two tries to turn the write-ahead log on: ten in all, as long as any other statement waits for a lock."""
+_LOCKED = (SQLITE_BUSY, SQLITE_LOCKED)
 
 
 def engine(url: str) -> sa.Engine:
@@ -38,8 +39,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA busy_timeout=0")
         _write_ahead(cursor)
+        cursor.execute("PRAGMA busy_timeout=10000")
         cursor.execute("PRAGMA synchronous=NORMAL")  # survives kill -9; Kafka has the lines for a week
         cursor.execute("PRAGMA cache_size=-2048")  # KiB: a small process
         cursor.close()
@@ -56,8 +58,8 @@ def _write_ahead(cursor: Any) -> None:
     for left in reversed(range(WAL_TRIES)):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
-        except OperationalError:
-            if not left:
+        except OperationalError as error:
+            if not left or error.sqlite_errorcode & 0xFF not in _LOCKED:
                 raise
             time.sleep(WAL_PAUSE)
         else:

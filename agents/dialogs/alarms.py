@@ -12,7 +12,7 @@ from app.model.chat import alert_key
 from app.model.event import Event
 from app.model.link import Claim, Release
 from app.model.reasons import Reason
-from app.model.trigger import trigger_id
+from app.model.trigger import alert_id
 from tables.customer import Customer
 from tables.dialog import Dialog, LiveAlert
 
@@ -42,7 +42,7 @@ class Alarms:
         else:
             self.release(matter, dialog)
             since = dialog.asked_at or (run[0] if run is not None else due)
-            name = trigger_id(scenario.id, scenario.version, dialog.key, anchor, 0)
+            name = alert_id(scenario.id, scenario.version, dialog.key, anchor, 0)
             live = LiveAlert(name, scenario.id, scenario.version, watch, matter.at, since, priority=scenario.priority)
             dialog.alert = live
             matter.out.claims.append(Claim(alert_key(name), matter.key, matter.at, anchor))

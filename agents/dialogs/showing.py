@@ -8,7 +8,8 @@ from app.model.alert import Alert, AlertUpdate, Deadline, DialogView, Word
 from app.model.chat import DialogStatus, Speaker
 from app.model.event import Line
 from app.model.reasons import Reason
-from app.model.trigger import Content, Stage, Trigger, trigger_id
+from app.model.trigger import Content, Stage, Trigger
+from app.model.trigger import alert_id as id_of_alert
 from tables.customer import CartLine, Customer
 from tables.dialog import Dialog, LiveAlert
 from tables.views import View
@@ -20,7 +21,7 @@ SEARCHES = 3
 
 def message_of(alert_id: str, step: int) -> str:
     """The trigger id of the message number `step` of an alert; the first one's is the alert's own."""
-    return alert_id if step == 0 else trigger_id("alert", 0, alert_id, "", step)
+    return alert_id if step == 0 else id_of_alert("alert", 0, alert_id, "", step)
 
 
 def alert_of(dialog: Dialog, live: LiveAlert, customer: Customer, staff: Staff, to: str = "") -> Alert:

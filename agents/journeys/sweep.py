@@ -56,7 +56,7 @@ def touched(change: OnChange, customer: Customer, sweep: Sweep, now: float) -> l
     wanted = {one.product_id: one for one in sweep.changes if one.kind == change.kind and _is_enough(one, change.least)}
     if not wanted:
         return []
-    known = {line.product_id: line for line in _known(change, customer, now) if line.product_id in wanted}
+    known = {line.product_id: line for line in _known(change, customer, now, sweep.at) if line.product_id in wanted}
     found = [(wanted[product_id], line) for product_id, line in known.items()]
     for one, line in found:
         line.price = one.price
@@ -74,11 +74,15 @@ def _is_enough(one: Changed, least: float) -> bool:
     return one.kind != ChangeKind.PRICE_DROP or (fall(one) > 0.0 and fall(one) >= least - 1e-9)
 
 
-def _known(change: OnChange, customer: Customer, now: float) -> Iterator[Line]:
+def _known(change: OnChange, customer: Customer, now: float, since: float) -> Iterator[Line]:
     """Products that tie the customer to the catalogue. What he bought since he looked at it, or put into the cart, was taken."""
     if "viewed" in change.of and customer.views is not None:
-        for view in customer.views.left_behind(now - change.within):
+        behind = customer.views.left_behind(now - change.within)
+        as_it_is = {view.product.product_id for view in behind if view.at > since}
+        for view in behind:
             product = view.product
+            if product.product_id in as_it_is:
+                continue
             yield Line(
                 product.product_id,
                 product.name,

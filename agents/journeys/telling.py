@@ -7,7 +7,7 @@ from agents.scenarios.language import Scenario
 from agents.scenarios.program import Tell
 from app.model.alert import Alert
 from app.model.reasons import Reason
-from app.model.trigger import Content, Stage, Trigger, trigger_id
+from app.model.trigger import Content, Stage, Trigger, alert_id
 from channels.alert import TEMPLATE
 from tables.engagement import Journey
 
@@ -15,7 +15,7 @@ from tables.engagement import Journey
 def tell_team(moment: Moment, scenario: Scenario, journey: Journey, step: Tell) -> Refusal | None:
     """Tell whom the step names, once for each journey, or why not. The customer's own gates (consent, caps, quiet hours) are not asked."""
     customer, now = moment.customer, moment.now
-    name = trigger_id(scenario.id, scenario.version, moment.key, journey.anchor, journey.step)
+    name = alert_id(scenario.id, scenario.version, moment.key, journey.anchor, journey.step)
     target = moment.basis.staff.named(step.to)
     held = stops(scenario, customer, journey.due, now)
     if held is None and not target.addresses:

@@ -43,7 +43,7 @@ def _asks_presence(scenario: Scenario) -> bool:
     if scenario.show is not None and scenario.show.items != "cart":
         return True
     steps = scenario.program.steps if scenario.program is not None else ()
-    return any(_asks_presence(step.scenario) for step in steps if isinstance(step, Say))
+    return any(isinstance(step, Tell) or (isinstance(step, Say) and _asks_presence(step.scenario)) for step in steps)
 
 
 def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:

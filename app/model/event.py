@@ -125,6 +125,11 @@ class Glance(msgspec.Struct, gc=False):
     traits: Unread | None = None
     historical: bool = False
     push: str = ""
+    messageId: str = ""
+    userId: str | None = None
+    anonymousId: str | None = None
+    properties: Unread | None = None
+    """These are read so that what is no event is none by a glance either; within properties nothing is."""
 
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)

@@ -115,6 +115,15 @@ def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: in
     return blake2b(words.encode(), digest_size=16).hexdigest()
 
 
+ALERTS = "a1e27a1e"
+"""What the ids of alerts to the team begin with, and of others one in four thousand million."""
+
+
+def alert_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:
+    """The trigger's identity of a message to the team: what a provider tells of it says nothing of the customer."""
+    return ALERTS + trigger_id(scenario, version, customer, anchor, step)[len(ALERTS) :]
+
+
 def message_id(trigger: str, stage: int) -> str:
     """Identity of the message of one stage; also the ledger's key and the local part of the e-mail's Message-ID."""
     return f"{trigger}.{stage}"

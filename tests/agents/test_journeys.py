@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from agents.dialogs.staff import Staff
@@ -452,6 +453,20 @@ def test_the_sales_team_is_told_once_by_its_own_addresses_whatever_the_customer_
     assert (alert.value, [line.product_id for line in alert.views], alert.dialog) == (700.0, ["p2"], "")
     assert list(shop.customer().engagement.tags) == ["called"]
     assert shop.reasons("welcome").count("team_told") == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLAINED, Outcome.UNSUBSCRIBED, Outcome.BOUNCED])
+@pytest.mark.parametrize("named", [True, False])
+def test_what_the_team_does_with_its_message_says_nothing_of_the_customer(outcome, named):
+    shop = Engine([parse(HEAD + CALLS.replace("TO", "head"))], staff=Staff(TEAM))
+    shop.subscriber()
+    shop.event("Subscribed", id="s1")
+    shop.wait(HOUR)
+    (trigger,) = shop.triggers
+    before = shop.customer().consent, shop.reasons()
+    told = trigger if named else msgspec.structs.replace(trigger, scenario="")
+    shop.receipt(told, outcome, channel="email")
+    assert (shop.customer().consent, shop.reasons()) == before
 
 
 def test_where_no_address_of_the_team_is_known_the_journey_tells_it_and_goes_on():

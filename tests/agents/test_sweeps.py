@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from app.model.catalogue import Change, ChangeKind
 from app.model.link import Changes
 from app.topics import LINKS, partition_of
 from tables.customer import SWEEP_PREFIX, Shelf, Sweep
+from tables.glance import may_know
 from tests.driver import DAY, HOUR, Engine
 
 HEAD = """\
@@ -133,7 +135,9 @@ def test_goods_that_are_back_begin_a_journey_for_each_product():
 def test_a_change_of_long_ago_is_too_late_and_the_journal_says_so():
     shop = shop_of("max_lateness: 2h\n" + DROP)
     shop.view("lamp")
-    changed(shop, ("lamp", 5.0, 10.0), at=shop.clock.now() - 3 * HOUR)
+    at = shop.clock.now()
+    shop.wait(3 * HOUR)
+    changed(shop, ("lamp", 5.0, 10.0), at=at)
     shop.wait(HOUR)
     assert shop.fired == []
     assert shop.reasons("cheaper") == ["too_late"]
@@ -204,6 +208,86 @@ def test_a_walk_goes_over_customers_and_leaves_shelves_alone():
     assert shop.behaviour.sweeps.counts["looked_at"] == sum(key[0] != "\x00" for key, _ in shop.table.rows())
 
 
+def test_walks_of_one_import_take_turns_and_each_step_looks_at_one_slice():
+    people = [f"u{number}" for number in range(40)]
+    shop = shop_of(slice_=3, people=people)
+    for name in people:
+        shop.view(f"p{int(name[1:]) % 5}", name)
+    at = shop.clock.now()
+    for number in range(5):
+        changed(shop, (f"p{number}", 5.0, 10.0), id=f"i{number}", at=at)
+    shop.wait(0)
+    assert 0 < shop.behaviour.sweeps.counts["looked_at"] <= 3 * shop.partitions
+    assert shop.behaviour.sweeps.counts["begun"] == 5 * shop.partitions
+    shop.wait(HOUR)
+    assert Counter(trigger.customer for trigger in shop.triggers) == Counter(people)
+    assert not rows_of(shop, Sweep)
+    assert shop.behaviour.sweeps.counts["ended"] == 5 * shop.partitions
+
+
+def test_a_row_that_cannot_be_read_keeps_nobody_else_from_hearing(monkeypatch):
+    people = [f"u{number}" for number in range(20)]
+    shop = shop_of(slice_=5, people=people)
+    for name in people:
+        shop.view("lamp", name)
+    bad = shop.table.partition(partition_of("u7", shop.partitions)).packed.cells["u7"].packed
+
+    def broken(packed, *rest):
+        if packed == bad:
+            raise ValueError("broken")
+        return may_know(packed, *rest)
+
+    monkeypatch.setattr("agents.sweeps.may_know", broken)
+    changed(shop, ("lamp", 5.0, 10.0))
+    shop.wait(HOUR)
+    told = [line.customer for line in shop.journal if line.reason == "journey_begun"]
+    assert sorted(told) == sorted(trigger.customer for trigger in shop.triggers) == sorted(set(people) - {"u7"})
+    assert [line.customer for line in shop.journal if line.reason == "decision_failed"] == ["u7"]
+
+
+def test_two_customers_of_one_place_in_the_order_are_looked_at_in_one_slice(monkeypatch):
+    monkeypatch.setattr("agents.sweeps.order_of", lambda key: order_of(key) % 5)
+    people = [f"u{number}" for number in range(12)]
+    shop = shop_of(slice_=1, people=people)
+    for name in people:
+        shop.view("lamp", name)
+    changed(shop, ("lamp", 5.0, 10.0))
+    for _ in range(12):
+        for part in shop.table.parts.values():
+            shop.behaviour.sweeps.forget(part.number)
+        shop.wait(0.06)
+    shop.wait(HOUR)
+    assert Counter(trigger.customer for trigger in shop.triggers) == Counter(people)
+
+
+def test_a_decision_that_fails_half_way_leaves_the_customer_as_he_was(monkeypatch):
+    shop = shop_of(people=("u1",))
+    shop.view("lamp")
+    decide, before = shop.decider.on_change, msgspec.msgpack.encode(shop.customer())
+
+    def failing(key, customer, *rest):
+        decide(key, customer, *rest)
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(shop.decider, "on_change", failing)
+    changed(shop, ("lamp", 5.0, 10.0))
+    shop.wait(HOUR)
+    assert shop.triggers == []
+    assert msgspec.msgpack.encode(shop.customer()) == before
+
+
+def test_who_has_seen_the_new_price_already_is_told_nothing():
+    shop = shop_of(people=("u1", "u2"))
+    for name in ("u1", "u2"):
+        shop.view("lamp", name)
+    at = shop.clock.now()
+    shop.wait(5.0)
+    shop.view("lamp", "u2")
+    changed(shop, ("lamp", 5.0, 10.0), at=at + 1.0)
+    shop.wait(HOUR)
+    assert [trigger.customer for trigger in shop.triggers] == ["u1"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     interested=st.lists(st.booleans(), min_size=1, max_size=30),
@@ -218,9 +302,8 @@ def test_in_whatever_slices_and_whatever_is_restored_between_them_each_enters_on
     changed(shop, ("lamp", 5.0, 10.0))
     for word in forgotten:
         if word:  # what a process that is started again has not: the order of keys, and the timers
-            shop.behaviour.sweeps._left.clear()
-            shop.behaviour.sweeps._running.clear()
             for part in shop.table.parts.values():
+                shop.behaviour.sweeps.forget(part.number)
                 part.packed.close()
                 part.rebuild_timers(shop.behaviour.wake_of)
         shop.wait(0.03)

@@ -256,16 +256,18 @@ def test_many_processes_may_open_a_new_database_at_once(url):
 class Refusing:
     """A cursor of a database whose mode others are changing: it refuses at once, as SQLite does, some times."""
 
-    def __init__(self, refusals):
+    def __init__(self, refusals, code=sqlite3.SQLITE_BUSY):
         self.left = refusals
         self.asked = 0
+        self.error = sqlite3.OperationalError("database is locked")
+        self.error.sqlite_errorcode = code
 
     def execute(self, statement):
         assert statement == "PRAGMA journal_mode=WAL"
         self.asked += 1
         if self.left:
             self.left -= 1
-            raise sqlite3.OperationalError("database is locked")
+            raise self.error
 
 
 def test_a_mode_that_others_change_at_the_moment_is_asked_for_again(monkeypatch):
@@ -281,6 +283,13 @@ def test_a_database_that_stays_locked_is_not_waited_for_for_ever(monkeypatch):
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         journal_database._write_ahead(cursor)
     assert cursor.asked == journal_database.WAL_TRIES
+
+
+def test_a_database_that_cannot_be_written_is_not_waited_for():
+    cursor = Refusing(refusals=10_000, code=sqlite3.SQLITE_READONLY)
+    with pytest.raises(sqlite3.OperationalError):
+        journal_database._write_ahead(cursor)
+    assert cursor.asked == 1
 
 
 def test_a_store_opened_again_has_its_lines(url):

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.scenarios.load import load_folder
+from agents.scenarios.load import load_folder, parse
 from agents.scenarios.needs import asks_presence, unread
+from app.clock import moment
+from app.codec import encode_json
+from app.model.event import Event
 from tests.agents.test_dialogs import room
 from tests.driver import BUILT_IN, DAY, Engine
 from tests.properties.test_core import HISTORIES, play, told
@@ -52,6 +55,12 @@ def test_two_of_a_family_ask_when_the_silence_between_them_ended():
     assert not asks_presence([cart, msgspec.structs.replace(cart, id="another", family="others")])
 
 
+def test_an_alert_to_the_team_shows_when_the_customer_was_last_there():
+    head = "id: told\nversion: 1\ntitle: T\nfamily: tellers\npriority: 1\nentry: {event: Order Completed}\n"
+    assert asks_presence([parse(head + "steps: [{alert: {text: Call}}]\n")])
+    assert not asks_presence([parse(head + "steps: [{delay: 1h}, {tag: {add: [x]}}]\n")])
+
+
 def seen(shop, key="u1"):
     return next(row for part in shop.table.parts.values() for name, row in part.packed.unpacked() if name == key)
 
@@ -70,6 +79,24 @@ def test_who_is_merely_there_is_noted_once_a_day_where_nobody_asks_for_more():
     shop.wait(1.0)
     shop.event("Product Added", product_id="p2")
     assert seen(shop).last_seen == now + 1.0
+
+
+def test_a_glance_makes_no_customer_of_a_clock_nor_of_what_cannot_be_a_key():
+    shop = Engine([SCENARIOS["abandoned_cart"]])
+    stamp = moment(shop.clock.now())
+    shop.record("clickstream", "u1", encode_json(Event("clock", stamp)))
+    shop.record("clickstream", "\x00shelf:lamps", encode_json(Event("page", stamp)))
+    assert list(shop.table.rows()) == []
+    assert [letter.reason for letter in shop.dead] == ["bad_record"]
+
+
+@pytest.mark.parametrize("field", ['"properties":5', '"messageId":7', '"userId":[1]', '"anonymousId":{}', '"traits":3'])
+def test_what_is_no_event_is_none_by_a_glance_either(field):
+    shop = Engine([SCENARIOS["abandoned_cart"]])
+    stamp = encode_json(moment(shop.clock.now())).decode()
+    shop.record("clickstream", "u1", f'{{"type":"page","timestamp":{stamp},{field}}}'.encode())
+    assert [letter.reason for letter in shop.dead] == ["bad_record"]
+    assert list(shop.table.rows()) == []
 
 
 def test_who_is_merely_there_is_noted_to_the_second_where_a_scenario_waits_from_leaving():
