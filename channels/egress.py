@@ -1,8 +1,8 @@
 """The one HTTP client for everything that we send out: bounded, without redirects, and never into the shop's own network.
 
 An address that somebody has written into a setting may resolve to a machine of the inner network, today or at the next look-up.
-So the address is judged when the socket for it is made: what was judged is what is connected to. The only user of aiohttp
-for requests that leave the house.
+So the address is judged when the socket for it is made: what was judged is what is connected to. Only it uses
+channels/connection.py, which is the only user of aiohttp for requests that leave the house.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Retry
 from channels.destination import Network, permitted
+
+if TYPE_CHECKING:
+    from channels.connection import ClientSession
 
 MOST_BODY = 64 * 1024
 """Bytes of an answer that are read; the rest is dropped with its connection."""
@@ -144,17 +145,9 @@ Take = Callable[[bytes, int], None]
 """Takes a piece of a download, and the whole length in bytes where the server has told it, else 0."""
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Asks for the irreversible moment once there is a connection and before anything is written to it."""
-
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
-        connection = await super().connect(req, traces, timeout)
-        try:
-            await _ATTEMPT.get().grant()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+async def _grant() -> None:
+    """Ask for the irreversible moment of the attempt that wants the connection."""
+    await _ATTEMPT.get().grant()
 
 
 class Egress:
@@ -166,8 +159,11 @@ class Egress:
     def __init__(
         self, *, timeout: float, now: Callable[[], float], allow: tuple[Network, ...] = (), trust: str = ""
     ) -> None:
+        from channels import connection  # a command that checks settings makes no client and need not wait for aiohttp
+
+        self._connection = connection
         self._timeout, self._now, self._allow, self._trust = timeout, now, allow, trust
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._sessions: dict[str, ClientSession] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], irreversible: Irreversible) -> Reply:
         """One POST. Raises Unreachable or Untrusted before `irreversible`, Lost after it, and what `irreversible` raises.
@@ -219,9 +215,7 @@ class Egress:
         for session in sessions.values():
             await session.close()
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str]
-    ) -> Reply:
+    async def _exchange(self, session: "ClientSession", url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             read = b""
             while len(read) < MOST_BODY and (piece := await response.content.read(MOST_BODY - len(read))):
@@ -230,23 +224,13 @@ class Egress:
                 response.close()
             return Reply(response.status, read, retry_after(response.headers.get("Retry-After"), self._now()))
 
-    def _session(self, scheme: str) -> aiohttp.ClientSession:
+    def _session(self, scheme: str) -> "ClientSession":
         if scheme not in self._sessions:
-            connector = _Connector(
-                ssl=self._context() if scheme == "https" else True,
-                limit=0,
-                keepalive_timeout=KEEP,
-                use_dns_cache=False,
-                socket_factory=lambda info: self._socket(info, public=scheme == "https"),
-            )
-            self._sessions[scheme] = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("Accept-Encoding",),
-                headers={"User-Agent": "Boomerang", "Accept-Encoding": "identity"},
-                trust_env=False,
+            self._sessions[scheme] = self._connection.make_session(
+                context=self._context() if scheme == "https" else None,
+                keep=KEEP,
+                make_socket=lambda info: self._socket(info, public=scheme == "https"),
+                grant=_grant,
             )
         return self._sessions[scheme]
 
@@ -269,7 +253,7 @@ async def _granted() -> None:
     """A GET changes nothing: no moment of it is irreversible."""
 
 
-async def _download(session: aiohttp.ClientSession, url: str, take: Take, attempt: _Attempt) -> Reply:
+async def _download(session: "ClientSession", url: str, take: Take, attempt: _Attempt) -> Reply:
     async with session.get(url, allow_redirects=False) as response:
         if response.status == 200:
             async for piece in response.content.iter_chunked(PIECE):
@@ -288,20 +272,13 @@ def _meaning(error: BaseException, attempt: _Attempt) -> BaseException:
         return attempt.withheld
     if isinstance(error, asyncio.CancelledError) and not attempt.expired:
         return error
-    said = _said(error)
+    from channels.connection import said, untrusted
+
+    text = said(error)
     if attempt.granted:
-        return Lost(said)
+        return Lost(text)
     if attempt.refused:
         return Untrusted("the address is not one of the public internet; see BOOMERANG_EGRESS_ALLOW")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL):
-        return Untrusted(said)
-    return Unreachable(said)
-
-
-def _said(error: BaseException) -> str:
-    """The failure without the address of the request, which may be a secret itself."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    text = cause.strerror if isinstance(cause, OSError) else ""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        text = getattr(error.certificate_error, "verify_message", "")
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+    if untrusted(error):
+        return Untrusted(text)
+    return Unreachable(text)

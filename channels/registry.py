@@ -103,16 +103,18 @@ def _telegram(options: Options) -> Channel | None:
 
 def _slack(options: Options) -> Channel | None:
     urls = named(options.slack_hooks, "BOOMERANG_SLACK_HOOKS")
+    if not urls:
+        return None
     every = slack.EVERY * options.pace
-    made = slack.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
-    return made if urls else None
+    return slack.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
 
 
 def _mattermost(options: Options) -> Channel | None:
     urls = named(options.mattermost_hooks, "BOOMERANG_MATTERMOST_HOOKS")
+    if not urls:
+        return None
     every = mattermost.EVERY * options.pace
-    made = mattermost.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
-    return made if urls else None
+    return mattermost.make(urls=urls, egress=options.egress(), monotonic=options.monotonic, every=every)
 
 
 def _webhook(options: Options) -> Channel | None:

@@ -1,10 +1,13 @@
 """`boomerang check` over folders of scenarios, as it is called."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from app import cli
+from channels.loading import Folders
 from tests.agents.test_scenario_faults import FAULTY
 from tests.agents.test_scenario_files import GOOD
 
@@ -98,3 +101,53 @@ def test_a_folder_without_scenarios_says_what_to_set(check):
 def test_the_schema_is_printed_as_json(capsys):
     assert cli.main(["check", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "A scenario of Boomerang"
+
+
+LOADED = """
+import sys
+from app import cli
+status = cli.main(["check", sys.argv[1]])
+print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def test_a_check_loads_neither_the_http_client_nor_a_broker_nor_a_store(tmp_path):
+    (tmp_path / "b.yaml").write_text(WISH)
+    command = [sys.executable, "-c", LOADED, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "1 scenarios are fine" in done.stdout and {"channels", "jinja2"} <= loaded
+    assert not loaded & {"aiohttp", "faust", "aiokafka", "redis", "sqlalchemy", "cryptography", "prometheus_client"}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    names, get_source = [], Folders.get_source
+
+    def noted(self, environment, template):
+        found = get_source(self, environment, template)
+        names.append(template)
+        return found
+
+    monkeypatch.setattr(Folders, "get_source", noted)
+    return names
+
+
+def test_only_templates_that_are_named_are_compiled_and_each_once(check, read):
+    status, _, _ = check(b=WISH, c=WISH.replace("id: wish", "id: other"))
+    own = [name for name in read if "abandoned" in name]
+    assert status == 0 and len(read) == len(set(read))
+    assert {name.partition("/")[2].split(".")[0] for name in own} == {"abandoned_product"}
+    assert {name.partition("/")[0] for name in own} == {"en", "ru"}
+    assert not [name for name in read if "alert" in name or "confirm" in name or "welcome" in name]
+
+
+def test_all_templates_are_looked_at_where_the_shop_has_some_of_its_own(check, read, tmp_path, monkeypatch):
+    own = tmp_path / "templates"
+    (own / "en").mkdir(parents=True)
+    (own / "en" / "abandoned_cart.txt.j2").write_text("{% if %}")
+    monkeypatch.setenv("BOOMERANG_TEMPLATES", str(own))
+    status, _, err = check(b=WISH)
+    assert status == 1 and "template en/abandoned_cart" in err
+    assert any(name.startswith("ru/abandoned_search") for name in read)
