@@ -1,4 +1,4 @@
-"""Customers of a segment as an advertising network takes them: who may be told, and as what. Pure.
+"""Customers of a segment, or of an audience that steps add to, as an advertising network takes them: who may be told, and as what. Pure.
 
 | destination | file | e-mail | telephone |
 |---|---|---|---|
@@ -7,7 +7,7 @@
 | `google` | CSV `Email,Phone` | SHA-256 of it in lower case without white space | SHA-256 of it with its plus: +79876543210 |
 | `meta` | CSV `email,phone` | SHA-256 of it in lower case | SHA-256 of its digits with the country's code |
 
-A customer is told only who has agreed to that, on a channel of its own (`ads`), and to the segment's topic if it has one.
+A customer is told only who has agreed to that, on a channel of its own (`ads`), and to the segment's topic if it has one. Audiences have none.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,22 @@ ADS = "ads"
 """The channel under which consent to advertising networks stands."""
 Who = Literal["all", "unreachable", "unsubscribed"]
 WHOS: tuple[Who, ...] = ("all", "unreachable", "unsubscribed")
+Kind = Literal["segment", "audience"]
+KINDS: tuple[Kind, ...] = ("segment", "audience")
+
+
+class Group(NamedTuple):
+    """Whose customers are written: a segment, or an audience that steps of scenarios add customers to."""
+
+    kind: Kind
+    name: str
+    topic: str = ""
+    """The topic of consent besides that of the whole channel; empty: none."""
+
+    @property
+    def consent(self) -> str:
+        """What its customers must have agreed to."""
+        return f"{ADS}:{self.topic}" if self.topic else ADS
 
 
 class Destination(NamedTuple):
@@ -66,12 +82,15 @@ def row_of(destination: Destination, customer: Customer) -> str:
     return ",".join(cells) if any(cells) else ""
 
 
-def is_told(customer: Customer, segment: str, topic: str, who: Who) -> bool:
-    """Whether a customer is one of the audience: in the segment, agreed, and of those who are asked for."""
+def is_told(customer: Customer, group: Group, who: Who) -> bool:
+    """Whether a customer is written: in the group, agreed, and of those who are asked for."""
     engagement = customer.engagement
-    if engagement is None or segment not in (engagement.segments or ()):
+    if engagement is None:
         return False
-    word = permission(customer, ADS, topic)
+    of = engagement.segments if group.kind == "segment" else engagement.audiences
+    if group.name not in (of or ()):
+        return False
+    word = permission(customer, ADS, group.topic)
     return word is not None and word.granted and _IS[who](customer)
 
 

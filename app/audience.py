@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from agents.audiences import Destination, Who, is_told, row_of
+from agents.audiences import Destination, Group, Who, is_told, row_of
 from app.engine.reading import Progress, reader, records
 from app.settings import Settings
 from app.topics import CUSTOMERS_CHANGELOG
@@ -12,13 +12,12 @@ from tables.customer import Customer, Row
 
 async def lines_of(
     settings: Settings,
-    segment: str,
-    topic: str,
+    group: Group,
     who: Who,
     destination: Destination,
     progress: Callable[[int, int, int], None],
 ) -> AsyncIterator[str]:
-    """The lines of a segment's audience, each once. `progress` hears of the partition, of records read and of all. Raises CommandError.
+    """The lines of a group's customers, each once. `progress` hears of the partition, of records read and of all. Raises CommandError.
 
     The last record of a key is the truth, so a partition's lines are known when it has been read.
     """
@@ -32,9 +31,7 @@ async def lines_of(
                 if record.key == FENCE_KEY:
                     continue
                 row = decode(record.value) if record.value is not None else None
-                line = (
-                    row_of(destination, row) if isinstance(row, Customer) and is_told(row, segment, topic, who) else ""
-                )
+                line = row_of(destination, row) if isinstance(row, Customer) and is_told(row, group, who) else ""
                 if line:
                     found[record.key] = line
                 else:

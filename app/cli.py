@@ -29,7 +29,7 @@ COMMANDS = {
     "worth": "tell what scenarios did and brought, against the control group",
     "doctor": "ask everything that is depended upon, and say what to do",
     "export": "print all that is stored about a customer, as JSON",
-    "audience": "write a segment as a file for an advertising network: hashed, of those who have agreed",
+    "audience": "write a segment or an audience as a file for an advertising network: hashed, of those who have agreed",
     "erase": "forget everything about a customer, and look again",
     "suppressions": "import, export or change the list of addresses at which nothing may be said",
     "dead-letters": "list or replay dead letters",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, VIEWS
 from agents.conditions.verdict import Condition
 from agents.scenarios.language import Scenario
-from agents.scenarios.program import Say, Tell
+from agents.scenarios.program import Note, Say, Tell
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
 _VIEW, _SEARCH = "Product Viewed", "Products Searched"
@@ -56,6 +56,12 @@ def heard_by(scenario: Scenario) -> frozenset[str]:
     """Signals and events that a scenario listens to, once begun or not."""
     own, program = scenario.of | scenario.without, scenario.program
     return own if program is None else own | program.awaited | {program.entry}
+
+
+def audiences_of(scenario: Scenario) -> frozenset[str]:
+    """The audiences that steps of a scenario add customers to."""
+    steps = scenario.program.steps if scenario.program is not None else ()
+    return frozenset(name for step in steps if isinstance(step, Note) for name, is_added in step.audiences if is_added)
 
 
 def _reads(scenario: Scenario, name: str) -> bool:

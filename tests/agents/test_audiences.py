@@ -2,10 +2,11 @@
 
 import pytest
 
-from agents.audiences import DESTINATIONS, is_told, row_of
+from agents.audiences import DESTINATIONS, Group, is_told, row_of
 from tables.customer import Customer, Permission, Profile
 from tables.engagement import Engagement
 
+LAPSED = Group("segment", "lapsed")
 AGREED = {"ads": Permission(True, 1.0)}
 
 
@@ -55,12 +56,21 @@ def test_white_space_goes_where_the_network_wants_it():
     ],
 )
 def test_only_who_has_agreed_is_told(consent, topic, told):
-    assert is_told(customer(consent=consent), "lapsed", topic, "all") == told
+    assert is_told(customer(consent=consent), Group("segment", "lapsed", topic), "all") == told
 
 
 def test_only_members_are_told():
-    assert not is_told(customer(), "loyal", "", "all")
-    assert not is_told(Customer(consent=AGREED), "lapsed", "", "all")
+    assert not is_told(customer(), Group("segment", "loyal"), "all")
+    assert not is_told(Customer(consent=AGREED), LAPSED, "all")
+
+
+def test_an_audience_is_another_thing_than_a_segment_of_the_same_name():
+    added = Customer(consent=AGREED, engagement=Engagement(audiences={"lapsed": 1.0}))
+    assert is_told(added, Group("audience", "lapsed"), "all")
+    assert not is_told(added, LAPSED, "all")
+    assert not is_told(customer(), Group("audience", "lapsed"), "all")
+    refused = Customer(consent={"ads": Permission(False, 1.0)}, engagement=Engagement(audiences={"lapsed": 1.0}))
+    assert not is_told(refused, Group("audience", "lapsed"), "all")
 
 
 @pytest.mark.parametrize(
@@ -75,14 +85,14 @@ def test_only_members_are_told():
     ],
 )
 def test_unreachable_is_whom_neither_mail_nor_sms_would_reach(more, fields, unreachable):
-    assert is_told(customer(consent={**AGREED, **more}, **fields), "lapsed", "", "unreachable") == unreachable
+    assert is_told(customer(consent={**AGREED, **more}, **fields), LAPSED, "unreachable") == unreachable
 
 
 def test_unsubscribed_is_who_has_said_so_himself():
     said = Permission(False, 1.0, "unsubscribed")
-    assert is_told(customer(consent={**AGREED, "email": said}), "lapsed", "", "unsubscribed")
-    assert not is_told(customer(consent={**AGREED, "email": Permission(False, 1.0)}), "lapsed", "", "unsubscribed")
-    assert not is_told(customer(), "lapsed", "", "unsubscribed")
+    assert is_told(customer(consent={**AGREED, "email": said}), LAPSED, "unsubscribed")
+    assert not is_told(customer(consent={**AGREED, "email": Permission(False, 1.0)}), LAPSED, "unsubscribed")
+    assert not is_told(customer(), LAPSED, "unsubscribed")
 
 
 KNOWN = {

@@ -19,12 +19,12 @@ from tables.customer import Customer, Engagement, Permission, Pointer, Profile, 
 pytestmark = [pytest.mark.broker]
 
 
-def customer(name, *, member=True, agreed=True):
+def customer(name, *, member=True, agreed=True, audiences=None):
     return Customer(
         1.0, 1.0, 1.0,
         profile=Profile(email=f"{name}@shop.example"),
         consent={"ads": Permission(agreed, 1.0)},
-        engagement=Engagement({"lapsed_90d": 1.0} if member else None),
+        engagement=Engagement({"lapsed_90d": 1.0} if member else None, audiences=audiences),
     )  # fmt: skip
 
 
@@ -74,3 +74,57 @@ async def test_an_audience_is_what_the_state_says_last(make_settings, monkeypatc
     assert out.read_text().splitlines() == lines
     assert await asyncio.to_thread(main, ["audience", "lapsed_90d", "--format", "yandex", "--to", str(out)]) == 0
     assert "takes a file of 100 lines at the least" in capsys.readouterr().err
+
+
+JOURNEY = """
+id: {id}
+title: Looked
+family: {id}
+priority: 1
+version: 1
+entry: {{event: Product Viewed}}
+steps:
+  - audience: {{add: {add}, remove: taken_off}}
+"""
+
+
+async def test_an_audience_that_a_step_adds_to_is_written_too(make_settings, monkeypatch, tmp_path, capsys):
+    folder = shutil.copytree(BUILT_IN_SEGMENTS, tmp_path / "segments")
+    scenarios = tmp_path / "scenarios"
+    scenarios.mkdir()
+    for name in ("lookers", "lapsed_90d"):
+        (scenarios / f"{name}.yaml").write_text(JOURNEY.format(id=f"to_{name}", add=name))
+    settings = make_settings(redis="", segments=folder, scenarios=scenarios)
+    await provision(settings)
+    rows = [
+        ("ann", customer("ann", audiences={"lookers": 1.0})),
+        ("bob", customer("bob", audiences={"lookers": 1.0}, agreed=False)),
+        ("eve", customer("eve", member=False, audiences={"lookers": 1.0, "lapsed_90d": 2.0})),
+        ("other", customer("other")),
+        ("off", customer("off", audiences={"lookers": 1.0})),
+        ("off", customer("off", audiences={})),
+    ]
+    await write(settings, rows)
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+
+    async def said(*words):
+        status = await asyncio.to_thread(main, ["audience", *words, "--format", "meta"])
+        told = capsys.readouterr()
+        return status, sorted(told.out.splitlines()[1:]), told.err
+
+    def digests(*names):
+        return sorted(sha256(f"{name}@shop.example".encode()).hexdigest() + "," for name in names)
+
+    status, lines, error = await said("lookers")
+    assert (status, lines) == (0, digests("ann", "eve")), error
+    assert (await said("lapsed_90d", "--kind", "audience"))[:2] == (0, digests("eve"))
+    assert (await said("lapsed_90d", "--kind", "segment"))[:2] == (0, digests("ann", "off", "other"))
+    for words, hint in (
+        (["lapsed_90d"], "say `--kind segment` or `--kind audience`"),
+        (["loookers"], "did you mean 'lookers'?"),
+        (["taken_off"], "no step"),
+        (["lookers", "--kind", "segment"], "no segment 'lookers'"),
+    ):
+        status, lines, error = await said(*words)
+        assert status == 1 and hint in error
