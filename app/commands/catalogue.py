@@ -145,6 +145,10 @@ def _watch(settings: Settings, args: argparse.Namespace) -> int:
         raise UsageError(f"--every: {error}") from None
     if every < SHORTEST_PAUSE:
         raise UsageError(f"--every must be at least {SHORTEST_PAUSE:g}s")
+    if not args.place:
+        raise UsageError(
+            "no feed is named; where the process is started by the files that come with the product, set FEED to its address"
+        )
     if args.place == "-":
         raise UsageError("the standard input can be read once only; name a file or an address")
     settings = with_broker(settings)

@@ -33,3 +33,18 @@ def test_each_command_tells_what_it_takes(command: str, capsys: pytest.CaptureFi
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"usage: boomerang {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ([""], "set FEED to its address"),
+        (["-"], "can be read once only"),
+        (["feed.xml", "--every", "10s"], "--every must be at least 60s"),
+    ],
+)
+def test_a_feed_that_cannot_be_watched_is_told_before_anything_is_connected(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["catalogue", "watch", *words]) == 2
+    assert hint in capsys.readouterr().err

@@ -3,7 +3,9 @@
 import re
 import shutil
 import subprocess
+from argparse import ArgumentParser
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = sorted((ROOT / "docs/deploy/systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 KNOWN = {PREFIX + item.name.upper() for item in fields(Settings)}
-OPTIONAL = {"boomerang-chat-gateway.service", "boomerang-bounces.service"}
+OPTIONAL = {"boomerang-chat-gateway.service", "boomerang-bounces.service", "boomerang-catalogue.service"}
 """Units that are enabled by hand where they are needed."""
 KUBERNETES = sorted((ROOT / "docs/deploy/kubernetes").iterdir())
 MANIFESTS = [item for file in KUBERNETES for item in yaml.safe_load_all(file.read_text())]
@@ -25,7 +27,14 @@ KINDS = {
     "PodDisruptionBudget": "policy/v1",
 }  # fmt: skip
 PODS = [item for item in MANIFESTS if item["kind"] in ("Job", "StatefulSet", "Deployment")]
-PORTS = {"worker": 6066, "delivery": 6067, "collector": 8000, "console": 8001, "chat-gateway": 6068}
+PORTS = {"worker": 6066, "delivery": 6067, "collector": 8000, "console": 8001, "chat-gateway": 6068, "catalogue": 6069}
+
+
+def assert_parsed(words):
+    """That the command takes these arguments, variables left as they stand."""
+    parser = ArgumentParser(exit_on_error=False)
+    import_module("app.commands." + words[0].replace("-", "_")).add_arguments(parser)
+    parser.parse_args(words[1:])
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
@@ -33,8 +42,10 @@ def test_a_unit_runs_one_command_as_a_user_and_comes_back(unit):
     lines = unit.read_text().splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     command = unit.stem.removeprefix("boomerang-")
-    assert values["ExecStart"].endswith(f"/boomerang {command}")
-    assert command in COMMANDS
+    words = values["ExecStart"].split()
+    assert words[0].endswith("/boomerang")
+    assert words[1] == command and command in COMMANDS
+    assert_parsed(words[1:])
     assert values["User"] == "boomerang"
     assert (values["Restart"], values["NoNewPrivileges"], values["ProtectSystem"]) == ("always", "yes", "strict")
     assert int(values["TimeoutStopSec"]) > 10
@@ -75,6 +86,9 @@ def test_a_pod_runs_a_command_without_rights_and_says_how_it_is(item):
     template = item["spec"]["template"]
     (container,) = template["spec"]["containers"]
     assert container["args"][0] == process and process in COMMANDS
+    assert_parsed(container["args"])
+    named = {word[2:-1] for word in container["args"] if word.startswith("$(")}
+    assert named <= {variable["name"] for variable in container.get("env", ())}
     assert template["spec"]["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
