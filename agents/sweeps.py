@@ -103,10 +103,12 @@ class Sweeps:
         marks = {mark_of(one) for one in products}
         place, last = bisect_right(keys, sweep.after, key=order_of), sweep.after
         begin = place
-        while place < len(keys) and (place - begin < self._slice or order_of(keys[place]) == last):
-            last = order_of(keys[place])
+        while place < len(keys):
+            order = order_of(keys[place])
+            if place - begin >= self._slice and order != last:
+                break
             self._look(step, keys[place], sweep, at, products, marks)
-            place += 1
+            place, last = place + 1, order
         self.counts["looked_at"] += place - begin
         if place < len(keys):
             sweep.after, sweep.due = last, at + PAUSE

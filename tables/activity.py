@@ -23,8 +23,6 @@ _END = 31
 _FLOAT = 0xCB
 _NIL = 0xC0
 """The last byte of a row without dialogs, whose last field they are."""
-_SEEN = Struct(">3xB 9x B d")
-"""Tag, what announces `last_seen`, `last_seen`."""
 _TIMES = Struct(">dBd")
 """Two floats and what announces the second."""
 _THREE_TIMES = Struct(">dBdBd")
@@ -76,11 +74,8 @@ def was_seen(rows: PackedRows, key: str, at: float) -> bool:
     cell = rows.cells.get(key)
     if cell is None:
         return False
-    packed = cell.packed
-    if len(packed) < _END or packed[0] != _ARRAY or packed[-1] != _NIL:
-        return False
-    tag, announced, last = _SEEN.unpack_from(packed)
-    return tag == _TAG and announced == _FLOAT and bool(last >= at)
+    last = last_seen(cell.packed)
+    return last is not None and last >= at and not has_dialogs(cell.packed)
 
 
 def first_seen(at: float) -> bytes:

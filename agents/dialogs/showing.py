@@ -4,15 +4,14 @@ from agents.dialogs.clocks import stake
 from agents.dialogs.outcome import Matter
 from agents.dialogs.staff import Staff, Target
 from agents.scenarios.dialogs import DialogScenario
+from agents.scenarios.evaluate import of_cart, of_view
 from app.model.alert import Alert, AlertUpdate, Deadline, DialogView, Word
 from app.model.chat import DialogStatus, Speaker
-from app.model.event import Line
 from app.model.reasons import Reason
 from app.model.trigger import Content, Stage, Trigger
 from app.model.trigger import alert_id as id_of_alert
-from tables.customer import CartLine, Customer
+from tables.customer import Customer
 from tables.dialog import Dialog, LiveAlert
-from tables.views import View
 
 LINES = 5
 """Lines of the cart, and views, that an alert shows."""
@@ -51,10 +50,10 @@ def alert_of(dialog: Dialog, live: LiveAlert, customer: Customer, staff: Staff, 
 def show_customer(alert: Alert, customer: Customer) -> None:
     """What an alert tells of the customer: the cart and its value, what was looked at and for, orders."""
     cart, orders = customer.cart, customer.orders
-    alert.cart = [_of_cart(line) for line in cart.lines[-LINES:]] if cart is not None else []
+    alert.cart = [of_cart(line) for line in cart.lines[-LINES:]] if cart is not None else []
     alert.value = stake(customer)
     alert.currency = cart.currency if cart is not None else ""
-    alert.views = [_of_view(view) for view in reversed([*(customer.views or ())][-LINES:])]
+    alert.views = [of_view(view) for view in reversed([*(customer.views or ())][-LINES:])]
     alert.searches = [search.query for search in reversed((customer.searches or [])[-SEARCHES:])]
     alert.orders = orders.count if orders is not None else 0
     alert.orders_total = orders.total if orders is not None else 0.0
@@ -184,12 +183,3 @@ def _awaited(dialog: Dialog) -> tuple[Speaker | None, float]:
     if dialog.manager_at >= dialog.client_at and dialog.manager_at and dialog.status is not DialogStatus.RESOLVED:
         return Speaker.CLIENT, dialog.manager_at
     return None, 0.0
-
-
-def _of_cart(line: CartLine) -> Line:
-    return Line(line.product_id, line.name, line.price, line.quantity, line.category, "", line.url, line.image_url)
-
-
-def _of_view(view: View) -> Line:
-    seen = view.product
-    return Line(seen.product_id, seen.name, seen.price, 1.0, seen.category, "", seen.url, seen.image_url)

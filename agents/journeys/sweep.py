@@ -6,7 +6,7 @@ from agents.allowed import Basis
 from agents.decision import Decision
 from agents.journeys.enter import enter
 from agents.journeys.moment import Moment
-from agents.scenarios.evaluate import stops
+from agents.scenarios.evaluate import of_cart, of_view, stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.program import PRODUCT, OnChange
 from app.model.catalogue import ChangeKind
@@ -79,24 +79,6 @@ def _known(change: OnChange, customer: Customer, now: float, since: float) -> It
     if "viewed" in change.of and customer.views is not None:
         behind = customer.views.left_behind(now - change.within)
         as_it_is = {view.product.product_id for view in behind if view.at > since}
-        for view in behind:
-            product = view.product
-            if product.product_id in as_it_is:
-                continue
-            yield Line(
-                product.product_id,
-                product.name,
-                category=product.category,
-                url=product.url,
-                image_url=product.image_url,
-            )
+        yield from (of_view(view) for view in behind if view.product.product_id not in as_it_is)
     if "cart" in change.of and customer.cart is not None:
-        for line in customer.cart.lines:
-            yield Line(
-                line.product_id,
-                line.name,
-                quantity=line.quantity,
-                category=line.category,
-                url=line.url,
-                image_url=line.image_url,
-            )
+        yield from map(of_cart, customer.cart.lines)

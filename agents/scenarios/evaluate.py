@@ -101,7 +101,7 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
     if cart is None:
         return False
     newest = sorted(cart.lines, key=lambda line: line.at)[-show.most :]
-    out.items = [_of_cart(line) for line in cart.lines if line in newest]
+    out.items = [of_cart(line) for line in cart.lines if line in newest]
     out.value, out.currency = value(cart), cart.currency
     out.category = next((line.category for line in reversed(cart.lines) if line.category), "")
     return True
@@ -109,7 +109,7 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
 
 def _fill_views(out: Content, show: Show, customer: Customer, since: float) -> bool:
     left = _left_behind(customer, since)
-    out.items = [_of_view(view) for view in reversed(left[-show.most :])]
+    out.items = [of_view(view) for view in reversed(left[-show.most :])]
     out.category = next((view.product.category for view in reversed(left) if view.product.category), "")
     return bool(left)
 
@@ -120,7 +120,7 @@ def _fill_category(out: Content, show: Show, customer: Customer, since: float) -
         return False
     out.category = seen[-1].category
     of_it = [view for view in _left_behind(customer, since) if view.product.category == out.category]
-    out.items = [_of_view(view) for view in reversed(of_it[-show.most :])]
+    out.items = [of_view(view) for view in reversed(of_it[-show.most :])]
     return bool(of_it)
 
 
@@ -133,7 +133,7 @@ def _fill_search(out: Content, show: Show, customer: Customer, since: float) -> 
     last = seen[-1]
     out.query, out.results = last.query, last.results
     after = [view for view in _left_behind(customer, since) if view.at >= last.at]
-    out.items = [_of_view(view) for view in reversed(after[-show.most :])]
+    out.items = [of_view(view) for view in reversed(after[-show.most :])]
     out.category = next((view.product.category for view in reversed(after) if view.product.category), "")
     return True
 
@@ -158,10 +158,12 @@ def _bought_since(customer: Customer, at: float) -> bool:
     return customer.orders is not None and customer.orders.last_at >= at
 
 
-def _of_cart(line: CartLine) -> Line:
+def of_cart(line: CartLine) -> Line:
+    """A line of the cart, as messages show it."""
     return Line(line.product_id, line.name, line.price, line.quantity, line.category, "", line.url, line.image_url)
 
 
-def _of_view(view: View) -> Line:
+def of_view(view: View) -> Line:
+    """What was looked at, as messages show it."""
     seen = view.product
     return Line(seen.product_id, seen.name, seen.price, 1.0, seen.category, "", seen.url, seen.image_url)

@@ -2,6 +2,7 @@
 
 import logging
 
+from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import load_all
 from app.model.catalogue import ChangeKind
@@ -24,9 +25,7 @@ def heard(settings: Settings) -> dict[ChangeKind, float]:
         log.warning("the scenarios cannot be read (%s): every change goes to the engine", error)
         return dict(ALL)
     found: dict[ChangeKind, float] = {}
-    for scenario in scenarios:
-        change = scenario.program.change if scenario.program is not None else None
-        if change is not None and not scenario.stopped:
-            kind = ChangeKind(change.kind)
-            found[kind] = min(change.least, found.get(kind, change.least))
+    for _, change in ScenarioIndex(scenarios).changing:
+        kind = ChangeKind(change.kind)
+        found[kind] = min(change.least, found.get(kind, change.least))
     return found

@@ -29,9 +29,9 @@ class _Lines:
     It gets no more than a record may have. So a quote that is never closed costs its own line, and not the rest of the feed.
     """
 
-    def __init__(self, lines: Sequence[str], at: int) -> None:
-        self._lines, self.at = lines, at
-        self._first, self._size = at, 0
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines, self.at = lines, 0
+        self._first, self._size = 0, 0
 
     def begin(self) -> None:
         """The next record begins."""
@@ -116,7 +116,7 @@ class TableStream:
         """The rows of the lines that are there. What may go on in the next piece waits for it, unless this is the `final` one."""
         for number, line in enumerate(self._lines):
             self._need_short(line, number)
-        lines, begun = _Lines(self._lines, 0), self._line
+        lines, begun = _Lines(self._lines), self._line
         while lines.at < len(self._lines):
             first = lines.at
             lines.begin()

@@ -54,8 +54,9 @@ def _group(settings: "Settings", name: str, kind: str) -> "Group":
     """The segment or the audience of that name. Raises CommandError, ScenarioError."""
     from agents.audiences import Group
     from agents.scenarios.needs import audiences_of
-    from agents.segments.load import asked_for, load_segments
+    from agents.segments.load import load_segments
     from app.bounds import BUILT_IN_SEGMENTS
+    from app.engine.rules import needs_segments
 
     known = load_segments(settings.segments, time_scale=settings.time_scale)
     topics = {one.id: one.topic for one in known.segments} if kind != "audience" else {}
@@ -68,7 +69,7 @@ def _group(settings: "Settings", name: str, kind: str) -> "Group":
         return Group("audience", name)
     if name not in topics:
         raise CommandError(_unknown(settings, name, kind, topics, audiences))
-    if built_in and not any(map(asked_for, scenarios)):
+    if not needs_segments(settings, scenarios):
         raise CommandError(
             f"segments are not worked out, since no scenario asks for one: copy {settings.segments} to a folder of your own, "
             "name it in BOOMERANG_SEGMENTS and start the worker again"
