@@ -1,5 +1,6 @@
 """Fixtures shared by all rooms. The servers start only when a test asks for them, and once a run."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from app.settings import Settings, load
 from tests import servers
+from tests.loop import TidyPolicy
 from tests.simulation.rees46 import RECORDING
 
 # Of the same code the integration says the same twice; everybody's own run looks at other examples each time.
@@ -23,6 +25,8 @@ if os.environ.get("BOOMERANG_REQUIRE_ALL"):
     hypothesis.settings.load_profile("same")
 else:
     hypothesis.settings.load_profile("any")
+
+asyncio.set_event_loop_policy(TidyPolicy())
 
 
 @pytest.fixture(scope="session", autouse=True)
