@@ -21,6 +21,7 @@ from agents.outbox import hand_over
 from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
+from agents.schedules import Schedules
 from agents.segments.language import SegmentSet
 from agents.segments.sizes import Sizes
 from agents.shelving import Shelves
@@ -35,7 +36,7 @@ from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables.bounds import TooLargeError, check_size
-from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Sweep
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Schedule, Sweep
 from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row
@@ -63,6 +64,7 @@ class Behaviour:
             advance=self._advance if stream_time else None,
         )
         self.sweeps = Sweeps(decider, self._publish)
+        self.schedules = Schedules(decider, self.sweeps)
         self._links = Links(
             decider,
             self._chat,
@@ -111,17 +113,20 @@ class Behaviour:
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
         if type(row) is not Customer:
-            return row.due if type(row) is Sweep else None
+            return row.due if type(row) is Sweep or type(row) is Schedule else None
         return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
         self.sweeps.forget(partition)
+        self.schedules.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""
         handler = self._handlers[batch.topic]
+        if not self._stream_time and self.schedules.wants(step.partition):
+            self.schedules.keep(step, now)
         for record in batch.records:
             try:
                 handler(step, record, batch)
@@ -159,6 +164,8 @@ class Behaviour:
         row = step.rows.get(key)
         if type(row) is Sweep:
             self.sweeps.go_on(step, key, row, due if self._stream_time else now)
+        elif type(row) is Schedule:
+            self.schedules.come(step, key, row, due if self._stream_time else now)
         if type(row) is not Customer:
             return
         soonest = self.wake_of(row)
@@ -230,7 +237,9 @@ class Behaviour:
 
     def _advance(self, step: Step, at: float) -> None:
         """Stream time: move the partition's clock, firing what comes due on the way, before the event is applied."""
-        step.part.clock = at
+        before, step.part.clock = step.part.clock, at
+        if self.schedules.wants(step.partition):
+            self.schedules.keep(step, before or at)
         if step.part.timers.earliest <= at:
             for due, key in step.due(at):
                 self.on_timer(step, due, key, due)

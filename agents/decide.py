@@ -3,8 +3,9 @@
 State is changed in place and is the truth; `wake_at` says when the customer wants to be looked at again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
+from zoneinfo import ZoneInfo
 
 from agents import optin
 from agents.allowed import NOBODY, Basis
@@ -19,6 +20,7 @@ from agents.journeys.dates import told_dates, wake_of
 from agents.journeys.enter import entered_of, joined
 from agents.journeys.hear import on_heard
 from agents.journeys.moment import Moment
+from agents.journeys.planned import decide_planned
 from agents.journeys.sweep import decide_change
 from agents.journeys.walk import settle
 from agents.receipts import REFUSALS, meant, on_receipt
@@ -29,6 +31,7 @@ from agents.scenarios.needs import asks_presence, conditions_of, unread
 from agents.segments.language import SegmentSet
 from agents.segments.membership import Changed, Memberships, difference, kept, note_changes, segments_of
 from agents.worth.goals import on_goal, on_order, on_reaction, on_return
+from agents.zones import shop_zone
 from app.model.event import EMAIL, Event, Glance
 from app.model.journal import JournalLine
 from app.model.policy import Policy
@@ -282,6 +285,24 @@ class Decider:
         """What changes of the catalogue mean to customer `key`, as of `at` (epoch seconds)."""
         decision = Decision(customer)
         decide_change(self._basis, decision, key, sweep, at)
+        if decision.reasons:
+            self._settled(decision, key, at)
+        return decision
+
+    @property
+    def planned(self) -> Mapping[str, Scenario]:
+        """The scenarios that begin at times by the shop's clock, by id. Another mapping when others are taken."""
+        return self._index.planned
+
+    @property
+    def shop_zone(self) -> ZoneInfo:
+        """The zone of the shop's clock."""
+        return shop_zone(self._basis.policy)
+
+    def on_planned(self, key: str, customer: Customer, scenario: Scenario, sweep: Sweep, at: float) -> Decision:
+        """What it means to customer `key`, as of `at` (epoch seconds), that a scenario's time has come."""
+        decision = Decision(customer)
+        decide_planned(self._basis, decision, key, scenario, sweep, at)
         if decision.reasons:
             self._settled(decision, key, at)
         return decision

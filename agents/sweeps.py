@@ -1,4 +1,4 @@
-"""Walks over all customers of a partition, for what no event of theirs tells: a change of the catalogue. Pure.
+"""Walks over all customers of a partition, for what no event of theirs tells: a change of the catalogue, a time that has come. Pure.
 
 A walk is a row of the partition with a timer. Each time that comes up a slice of the customers is looked at, in a step that also moves
 the row's cursor on: a slice is looked at once, whatever crashes. Between two slices the partition goes on with its events. Customers are
@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 from zlib import crc32
 
+import msgspec
+
 from agents.decide import Decider
 from agents.decision import Decision
+from agents.journeys.walk import program_of
 from app.model.journal import JournalLine
 from app.model.link import Changes
 from app.model.reasons import Reason
@@ -23,10 +26,15 @@ from tables.views import mark_of
 
 SLICE = 1_000
 """Customers that are looked at in one step."""
+SLICE_BYTES = 4 << 20
+"""A step that has grown so large looks at no more of them."""
 PAUSE = 0.05
 """Seconds between two slices."""
 MOST_SWEEPS = 1_000
 """Walks that a partition is at, at the most."""
+
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def _turn(sweep: Sweep, key: str) -> tuple[bool, float, str]:
@@ -36,6 +44,13 @@ def _turn(sweep: Sweep, key: str) -> tuple[bool, float, str]:
 def order_of(key: str) -> int:
     """Where a customer comes in a walk."""
     return crc32(key.encode())
+
+
+class _Errand(NamedTuple):
+    """What a walk is for: whether it may concern a customer, by the bytes of his row, and what it means to him."""
+
+    may_concern: Callable[[bytes], bool]
+    decide: Callable[[str, Customer], Decision]
 
 
 class _Order(NamedTuple):
@@ -54,7 +69,7 @@ class Sweeps:
         """Keys of a partition's walks, the one that is under way first."""
         self._orders: dict[int, _Order] = {}
         self.counts: Counter[str] = Counter()
-        """`begun`, `ended` and `unheard` walks, customers `looked_at`, `touched` and `failed`, since the shell last took them."""
+        """`begun`, `ended`, `unheard` and `missed` walks, customers `looked_at`, `touched` and `failed`, since the shell last took them."""
 
     def begin(self, step: Step, told: Changes) -> None:
         """Begin a walk for what an import changed. Raises ValueError when the partition is at too many of them."""
@@ -77,6 +92,19 @@ class Sweeps:
         step.wake(key, told.at)
         self.counts["begun"] += 1
 
+    def begin_planned(self, step: Step, walk: Sweep) -> bool:
+        """Begin a walk for a time that has come. False: the partition is at too many of them."""
+        key, waiting = SWEEP_PREFIX + walk.id, self._walks(step)
+        if key in step.rows:
+            return True
+        if len(waiting) >= MOST_SWEEPS:
+            return False
+        step.put(key, walk)
+        waiting.append(key)
+        step.wake(key, walk.due)
+        self.counts["begun"] += 1
+        return True
+
     def _walks(self, step: Step) -> list[str]:
         """The walks of a partition; found among its rows when it is first asked for them."""
         known = self._waiting.get(step.partition)
@@ -98,16 +126,15 @@ class Sweeps:
             waiting.append(key)
         if waiting[0] != key:
             return
-        keys = self._order(step, sweep, at)
-        products = {one.product_id for one in sweep.changes}
-        marks = {mark_of(one) for one in products}
+        errand = self._planned(sweep, at) if sweep.scenario else self._changes(sweep, at)
+        keys = self._order(step, sweep, at) if errand is not None else []
         place, last = bisect_right(keys, sweep.after, key=order_of), sweep.after
         begin = place
-        while place < len(keys):
+        while errand is not None and place < len(keys):
             order = order_of(keys[place])
-            if place - begin >= self._slice and order != last:
+            if (place - begin >= self._slice or (place > begin and step.size >= SLICE_BYTES)) and order != last:
                 break
-            self._look(step, keys[place], sweep, at, products, marks)
+            self._look(step, keys[place], sweep, at, errand)
             place, last = place + 1, order
         self.counts["looked_at"] += place - begin
         if place < len(keys):
@@ -123,6 +150,25 @@ class Sweeps:
         else:
             self.forget(step.partition)
 
+    def _changes(self, sweep: Sweep, at: float) -> _Errand:
+        products = {one.product_id for one in sweep.changes}
+        marks = {mark_of(one) for one in products}
+        return _Errand(
+            lambda packed: may_know(packed, products, marks),
+            lambda name, row: self._decider.on_change(name, row, sweep, at),
+        )
+
+    def _planned(self, sweep: Sweep, at: float) -> _Errand | None:
+        """None: the scenario is gone, or begins nothing any more."""
+        scenario = self._decider.planned.get(sweep.scenario)
+        if scenario is None or scenario.stopped:
+            return None
+        planned = program_of(scenario).planned
+        segment = _pack(planned.segment) if planned is not None and planned.segment else b""
+        return _Errand(
+            lambda packed: segment in packed, lambda name, row: self._decider.on_planned(name, row, scenario, sweep, at)
+        )
+
     def _order(self, step: Step, sweep: Sweep, at: float) -> list[str]:
         """The customers of a partition in their order: made when it is first needed, and anew for what was imported since."""
         known = self._orders.get(step.partition)
@@ -132,19 +178,19 @@ class Sweeps:
             known = self._orders[step.partition] = _Order(at, keys)
         return known.keys
 
-    def _look(self, step: Step, name: str, sweep: Sweep, at: float, products: set[str], marks: set[bytes]) -> None:
+    def _look(self, step: Step, name: str, sweep: Sweep, at: float, errand: _Errand) -> None:
         packed = step.packed
         try:
             if packed is not None and name not in packed.opened:
                 cell = packed.cells.get(name)
-                if cell is None or not cell.packed or not may_know(cell.packed, products, marks):
+                if cell is None or not cell.packed or not errand.may_concern(cell.packed):
                     return
             row = step.rows.get(name)
             if type(row) is not Customer:
                 return
             if packed is not None and name in step.changed:
                 packed.pack(name)  # what this step has done so far stays, should the decision fail half-way
-            decision = self._decider.on_change(name, row, sweep, at)
+            decision = errand.decide(name, row)
         except Exception as error:  # one customer must not keep the others from hearing of it
             if packed is not None:
                 packed.opened.pop(name, None)

@@ -11,11 +11,16 @@ def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
     """The customer's zone: what he, or the shop for him, has set; his device's; his city's; the shop's."""
     profile = customer.profile
     names = () if profile is None else (profile.timezone, profile.device_timezone, city_zone(policy, profile.city))
-    for name in (*names, policy.zone):
+    for name in names:
         found = zone(name)
         if found is not None:
             return found
-    return ZoneInfo("UTC")
+    return shop_zone(policy)
+
+
+def shop_zone(policy: Policy) -> ZoneInfo:
+    """The zone of the shop's own clock."""
+    return zone(policy.zone) or ZoneInfo("UTC")
 
 
 def city_zone(policy: Policy, city: str) -> str:

@@ -33,6 +33,8 @@ SHELF_PREFIX = "\x00shelf:"
 """Keys of shelves; no customer key may begin with a control character."""
 SWEEP_PREFIX = "\x00sweep:"
 """Keys of sweeps."""
+PLAN_PREFIX = "\x00plan:"
+"""Keys of schedules, followed by the scenario's id."""
 
 
 class CartLine(msgspec.Struct, array_like=True, gc=False):
@@ -284,9 +286,9 @@ class Changed(msgspec.Struct, array_like=True, gc=False):
 
 
 class Sweep(msgspec.Struct, array_like=True, gc=False, tag=4):
-    """Changes that the customers of a partition are looked through for, and how far that has come (`agents/sweeps.py`).
+    """What the customers of a partition are looked through for, changes or a time that has come, and how far that is (`agents/sweeps.py`).
 
-    `at` is when the changes were, `due` when the next slice is looked at (epoch seconds). `after`: rows whose order is not above
+    `at` is when the changes were, or the time that had come, `due` when the next slice is looked at (epoch seconds). `after`: rows whose order is not above
     it were looked at.
     """
 
@@ -295,6 +297,16 @@ class Sweep(msgspec.Struct, array_like=True, gc=False, tag=4):
     changes: list[Changed]
     due: float
     after: int = -1
+    scenario: str = ""
+    """The scenario whose time has come; empty: there were changes."""
+
+
+class Schedule(msgspec.Struct, array_like=True, gc=False, tag=5):
+    """When a scenario's time comes next, `due` (epoch seconds), by its schedule as it was then (`agents/schedules.py`)."""
+
+    scenario: str
+    times: str
+    due: float
 
 
 class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):
@@ -303,4 +315,4 @@ class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):
     owner: str
 
 
-Row = Customer | Shelf | Pointer | Sweep
+Row = Customer | Shelf | Pointer | Sweep | Schedule

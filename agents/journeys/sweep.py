@@ -9,7 +9,7 @@ from agents.journeys.moment import Moment
 from agents.scenarios.evaluate import of_cart, of_view, stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.program import PRODUCT, OnChange
-from app.model.catalogue import ChangeKind
+from app.model.catalogue import ChangeKind, fall, is_news
 from app.model.event import Line, Properties
 from tables.customer import Changed, Customer, Sweep
 from tables.engagement import ABOUT_LINES
@@ -53,7 +53,7 @@ def _begin(
 
 def touched(change: OnChange, customer: Customer, sweep: Sweep, now: float) -> list[tuple[Changed, Line]]:
     """The changes that the customer is told of, the largest fall first, with the product as he knows it at its new price."""
-    wanted = {one.product_id: one for one in sweep.changes if one.kind == change.kind and _is_enough(one, change.least)}
+    wanted = {one.product_id: one for one in sweep.changes if _is_told(change, one)}
     if not wanted:
         return []
     known = {line.product_id: line for line in _known(change, customer, now, sweep.at) if line.product_id in wanted}
@@ -61,17 +61,12 @@ def touched(change: OnChange, customer: Customer, sweep: Sweep, now: float) -> l
     for one, line in found:
         line.price = one.price
         line.old_price = one.old_price if one.kind == ChangeKind.PRICE_DROP else 0.0
-    found.sort(key=lambda pair: (-fall(pair[0]), pair[0].product_id))
+    found.sort(key=lambda pair: (-fall(pair[0].price, pair[0].old_price), pair[0].product_id))
     return found[:ABOUT_LINES]
 
 
-def fall(one: Changed) -> float:
-    """How far a price has fallen, as a share of what it was."""
-    return (one.old_price - one.price) / one.old_price if one.old_price > 0 else 0.0
-
-
-def _is_enough(one: Changed, least: float) -> bool:
-    return one.kind != ChangeKind.PRICE_DROP or (fall(one) > 0.0 and fall(one) >= least - 1e-9)
+def _is_told(change: OnChange, one: Changed) -> bool:
+    return one.kind == change.kind and is_news(one.kind, one.price, one.old_price, change.least)
 
 
 def _known(change: OnChange, customer: Customer, now: float, since: float) -> Iterator[Line]:

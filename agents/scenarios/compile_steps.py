@@ -6,6 +6,8 @@ import msgspec
 
 from agents.conditions.compile import compiled
 from agents.conditions.language import DAYS, ConditionFile
+from agents.conditions.logic import Every
+from agents.conditions.profile import InSegment
 from agents.conditions.verdict import Condition
 from agents.scenarios.header import header_of
 from agents.scenarios.language import Reaction, Scenario, Show, Stage, StageFile, duration
@@ -21,13 +23,14 @@ from agents.scenarios.program import (
     Listen,
     Note,
     OnChange,
+    Planned,
     Program,
     Say,
     Split,
     Tell,
 )
 from agents.scenarios.program import Step as Compiled
-from agents.scenarios.steps import Awaited, CatalogueEntry, Entry, JourneyFile, StepFile, Until
+from agents.scenarios.steps import Awaited, CatalogueEntry, Entry, JourneyFile, ScheduleEntry, StepFile, Until
 from tables.signals import SIGNALS, segment_entered, segment_left
 
 ORDER = "Order Completed"
@@ -39,12 +42,11 @@ def compile_journey(file: JourneyFile, time_scale: float) -> Scenario:
     header = _header(file, time_scale)
     flat = _Flat(header, time_scale)
     flat.block(file.steps, "")
-    entry, segment = file.entry, file.entry.segment
-    goal = file.goal
+    entry, goal = file.entry, file.goal
     program = Program(
         steps=flat.done(),
         entry=_signal(entry),
-        when=flat.condition(entry.when),
+        when=_asked(entry, flat.condition(entry.when)),
         goal=None
         if goal is None
         else Goal(
@@ -53,14 +55,13 @@ def compile_journey(file: JourneyFile, time_scale: float) -> Scenario:
             inf if goal.within is None else duration(goal.within) / time_scale,
         ),
         ends_on_goal=file.exit_on in ("goal", "either"),
-        leaving=segment_left(segment.enters or "")
-        if segment is not None and file.exit_on in ("segment", "either")
-        else "",
+        leaving=segment_left(_segment(entry)) if file.exit_on in ("segment", "either") else "",
         per=file.per or "",
         dated=None
         if entry.date is None
         else Dated(entry.date.trait, int(entry.date.offset[:-1]), _minutes(entry.date.at), entry.date.yearly),
         change=None if entry.catalogue is None else _change(entry.catalogue, time_scale),
+        planned=None if entry.schedule is None else _planned(entry.schedule),
     )
     return msgspec.structs.replace(header, program=program)
 
@@ -73,6 +74,26 @@ def _signal(entry: Entry) -> str:
     return entry.event or ""
 
 
+def _segment(entry: Entry) -> str:
+    """The segment that the customers of an entry are in; empty: it names none."""
+    if entry.schedule is not None:
+        return entry.schedule.segment or ""
+    return (entry.segment.enters or "") if entry.segment is not None else ""
+
+
+def _asked(entry: Entry, when: Condition | None) -> Condition | None:
+    """What has to hold for a customer to enter: that he is in the segment of a schedule is a condition like others."""
+    if entry.schedule is None or entry.schedule.segment is None:
+        return when
+    member = InSegment(entry.schedule.segment)
+    return member if when is None else Every((member, when))
+
+
+def _planned(file: ScheduleEntry) -> Planned:
+    days = (0 if day == "last" else day if isinstance(day, int) else DAYS.index(day) for day in file.on or ())
+    return Planned(file.every, frozenset(days), _minutes(file.at), file.segment or "")
+
+
 def _change(file: CatalogueEntry, time_scale: float) -> OnChange:
     least = 0.0 if file.at_least is None else float(file.at_least[:-1]) / 100.0
     return OnChange(file.change, frozenset(file.of), least, duration(file.within) / time_scale)
@@ -81,13 +102,14 @@ def _change(file: CatalogueEntry, time_scale: float) -> OnChange:
 def _header(file: JourneyFile, time_scale: float) -> Scenario:
     goal = file.goal
     return msgspec.structs.replace(
-        header_of(file, file.entry.absence, _reentry(file.reentry), time_scale),
+        header_of(file, file.entry.absence, _reentry(file), time_scale),
         goal=goal.event if goal is not None and goal.event not in (*SIGNALS, ORDER) else "",
         goal_within=None if goal is None or goal.within is None else duration(goal.within) / time_scale,
     )
 
 
-def _reentry(text: str) -> float:
+def _reentry(file: JourneyFile) -> float:
+    text = file.reentry or ("24h" if file.entry.schedule is None else "always")
     return inf if text == "once" else 0.0 if text == "always" else duration(text)
 
 

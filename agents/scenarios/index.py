@@ -39,6 +39,7 @@ class ScenarioIndex:
         "families",
         "goals",
         "named",
+        "planned",
         "starting",
     )
 
@@ -76,6 +77,8 @@ class ScenarioIndex:
             sorted(((s, c) for s, c in changing if c is not None and not s.stopped), key=lambda one: _rank(one[0]))
         )
         """Scenarios that begin on a change of the catalogue, with the change."""
+        self.planned = {s.id: s for s in self.by_id.values() if s.program is not None and s.program.planned is not None}
+        """Scenarios that begin at times by the shop's clock, by id."""
         programs = [scenario.program for scenario in self.all() if scenario.program is not None]
         self.awaited = frozenset(name for program in programs for name in program.awaited)
         """Signals and event names that journeys listen to."""

@@ -133,12 +133,25 @@ class OnChange(NamedTuple):
     within: float
 
 
+class Planned(NamedTuple):
+    """Times by the shop's clock at which journeys begin; see `agents/schedules.py`.
+
+    `days` are weekdays (0: Monday) of `every: week`, days of the month (0: its last) of `every: month`, and empty of `every: day`.
+    `segment`: whose customers; empty: all.
+    """
+
+    every: str
+    days: frozenset[int]
+    minutes: int
+    segment: str = ""
+
+
 class Program(msgspec.Struct, frozen=True):
     """What a scenario with steps does."""
 
     steps: tuple[Step, ...]
     entry: str
-    """The signal or event's name that begins a journey; empty: an absence, a date or the catalogue does."""
+    """The signal or event's name that begins a journey; empty: an absence, a date, the catalogue or a schedule does."""
     when: Condition | None
     goal: Goal | None
     ends_on_goal: bool
@@ -147,6 +160,7 @@ class Program(msgspec.Struct, frozen=True):
     per: str
     dated: Dated | None
     change: OnChange | None = None
+    planned: Planned | None = None
 
     @property
     def awaited(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ from agents.scenarios.steps import (
     JourneyFile,
     JourneyGoal,
     MessageFile,
+    ScheduleEntry,
     SegmentEntry,
     TagFile,
     Until,
@@ -119,7 +120,14 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "segment": "Entering a segment, or leaving it.",
         "date": "A date of the customer, such as his birthday.",
         "catalogue": "A price drop, or goods that are back, for those who know the product.",
+        "schedule": "Days and a time of day, for all customers or those of a segment.",
         "when": "A condition, which may ask for properties of the event too.",
+    },
+    ScheduleEntry: {
+        "every": "How often: each `day`, or on some days of each `week` or `month`.",
+        "at": "The time of day by the shop's clock: the `zone` of the policy.",
+        "on": "Weekdays of `week`; of `month` days from 1 to 28, or `last`.",
+        "segment": "Whose customers; left out: all.",
     },
     SegmentEntry: {"enters": "The segment that the customer comes into.", "leaves": "The segment that he leaves."},
     DateEntry: {

@@ -191,7 +191,10 @@ def _other(value: Any, info: inspect.Type, place: Place) -> Fault:
 def expected(info: inspect.Type) -> str:
     """What a type takes, in words."""
     if isinstance(info, inspect.Metadata):
-        return "a duration such as 60m" if (info.extra or {}).get("duration") else expected(info.type)
+        extra = info.extra or {}
+        if "quoted" in extra:
+            return f"a time of day such as {extra['quoted']}"
+        return "a duration such as 60m" if extra.get("duration") else expected(info.type)
     if isinstance(info, inspect.UnionType):
         return " or ".join(expected(kind) for kind in info.types if not isinstance(kind, inspect.NoneType))
     if isinstance(info, inspect.LiteralType | inspect.EnumType):

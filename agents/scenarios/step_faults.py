@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from agents.conditions.faults import condition_faults
+from agents.conditions.language import DAYS
 from agents.scenarios.faults import Known, absence_faults, event_faults, stage_faults
 from agents.scenarios.language import ScenarioError, duration
 from agents.scenarios.shape import Fault, Place, nearest
 from agents.scenarios.steps import KINDS, MOST_DEPTH, MOST_STEPS
 
-_ENTRIES = ("event", "absence", "segment", "date", "catalogue")
+_ENTRIES = ("event", "absence", "segment", "date", "catalogue", "schedule")
 
 
 def step_faults(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
@@ -33,6 +34,9 @@ def step_faults(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
             duration(again)
         except ScenarioError as error:
             yield Fault(("reentry",), f"{error}; `once` is for ever")
+    if "per" in value and isinstance(entry, dict) and "schedule" in entry:
+        text = "a schedule tells of no product, category, order or query: leave it out"
+        yield Fault(("per",), text)
     yield from _exit(value, entry if isinstance(entry, dict) else {})
     yield from _Look(known).all(value.get("steps"))
 
@@ -42,6 +46,9 @@ def _entry(entry: dict[Any, Any], known: Known) -> Iterator[Fault]:
     if len(heads) != 1:
         which = f"{' and '.join(heads)} stand together" if heads else "it says not how a customer enters"
         yield Fault(("entry",), f"{which}; an entry has one of: {', '.join(_ENTRIES)}")
+    for name in heads:
+        if entry[name] is None:
+            yield Fault(("entry", name), f"nothing stands behind `{name}`: write what begins it, or take it out")
     if "event" in entry:
         yield from _event(entry, ("entry",), known)
     elif "when" in entry:
@@ -54,6 +61,8 @@ def _entry(entry: dict[Any, Any], known: Known) -> Iterator[Fault]:
             ("entry", "catalogue", "at_least"),
             "is how far a price falls; goods are back, or they are not: leave it out",
         )
+    if isinstance(entry.get("schedule"), dict):
+        yield from _schedule(entry["schedule"], known)
     segment = entry.get("segment")
     if isinstance(segment, dict):
         names = [name for name in ("enters", "leaves") if name in segment]
@@ -63,6 +72,28 @@ def _entry(entry: dict[Any, Any], known: Known) -> Iterator[Fault]:
             yield from _segment(segment[name], ("entry", "segment", name), known)
 
 
+def _schedule(schedule: dict[Any, Any], known: Known) -> Iterator[Fault]:
+    place: Place = ("entry", "schedule")
+    every, days = schedule.get("every"), schedule.get("on")
+    if every == "day" and days is not None:
+        yield Fault((*place, "on"), "every day is on all of them: leave it out, or write `every: week`")
+    if every == "week" and days is None:
+        yield Fault(place, "on: say on which days of the week, such as `on: [mon, thu]`")
+    if every == "month" and days is None:
+        yield Fault(place, "on: say on which days of the month, such as `on: [1, 15]` or `on: [last]`")
+    for index, day in enumerate(days if isinstance(days, list) else ()):
+        where = (*place, "on", index)
+        is_number = isinstance(day, int) and not isinstance(day, bool)
+        if every == "week" and (is_number or day == "last"):
+            yield Fault(where, f"days of the week are named: {', '.join(DAYS)}; days of a month are `every: month`")
+        elif every == "month" and day in DAYS:
+            yield Fault(where, "days of a month are numbers from 1 to 28, or `last`; weekdays are `every: week`")
+        elif every == "month" and is_number and 28 < day <= 31:
+            yield Fault(where, f"not every month has a day {day}, February the least: write 28 or less, or `last`")
+    if "segment" in schedule:
+        yield from _segment(schedule["segment"], (*place, "segment"), known)
+
+
 def _segment(name: Any, place: Place, known: Known) -> Iterator[Fault]:
     if known.segments is not None and isinstance(name, str) and name not in known.segments:
         yield Fault(place, f"there is no segment {name!r}{_among(name, known.segments)}")
@@ -70,11 +101,13 @@ def _segment(name: Any, place: Place, known: Known) -> Iterator[Fault]:
 
 def _exit(value: dict[Any, Any], entry: dict[Any, Any]) -> Iterator[Fault]:
     said = value.get("exit_on")
-    segment = entry.get("segment")
-    if said in ("segment", "either") and not (isinstance(segment, dict) and "enters" in segment):
-        yield Fault(
-            ("exit_on",), f"`{said}` ends it when a segment is left: its entry must be `segment: {{enters: ...}}`"
-        )
+    segment, schedule = entry.get("segment"), entry.get("schedule")
+    named = (isinstance(segment, dict) and "enters" in segment) or (
+        isinstance(schedule, dict) and schedule.get("segment") is not None
+    )
+    if said in ("segment", "either") and not named:
+        text = f"`{said}` ends it when a segment is left: its entry must be `segment: {{enters: ...}}`, or a schedule with a `segment`"
+        yield Fault(("exit_on",), text)
     if said in ("goal", "either") and "goal" not in value:
         yield Fault(("exit_on",), f"`{said}` ends it when its goal is reached: say with `goal` which event that is")
 

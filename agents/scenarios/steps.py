@@ -93,14 +93,33 @@ class CatalogueEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     within: Duration = "30d"
 
 
+MonthDay = Annotated[int, Meta(ge=1, le=31)]
+
+
+class ScheduleEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Times by the clock of the shop, for all customers, or those of a segment. `on`: weekdays, or days of the month."""
+
+    every: Literal["day", "week", "month"]
+    at: Clock
+    on: (
+        Annotated[
+            tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "last"] | MonthDay, ...],
+            Meta(min_length=1, max_length=31),
+        ]
+        | None
+    ) = None
+    segment: Id | None = None
+
+
 class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How a customer enters: one of `event`, `absence`, `segment`, `date` and `catalogue`, and a condition."""
+    """How a customer enters: one of `event`, `absence`, `segment`, `date`, `catalogue` and `schedule`, and a condition."""
 
     event: Name | None = None
     absence: Absence | None = None
     segment: SegmentEntry | None = None
     date: DateEntry | None = None
     catalogue: CatalogueEntry | None = None
+    schedule: ScheduleEntry | None = None
     when: ConditionFile | None = None
 
 
@@ -233,7 +252,8 @@ class JourneyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     goal: JourneyGoal | None = None
     exit_on: Literal["goal", "segment", "either", "end"] = "goal"
     per: Literal["product", "category", "order", "query"] | None = None
-    reentry: Reentry = "24h"
+    reentry: Reentry | None = None
+    """None: 24h; of a schedule `always`, since two days may lie 23 hours apart."""
     unless: Unless = Unless(order_within="0s")
     cap: Duration | None = None
     topic: Topic = ""

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from agents.conditions.verdict import Facts
 from agents.journeys.enter import last_entered
+from agents.journeys.occurrences import told_in_words
 from agents.scenarios.evaluate import due_at
 from agents.scenarios.language import DAY, Scenario
-from agents.scenarios.program import first_message
+from agents.scenarios.program import Planned, first_message
 from agents.scenarios.reach import reach
 from tables.customer import Customer
 from tables.signals import CART_CHANGED, CATEGORY_VIEWED, CONSENT_CHANGED, ORDERED, PRODUCT_VIEWED, SEARCHED
@@ -67,9 +68,14 @@ def _journeys(scenario: Scenario, customer: Customer) -> Iterator[Standing]:
     else:
         how = f"{program.entry} was not seen, or something kept it out; the journal tells" if program.entry else (
             f"the trait {program.dated.trait} is not known, or its day has not come" if program.dated is not None else
+            _planned(program.planned) if program.planned is not None else
             "nothing that the catalogue told touched a product of the customer, or something kept it out; the journal tells"
         )  # fmt: skip
         yield Standing(scenario.id, f"was never entered: {how}")
+
+
+def _planned(planned: Planned) -> str:
+    return f"it begins {told_in_words(planned)}, which has not come since it was loaded, or something kept it out; the journal tells"
 
 
 def _span(seconds: float) -> str:

@@ -14,7 +14,7 @@ from app.engine.kafka_client import client_options
 from app.engine.provision import provision
 from app.engine.reading import Progress, reader, records
 from app.errors import CommandError
-from app.model.catalogue import IMPORT_KEY, MOST_CHANGES, Change, ChangeKind, ChangeSet, Import, Product
+from app.model.catalogue import IMPORT_KEY, MOST_CHANGES, Change, ChangeKind, ChangeSet, Import, Product, is_news
 from app.model.link import Changes
 from app.settings import Settings
 from app.topics import CATALOGUE, CATALOGUE_CHANGES, LINKS, partition_of
@@ -149,7 +149,7 @@ class CatalogueWriter:
         least = self._heard.get(change.kind)
         if least is None or not change.available:
             return False
-        return change.kind is not ChangeKind.PRICE_DROP or change.price <= change.old_price * (1.0 - least) + 0.005
+        return is_news(change.kind, change.price, change.old_price, least)
 
     def _broadcast(self, done: Import, number: int, changes: list[Change]) -> Iterator[Part]:
         value = encode_json(Changes(f"{done.id}-{number}", done.at, changes))

@@ -15,6 +15,8 @@ FLOOD_SHARE = 0.01
 FLOOD_IN_A_ROW = 1000
 MOST_CURRENCIES = 20
 """Currencies that are told apart."""
+WALKS = ("begun", "ended", "unheard", "missed")
+"""What of `Sweeps.counts` is of walks, and not of customers."""
 DISARMS = frozenset(
     {
         Reason.ENDED_BY_ORDER,
@@ -108,7 +110,7 @@ class SweepCounts:
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
-        for what in ("begun", "ended", "unheard"):
+        for what in WALKS:
             metrics.SWEEPS.labels(what)
         for what in ("looked_at", "touched", "failed"):
             metrics.SWEEP_CUSTOMERS.labels(what)
@@ -116,7 +118,7 @@ class SweepCounts:
     def take(self) -> None:
         """Move the counts."""
         for what, count in self._counts.items():
-            counter = metrics.SWEEPS if what in ("begun", "ended", "unheard") else metrics.SWEEP_CUSTOMERS
+            counter = metrics.SWEEPS if what in WALKS else metrics.SWEEP_CUSTOMERS
             counter.labels(what).inc(count)
         self._counts.clear()
 

@@ -21,6 +21,7 @@ from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
 from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
+from app.engine.planning import Planner
 from app.engine.reload import Reloader
 from app.engine.rules import load_rules
 from app.engine.wiring import agent, table
@@ -68,6 +69,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
+        app.attached.append(Planner(customers, behaviour.schedules, clock))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)

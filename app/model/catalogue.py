@@ -52,6 +52,22 @@ class ChangeKind(StrEnum):
     GONE = "gone"
 
 
+def fall(price: float, old_price: float) -> float:
+    """How far a price has fallen, as a share of what it was; below 0: it has risen."""
+    return (old_price - price) / old_price if old_price > 0.0 else 0.0
+
+
+def is_news(kind: str, price: float, old_price: float, least: float) -> bool:
+    """Whether a change is one to tell of: goods are back, or a price has fallen by `least`, a share, or more.
+
+    The importer asks it for what it sends on, and the engine for each scenario.
+    """
+    if kind != ChangeKind.PRICE_DROP:
+        return True
+    share = fall(price, old_price)
+    return share > 0.0 and share >= least - 1e-9
+
+
 class Change(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     """One change of one product. `id` is a hash of what changed, the same however often an import is repeated.
 

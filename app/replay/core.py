@@ -93,8 +93,9 @@ class CoreReplay:
             self._apply(number)
 
     def flush(self) -> None:
-        """Move every partition's clock on, so that everything armed comes due."""
+        """Move every partition's clock on, so that everything armed comes due. What schedules would begin after the last event does not."""
         self.finish()
+        self._behaviour.schedules.end()
         for number in range(self._partitions):
             self._queue.append((CLICKSTREAM.name, number, "", clock_record(self.last_at + FLUSH_SECONDS)))
             self._drain()

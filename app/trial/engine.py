@@ -51,6 +51,11 @@ class MemoryEngine:
         self._queue: deque[tuple[str, int, str, bytes]] = deque()
         self._offsets: Counter[tuple[str, int]] = Counter()
 
+    def plan(self) -> None:
+        """Have every partition know the schedules of the scenarios, before anything happens there."""
+        for number in range(self.partitions):
+            self.table.run(number, lambda step: self.behaviour.schedules.keep(step, self.clock.now()))
+
     def record(self, topic: str, key: str, value: bytes) -> None:
         """A record of a topic, and all that follows from it at once."""
         self._queue.append((topic, partition_of(key, self.partitions), key, value))

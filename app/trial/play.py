@@ -85,6 +85,7 @@ class _Play:
 
     def run(self) -> Difference | None:
         """The first difference."""
+        self._engine.plan()
         person = self._test.customer
         if person is None:
             person = Person(email=ADDRESS, phone=PHONE, consent=tuple(self._everybody))

@@ -1,0 +1,38 @@
+"""Has every open partition know the schedules of the scenarios that run, also one in which nothing happens."""
+
+import asyncio
+import contextlib
+
+from agents.schedules import Schedules
+from app.clock import Clock
+from tables.store import FencedTable
+
+PAUSE = 1.0
+"""Seconds between two looks."""
+
+
+class Planner:
+    """Attached to the worker's app. A partition that was just opened, or that other scenarios were taken for, is looked after once."""
+
+    def __init__(self, table: FencedTable, schedules: Schedules, clock: Clock) -> None:
+        self._table, self._schedules, self._clock = table, schedules, clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="planning")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            for number in list(self._table.parts):
+                if self._schedules.wants(number):
+                    now = self._clock.now()
+                    await self._table.run(number, lambda step, now=now: self._schedules.keep(step, now))  # type: ignore[misc]
+            await asyncio.sleep(PAUSE)
