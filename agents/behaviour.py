@@ -89,8 +89,7 @@ class Behaviour:
             RECEIPTS.name: self._on_receipt,
             LINKS.name: self._links.on_record,
         }
-        self._shelves = Shelves()
-        self._logged_at = 0.0
+        self._shelves, self._logged_at = Shelves(), 0.0
         self.counts: Counter[tuple[str, str]] = Counter()
         """(scenario, reason) since the shell last took them for the metrics."""
         self.dead: Counter[str] = Counter()

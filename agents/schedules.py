@@ -33,6 +33,10 @@ class Schedules:
         """Partition -> the scenarios for which it has rows."""
         self._is_over = False
 
+    def __bool__(self) -> bool:
+        """Whether some scenario has a schedule."""
+        return bool(self._decider.planned)
+
     def wants(self, partition: int) -> bool:
         """Whether other scenarios run than those for which the partition has rows, as far as is known here."""
         return self._kept.get(partition) is not self._decider.planned

@@ -95,9 +95,14 @@ class CoreReplay:
     def flush(self) -> None:
         """Move every partition's clock on, so that everything armed comes due. What schedules would begin after the last event does not."""
         self.finish()
-        self._behaviour.schedules.end()
+        if self._behaviour.schedules:
+            self._advance(self.last_at)  # of all partitions: in some the last event was long before
+            self._behaviour.schedules.end()
+        self._advance(self.last_at + FLUSH_SECONDS)
+
+    def _advance(self, at: float) -> None:
         for number in range(self._partitions):
-            self._queue.append((CLICKSTREAM.name, number, "", clock_record(self.last_at + FLUSH_SECONDS)))
+            self._queue.append((CLICKSTREAM.name, number, "", clock_record(at)))
             self._drain()
 
     def _apply(self, number: int) -> None:

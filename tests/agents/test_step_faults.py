@@ -53,7 +53,10 @@ steps:
 TOLD = [
     (6, "reentry: 'sometimes' is neither `once` nor `always` nor a time such as 30d"),
     (8, "goal.event: 'Completed Order' is never seen: the collector calls this event 'Order Completed'; write that"),
-    (9, "entry: event and segment stand together; an entry has one of: event, absence, segment, date, catalogue"),
+    (
+        9,
+        "entry: event and segment stand together; an entry has one of: event, absence, segment, date, catalogue, schedule",
+    ),
     (10, "entry.event: 'subscribed' is neither a signal nor the name of an event"),
     (7, "exit_on: `either` ends it when a segment is left: its entry must be"),
     (11, "entry.segment.leaves: there is no segment 'loyl'; did you mean 'loyal'?"),
@@ -126,6 +129,60 @@ def test_an_entry_by_the_catalogue_that_cannot_be_is_refused(entry, text):
     good = GOOD.replace("{event: Subscribed}", f"{{catalogue: {entry}}}")
     with pytest.raises(ScenarioError, match="(?s)line 6.*(" + text + ")|(?s:.*)entry.catalogue(?s:.*)(" + text + ")"):
         parse(good)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        ("{every: day}", "the field `at` is missing: a time of day such as '10:00'"),
+        ("{every: day, at: 10:00}", "at: put it in quotes, as '10:00'"),
+        ("{every: day, at: '24:00'}", "at: '24:00' is no time of day such as 10:00"),
+        ("{every: day, at: noon}", "at: 'noon' is no time of day such as 10:00"),
+        ("{every: year, at: '10:00'}", "every: 'year' is none of day, month, week"),
+        (
+            "{every: day, on: [mon], at: '10:00'}",
+            "on: every day is on all of them: leave it out, or write `every: week`",
+        ),
+        ("{every: week, at: '10:00'}", "on: say on which days of the week, such as `on: [mon, thu]`"),
+        ("{every: week, on: [], at: '10:00'}", "on: between 1 and 31 of them, and there are none"),
+        ("{every: week, on: [mon, 3], at: '10:00'}", "on 2: days of the week are named: mon, tue"),
+        (
+            "{every: week, on: [monday], at: '10:00'}",
+            "on 1: 'monday' is none of fri, last, mon, sat, sun, thu, tue, wed; did you mean 'mon'",
+        ),
+        ("{every: month, at: '10:00'}", "on: say on which days of the month, such as `on: [1, 15]`"),
+        ("{every: month, on: [mon], at: '10:00'}", "on 1: days of a month are numbers from 1 to 28, or `last`"),
+        (
+            "{every: month, on: [1, 31], at: '10:00'}",
+            "on 2: not every month has a day 31, February the least: write 28 or less",
+        ),
+        ("{every: month, on: [0], at: '10:00'}", "on 1: must be between 1 and 31, and is 0"),
+        ("{every: day, at: '10:00', segment: loyl}", "segment: there is no segment 'loyl'; did you mean 'loyal'?"),
+        ("{every: day, at: '10:00', zone: UTC}", "zone: there is no such field"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_with_its_line_and_advice(schedule, text):
+    document = read_document(GOOD.replace("{event: Subscribed}", f"{{schedule: {schedule}}}"))
+    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    assert len(told) == 1, told
+    assert told[0].startswith("line 6: entry.schedule") and text in told[0]
+
+
+def test_a_schedule_has_nothing_that_tells_its_journeys_apart_and_may_end_with_its_segment():
+    good = GOOD.replace("{event: Subscribed}", "{schedule: {every: day, at: '10:00', segment: loyal}}")
+    with pytest.raises(ScenarioError, match="line 9: per: a schedule tells of no product"):
+        parse(good + "per: product\n")
+    assert parse(good + "exit_on: segment\n").program.leaving == "segment_left:loyal"
+    with pytest.raises(ScenarioError, match="or a schedule with a `segment`"):
+        parse(good.replace(", segment: loyal", "") + "exit_on: segment\n")
+
+
+@pytest.mark.parametrize("head", ["event", "absence", "segment", "date", "catalogue", "schedule"])
+def test_an_entry_behind_whose_head_nothing_stands_is_refused(head):
+    entry = f"\n  {head}:\n  when: {{orders: count, at_least: 1}}"
+    document = read_document(GOOD.replace(" {event: Subscribed}", entry))
+    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    assert told == [f"line 7: entry.{head}: nothing stands behind `{head}`: write what begins it, or take it out"]
 
 
 def test_branches_within_branches_are_bounded():

@@ -151,6 +151,17 @@ def test_wrong_use_is_told_in_a_line(events, capsys, scenario, options, status, 
     assert told in err and err.count("\n") == 1
 
 
+def test_a_schedule_begins_in_history_and_not_after_its_end(events, tmp_path, capsys):
+    file = tmp_path / "daily.yaml"
+    head = "id: daily\nversion: 1\ntitle: Daily\nfamily: news\npriority: 5\nunless: {order_within: 0s}\n"
+    steps = "steps: [{message: {channel: email, template: wishlist}}]\n"
+    for clock, fired in (("10:30", 1), ("10:45", 1), ("10:46", 0), ("09:59", 0)):
+        file.write_text(f'{head}entry: {{schedule: {{every: day, at: "{clock}"}}}}\n{steps}')
+        assert cli.main(["backtest", str(file), "--events", events, "--addresses", "--json"]) == 0
+        (one,) = json.loads(capsys.readouterr().out)
+        assert one["fired"] == fired, clock
+
+
 def test_a_scenario_that_asks_for_segments_is_tried_with_them(events, tmp_path, capsys):
     text = (BUILT_IN / "abandoned_cart.yaml").read_text().replace("for: 60m", "for: 30m")
     for when, fired in (("{segment: active_30d}", 1), ("{segment: champions}", 0)):

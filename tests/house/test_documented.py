@@ -124,6 +124,7 @@ def test_every_field_of_dialogs_and_of_the_team_is_explained(struct):
         JourneyFile,
         Entry,
         SegmentEntry,
+        steps.ScheduleEntry,
         DateEntry,
         JourneyGoal,
         Until,
@@ -212,7 +213,7 @@ def test_scenario_examples_in_the_docs_load():
     from agents.scenarios.load import parse
 
     examples = re.findall(r"```yaml\n(id: .*?)```", page("scenarios.md") + page("journeys.md"), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         parse(example)
 

@@ -12,7 +12,8 @@ from app import cli
 from app.trial.language import after
 from tests.driver import BUILT_IN
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scenarios.md").read_text()
+PAGES = Path(__file__).resolve().parents[3] / "docs"
+PAGE = (PAGES / "scenarios.md").read_text()
 CART = """\
 scenario: abandoned_cart
 tests:
@@ -115,6 +116,32 @@ def test_the_scenario_of_the_page_does_what_the_page_says(tmp_path, capsys):
     assert cli.main(["check", str(folder)]) == 0
     assert cli.main(["test", "--scenarios", str(folder)]) == 0
     assert "wishlist.yaml: 2 played" in capsys.readouterr().out
+
+
+def test_a_schedule_is_played_from_the_beginning_of_a_test(tmp_path, capsys):
+    text = (PAGES / "journeys.md").read_text()
+    (scenario,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "schedule:" in block]
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "monday_news.yaml").write_text(scenario.replace(", segment: champions", ""))
+    (tmp_path / "tests" / "monday_news.yaml").write_text(
+        """\
+scenario: monday_news
+tests:
+  - name: on Mondays at ten
+    start: "2026-01-04T09:00:00Z"
+    steps:
+      - {event: Product Viewed, properties: {product_id: p1, price: 20}}
+      - {at: +1d59m, expect: nothing}
+      - {at: +1d1h1m, expect: fired, content: {items: [p1]}}
+      - {at: +8d59m, expect: nothing}
+      - {at: +8d1h1m, expect: fired}
+  - name: nobody is told who is nobody yet
+    customer: {}
+    steps: [{at: +8d, expect: nothing}]
+"""
+    )
+    assert cli.main(["test", "--scenarios", str(tmp_path)]) == 0
+    assert "monday_news.yaml: 2 played" in capsys.readouterr().out
 
 
 def test_a_test_takes_every_consent_as_confirmed(play, tmp_path, monkeypatch):
