@@ -84,12 +84,12 @@ class Sender:
         self.delivery.look()
         await asyncio.sleep(0)
 
-    async def until(self, condition, timeout=5.0):
+    async def until(self, condition, timeout=30.0):
         async with asyncio.timeout(timeout):
             while not condition():
                 await asyncio.sleep(0.001)
 
-    async def settled(self, timeout=5.0):
+    async def settled(self, timeout=30.0):
         await self.until(lambda: self.delivery.pending == 0, timeout)
 
     async def crash(self):

@@ -127,7 +127,7 @@ async def test_a_change_that_comes_while_the_alert_is_being_said_waits_for_its_e
     channel.answer = slow
     async with sender(**options) as one:
         await one.feed(alerts.trigger())
-        await asyncio.wait_for(going.wait(), 5)
+        await asyncio.wait_for(going.wait(), 30)
         await one.feed(alerts.update())
         go.set()
         await one.until(lambda: one.table.states().get(ROW) == "sent")
@@ -204,7 +204,7 @@ async def test_after_a_crash_in_the_moment_an_alert_is_repeated_with_the_same_id
     one = Sender(table=table, **options)
     await one.open()
     await one.feed(alerts.trigger())
-    await asyncio.wait_for(going.wait(), 5)
+    await asyncio.wait_for(going.wait(), 30)
     await one.crash()
     table.ours = True
     channel, options = ids()
@@ -436,7 +436,7 @@ async def test_a_busy_group_does_not_keep_another_chat_from_being_told():
     async with sender(clock=clock, **api.channel(clock, 0.0)) as one:
         for number in range(60):
             await one.feed(alerts.trigger(trigger_id=f"tt{number:02}", shown=alerts.alert(alert_id=f"tt{number:02}")))
-        await asyncio.wait_for(going.wait(), 5)
+        await asyncio.wait_for(going.wait(), 30)
         await one.feed(alerts.trigger(trigger_id="other", address="777", shown=alerts.alert(alert_id="other123")))
         await one.until(lambda: [said["chat_id"] for said in api.said] == ["777"])
         go.set()

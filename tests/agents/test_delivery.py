@@ -91,7 +91,7 @@ async def test_a_cancellation_between_the_gates_and_the_last_moment_still_counts
     channel.answer = slow
     async with sender(channel) as one:
         await one.feed(trigger())
-        await asyncio.wait_for(reached.wait(), 5)
+        await asyncio.wait_for(reached.wait(), 30)
         await one.feed(cancel())
         go.set()
         await one.until(lambda: not one.delivery._speaking)
@@ -109,7 +109,7 @@ async def test_a_cancellation_during_a_failed_attempt_stops_the_next_one():
 
     async with sender(Mouth([refused_at_the_dot])) as one:
         await one.feed(trigger())
-        await asyncio.wait_for(reached.wait(), 5)
+        await asyncio.wait_for(reached.wait(), 30)
         await one.feed(cancel())
         go.set()
         await one.until(lambda: Reason.RETRY in one.table.reasons())

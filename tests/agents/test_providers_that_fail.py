@@ -70,7 +70,7 @@ async def test_a_provider_that_swallows_messages_is_left_alone_and_then_tried_wi
                 await one.advance(1.0)
                 await asyncio.sleep(0.001)
 
-        await asyncio.wait_for(spoken_of_all(), 10)
+        await asyncio.wait_for(spoken_of_all(), 60)
         assert len(swallowing.spoken) == 40 and not one.delivery._lanes["sms"].held
 
 
@@ -93,7 +93,7 @@ async def test_credentials_that_are_refused_cost_a_few_attempts_and_no_message()
                     await one.advance(5.0)
                     await asyncio.sleep(0.005)
 
-            await asyncio.wait_for(all_sent(), 20)
+            await asyncio.wait_for(all_sent(), 60)
             assert set(one.table.states().values()) == {"sent"}
 
 
