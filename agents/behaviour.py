@@ -152,7 +152,7 @@ class Behaviour:
             self._log_failure(now, "a timer of partition %d, due at %.0f,", step.partition, due)
             del step.outputs[outputs:]
             if packed is not None:
-                packed.opened.pop(key, None)  # what the decision had changed by then is forgotten
+                packed.forget(key)  # what the decision had changed by then is forgotten
             at = due if self._stream_time else now
             step.wake(key, at + PUT_OFF)
             self._journal(

@@ -85,6 +85,10 @@ class PackedRows(MutableMapping[str, Any]):
             cell.packed = packed
         return cell.packed
 
+    def forget(self, key: str) -> None:
+        """Forget what the step has changed of a row since it was last packed."""
+        self.opened.pop(key, None)
+
     def put_packed(self, key: str, packed: bytes) -> None:
         """Set a row from its bytes."""
         cell = self.cells.get(key)

@@ -13,7 +13,8 @@ from agents.decide import Decider
 from agents.dialogs.staff import Staff
 from agents.scenarios.language import Scenario
 from agents.segments.language import SegmentSet
-from app.codec import decode_told
+from app.codec import encode_json
+from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.trigger import Trigger
@@ -46,7 +47,7 @@ class Backtest:
             partitions,
             self._fired,
             bundle=BUNDLE,
-            on_journal=self._told,
+            on_line=self._told,
         )
         self._since, self._most, self._prices = since, samples, policy.prices
         self._digest = blake2b(digest_size=16)
@@ -81,9 +82,8 @@ class Backtest:
                     pairs[other if one == scenario else one] += 1
         return dict(sorted(pairs.items(), key=lambda item: (-item[1], item[0])))
 
-    def _told(self, value: bytes) -> None:
-        self._digest.update(value)
-        line = decode_told(value)
+    def _told(self, line: JournalLine) -> None:
+        self._digest.update(encode_json(line))
         if line.at >= self._since:
             self.reasons[line.scenario, line.reason] += 1
 

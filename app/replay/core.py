@@ -8,14 +8,16 @@ import msgspec
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
+from agents.history import History, PastEvent
 from app.codec import decode_dead_letter, decode_outgoing, decode_told, encode_json
 from app.model.event import CLOCK
-from app.model.journal import DeadLetter
+from app.model.journal import DeadLetter, JournalLine
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Trigger, message_id
 from app.topics import CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, OUTBOX, RECEIPTS, partition_of
 from tables.customer import Row
 from tables.memory import MemoryTable
+from tables.open_rows import OpenRows
 from tables.packed import PackedRows
 from tables.step import Output
 
@@ -24,9 +26,14 @@ FLUSH_SECONDS = 7 * 86_400.0
 """How far the flush at the end moves every partition's clock beyond the last event."""
 
 
-def packed_rows() -> PackedRows:
-    """Rows as the worker keeps them."""
-    return PackedRows(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Row).decode)
+def packed_rows(kind: type[PackedRows] = PackedRows) -> PackedRows:
+    """Rows as the worker keeps them, or of another kind."""
+    return kind(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Row).decode)
+
+
+def open_rows() -> PackedRows:
+    """Rows that stay unpacked."""
+    return packed_rows(OpenRows)
 
 
 class MemoryRecord(NamedTuple):
@@ -43,7 +50,7 @@ class MemoryBatch(NamedTuple):
 
     topic: str
     partition: int
-    records: Sequence[MemoryRecord]
+    records: Sequence[MemoryRecord | PastEvent]
 
 
 class CoreReplay:
@@ -56,15 +63,20 @@ class CoreReplay:
         on_trigger: Callable[[Trigger], None],
         *,
         bundle: int = 1,
-        on_journal: Callable[[bytes], None] | None = None,
+        on_line: Callable[[JournalLine], None] | None = None,
     ) -> None:
-        """`bundle`: so many events of a partition are applied in one step, as in the worker. `on_journal` gets each line as JSON."""
-        self._behaviour = Behaviour(decider, stream_time=True, partitions=partitions)
+        """`bundle`: so many events of a partition are applied in one step, as in the worker.
+
+        `on_line` gets each line of the journal; then everything is decided as else, without what only a running shop needs
+        (`agents/history.py`), and `reasons` stays empty.
+        """
+        self._history = History(decider, partitions=partitions, on_line=on_line) if on_line is not None else None
+        self._behaviour = self._history or Behaviour(decider, stream_time=True, partitions=partitions)
         self._partitions = partitions
         self._on_trigger = on_trigger
-        self._table = MemoryTable(self._publish, packed_rows)
-        self._bundle, self._on_journal = bundle, on_journal
-        self._waiting: defaultdict[int, list[MemoryRecord]] = defaultdict(list)
+        self._table = MemoryTable(self._publish, packed_rows if on_line is None else open_rows)
+        self._bundle = bundle
+        self._waiting: defaultdict[int, list[MemoryRecord | PastEvent]] = defaultdict(list)
         self._queue: deque[tuple[str, int, str, bytes]] = deque()
         self._offsets: Counter[tuple[str, int]] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
@@ -83,9 +95,21 @@ class CoreReplay:
         self.last_at = max(self.last_at, at)
         number = partition_of(key, self._partitions)
         waiting = self._waiting[number]
-        waiting.append(self._record(CLICKSTREAM.name, number, key, value))
+        waiting.append(self._looked_at(number, key, value) or self._record(CLICKSTREAM.name, number, key, value))
         if len(waiting) >= self._bundle:
             self._apply(number)
+
+    def _looked_at(self, number: int, key: str, value: bytes) -> PastEvent | None:
+        """The record of an event that history can be read by; None: it is read as the worker would."""
+        if self._history is None:
+            return None
+        try:
+            found = self._history.look(key, value, self._offsets[CLICKSTREAM.name, number])
+        except (msgspec.MsgspecError, ValueError):
+            return None
+        if found is not None:
+            self._offsets[CLICKSTREAM.name, number] += 1
+        return found
 
     def finish(self) -> None:
         """Apply what still waits for its bundle to be full."""
@@ -131,9 +155,6 @@ class CoreReplay:
         if output.topic == LINKS.name:
             self._queue.append((LINKS.name, partition, output.key, output.value))
         elif output.topic == JOURNAL.name:
-            if self._on_journal is not None:
-                self._on_journal(output.value)
-                return
             line = decode_told(output.value)
             self.reasons[line.scenario, line.reason] += 1
         elif output.topic == DEAD_LETTERS.name:
