@@ -5,14 +5,15 @@ handed on as they are, and nothing is counted for metrics.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
 from agents.decision import Decision
 from agents.presence import DAY
 from app.codec import decode_event, decode_glance
-from app.model.event import CLOCK
+from app.model.event import CLOCK, Glance
 from app.model.journal import JournalLine
 from tables.activity import note
 from tables.bounds import check_size
@@ -20,7 +21,7 @@ from tables.customer import SHELF_PREFIX
 from tables.step import Batch, Record, Step
 
 
-class PastEvent(NamedTuple):
+class PastEvent(msgspec.Struct, gc=False):
     """A record of `clickstream` that was looked at. `at` is when the event happened, epoch seconds.
 
     `mere`: it says no more than that the customer `name` is there.
@@ -43,12 +44,12 @@ class History(Behaviour):
         super().__init__(decider, stream_time=True, partitions=partitions)
         self._on_line = on_line
 
-    def look(self, key: str, value: bytes, offset: int) -> PastEvent | None:
+    def look(self, key: str, value: bytes, offset: int, told: Glance | None = None) -> PastEvent | None:
         """What the core needs to know of an event of `key` before it is applied; None: it is no plain event, `Behaviour` has to read it.
 
-        Raises msgspec.MsgspecError for what is no event.
+        `told`: the event at a glance, where somebody has looked already. Raises msgspec.MsgspecError for what is no event.
         """
-        told = decode_glance(value)
+        told = told or decode_glance(value)
         if not key or key[0] == SHELF_PREFIX[0] or told.type == CLOCK:
             return None
         check_size(raw := key.encode(), value)

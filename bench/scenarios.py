@@ -139,7 +139,7 @@ def backtest(count):
     """Events a second of CPU: records of the topic, and the same as a file of JSON lines, which the collector's code has to read."""
     from agents.scenarios.load import load_folder
     from app.clock import SYSTEM
-    from app.codec import decode_moment
+    from app.codec import decode_glance
     from app.commands.replay import feed_core
     from app.model.policy import Policy
     from app.replay.backtest import Backtest
@@ -151,7 +151,8 @@ def backtest(count):
     test = Backtest(scenarios, Policy())
     began = SYSTEM.cpu()
     for key, value in records:
-        test.replay.feed(key, value, decode_moment(value).timestamp.timestamp())
+        told = decode_glance(value)
+        test.replay.feed(key, value, told.timestamp.timestamp(), told)
     test.replay.flush()
     spent = SYSTEM.cpu() - began
     yield {"what": "backtest of the topic", "events_per_cpu_s": round(count / spent), "digest": test.digest}

@@ -19,11 +19,12 @@ from agents.segments.language import SegmentSet
 from agents.segments.load import needed_segments
 from agents.team import TeamError, load_team
 from app.clock import SYSTEM
-from app.codec import decode_moment
+from app.codec import decode_glance
 from app.commands.explain import moment_of
 from app.commands.replay import feed_core, progress
 from app.errors import CommandError, UsageError
 from app.explain import full_time, mask
+from app.model.event import Glance
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.replay.backtest import ENDINGS, Backtest
@@ -151,14 +152,6 @@ def _until(events: Iterator[Document], until: float) -> Iterator[Document]:
             yield event
 
 
-def _happened(record: Any) -> float | None:
-    """When a record's event happened, epoch seconds; None: it is no event."""
-    try:
-        return decode_moment(record.value or b"").timestamp.timestamp()
-    except (msgspec.MsgspecError, ValueError):
-        return None
-
-
 async def _feed_topic(
     replay: CoreReplay, settings: Settings, until: float, advance: Callable[[int], None]
 ) -> tuple[int, int]:
@@ -168,11 +161,21 @@ async def _feed_topic(
     from app.topics import CLICKSTREAM
 
     total = refused = 0
+    looked: dict[int, Glance] = {}
+
+    def happened(record: Any) -> float | None:
+        """When a record's event happened, epoch seconds; None: it is no event."""
+        try:
+            told = looked[record.partition] = decode_glance(record.value or b"")
+            return told.timestamp.timestamp()
+        except (msgspec.MsgspecError, ValueError):
+            return None
+
     settings = with_broker(settings)
     topic = settings.topic_prefix + CLICKSTREAM.name
     async with AsyncExitStack() as stack:
         consumers = [await stack.enter_async_context(reader(settings)) for _ in range(settings.partitions)]
-        async for at, record in records_by_time(consumers, topic, _happened):
+        async for at, record in records_by_time(consumers, topic, happened):
             if not record.key:
                 continue
             total += 1
@@ -180,7 +183,9 @@ async def _feed_topic(
             if at is None:
                 refused += 1
             elif at <= until:
-                replay.feed(record.key.decode(), record.value, at)
+                replay.feed(
+                    record.key.decode(), record.value, at, looked[record.partition]
+                )  # the last of its partition
     replay.finish()
     return total, refused
 

@@ -85,12 +85,6 @@ class Traits(msgspec.Struct, gc=False, omit_defaults=True):
     """Other traits that a server key told, such as `birthday`."""
 
 
-class Moment(msgspec.Struct, gc=False):
-    """What a reader of history needs to know of an event before it is applied: when it happened."""
-
-    timestamp: datetime
-
-
 class Event(msgspec.Struct, gc=False, omit_defaults=True):
     """One event. `timestamp` is the corrected event time; `event` is the canonical name of a `track`."""
 

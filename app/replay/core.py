@@ -10,7 +10,7 @@ from agents.behaviour import Behaviour
 from agents.decide import Decider
 from agents.history import History, PastEvent
 from app.codec import decode_dead_letter, decode_outgoing, decode_told, encode_json
-from app.model.event import CLOCK
+from app.model.event import CLOCK, Glance
 from app.model.journal import DeadLetter, JournalLine
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Trigger, message_id
@@ -90,21 +90,21 @@ class CoreReplay:
         """The state."""
         return self._table
 
-    def feed(self, key: str, value: bytes, at: float) -> None:
-        """One canonical event of `key`, as JSON, that happened at `at`."""
+    def feed(self, key: str, value: bytes, at: float, told: Glance | None = None) -> None:
+        """One canonical event of `key`, as JSON, that happened at `at`. `told`: the event at a glance, where it was decoded already."""
         self.last_at = max(self.last_at, at)
         number = partition_of(key, self._partitions)
         waiting = self._waiting[number]
-        waiting.append(self._looked_at(number, key, value) or self._record(CLICKSTREAM.name, number, key, value))
+        waiting.append(self._looked_at(number, key, value, told) or self._record(CLICKSTREAM.name, number, key, value))
         if len(waiting) >= self._bundle:
             self._apply(number)
 
-    def _looked_at(self, number: int, key: str, value: bytes) -> PastEvent | None:
+    def _looked_at(self, number: int, key: str, value: bytes, told: Glance | None) -> PastEvent | None:
         """The record of an event that history can be read by; None: it is read as the worker would."""
         if self._history is None:
             return None
         try:
-            found = self._history.look(key, value, self._offsets[CLICKSTREAM.name, number])
+            found = self._history.look(key, value, self._offsets[CLICKSTREAM.name, number], told)
         except (msgspec.MsgspecError, ValueError):
             return None
         if found is not None:
