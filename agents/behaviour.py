@@ -31,6 +31,7 @@ from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
 from app.model.journal import JournalLine
 from app.model.link import Forward, Link
+from app.model.policy import Policy
 from app.model.reasons import BadInput, Reason
 from app.model.receipt import Receipt
 from app.model.team import Team
@@ -98,16 +99,22 @@ class Behaviour:
         """(scenario, outcome) of receipts, likewise."""
         self.worth = Tally()  # what scenarios bring, likewise
 
-    def take(self, scenarios: Loaded, segments: SegmentSet | None = None) -> None:
-        """Go on with these scenarios, and these segments if any are given, from the next step on.
+    def take(
+        self,
+        scenarios: Loaded,
+        segments: SegmentSet | None = None,
+        policy: Policy | None = None,
+        staff: Staff | None = None,
+    ) -> None:
+        """Go on with these scenarios, and these segments, this policy and this team where they are given, from the next step on.
 
         What comes due sooner by them is found by asking `wake_of` again.
         """
         if self._dialogs is not None:
             if scenarios.dialogs:
                 self._decider.read_all()
-            self._dialogs.take(scenarios.dialogs)
-        self._decider.take(scenarios.site, scenarios.former, segments)
+            self._dialogs.take(scenarios.dialogs, staff)
+        self._decider.take(scenarios.site, scenarios.former, segments, policy, staff)
 
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""

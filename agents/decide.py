@@ -64,12 +64,18 @@ class Decider:
         self._take(ScenarioIndex(scenarios, former), policy or Policy(), locale)
 
     def take(
-        self, scenarios: Iterable[Scenario], former: Iterable[Scenario] = (), segments: SegmentSet | None = None
+        self,
+        scenarios: Iterable[Scenario],
+        former: Iterable[Scenario] = (),
+        segments: SegmentSet | None = None,
+        policy: Policy | None = None,
+        staff: Staff | None = None,
     ) -> None:
-        """Go on with other scenarios, and other segments where some are given. Between two steps: what a step has begun it ends with the same ones."""
+        """Go on with other scenarios, and other segments, policy and team where some are given. Between two steps: what a step has begun it ends with the same ones."""
         if segments is not None and segments.mark != self.members.mark:
             self.members = Memberships(segments)
-        self._take(ScenarioIndex(scenarios, former), self._basis.policy, self._basis.locale)
+        self._staff = staff or self._staff
+        self._take(ScenarioIndex(scenarios, former), policy or self._basis.policy, self._basis.locale)
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
         self._index = index

@@ -57,7 +57,7 @@ class History(Behaviour):
         return PastEvent(raw, value, offset, 0, key, told.timestamp.timestamp(), mere)
 
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
-        if type(record) is not PastEvent:
+        if not isinstance(record, PastEvent):
             super()._on_event(step, record, batch)
             return
         key, at, rows = record.name, record.at, step.packed
@@ -80,5 +80,5 @@ class History(Behaviour):
         for line in lines:
             self._on_line(line)
 
-    def _journal(self, step: Step, line: JournalLine) -> None:
+    def _journal(self, step: Step, line: JournalLine) -> None:  # noqa: ARG002
         self._on_line(line)

@@ -115,6 +115,10 @@ class Gates:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
+    def take(self, policy: Policy) -> None:
+        """Go on with another policy."""
+        self._policy = policy
+
     async def __call__(self, job: Job) -> Verdict | None:
         """Refused, put off, or None: go on."""
         return gate(job.facts(job), self._policy)

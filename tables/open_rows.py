@@ -25,7 +25,7 @@ class OpenRows(PackedRows):
         super().__init__(encode, decode)
         self._most = most
 
-    def pack(self, key: str) -> bytes | None:
+    def pack(self, key: str) -> bytes | None:  # noqa: ARG002
         """Nothing: nobody reads the bytes of a row that is open."""
         return None
 

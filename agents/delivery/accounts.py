@@ -19,6 +19,10 @@ class Accounts:
         self._rules = rules
         self._known = dict.fromkeys(name for name in rules.policy.budgets if name != "*")
 
+    def take(self) -> None:
+        """The policy is another one. Who had a budget before is shown on, with none."""
+        self._known |= dict.fromkeys(name for name in self._rules.policy.budgets if name != "*")
+
     def note(self, note: Note) -> None:
         """Remember who has spent something."""
         if not note.price or note.scenario in self._known or len(self._known) >= MOST:

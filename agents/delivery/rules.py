@@ -1,17 +1,18 @@
 """How the sender runs. Pure."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from app.model.alert import AlertState
 from app.model.policy import Policy
 from app.model.trigger import Trigger
 
 
-class Rules(NamedTuple):
+class Rules(msgspec.Struct):
     """How the sender runs: on the wall clock or in stream time, and the channels that are on.
 
-    `shows`: which states of an alert a channel can show after the fact. `partitions` share what the policy lets a scenario spend.
+    The policy is another one after a change of its file, between two steps. `shows`: which states of an alert a channel can show after the fact. `partitions` share what the policy lets a scenario spend.
     """
 
     live: bool

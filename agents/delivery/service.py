@@ -82,13 +82,14 @@ class Delivery:
         self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
         self._accounts = Accounts(self.rules)
+        self._gates = pipeline.Gates(self.rules.policy)
         self._desks: dict[int, Desk] = {}
         self._speaking: set[Item] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._workers: dict[asyncio.Task[None], Item | None] = {}
         self._speaker = Speaker(
             channels=channels,
-            stages=_stages(self.rules.policy, templates, urls, clock, board, tracking),
+            stages=_stages(self._gates, templates, urls, clock, board, tracking),
             clock=clock,
             rules=self.rules,
             grace=grace,
@@ -115,6 +116,12 @@ class Delivery:
     def pending(self) -> int:
         """Messages that are claimed or being said."""
         return sum(len(desk.unsettled) for desk in self._desks.values())
+
+    def take(self, policy: Policy) -> None:
+        """Go on with another policy, from the next step and the next look of the gates on."""
+        self.rules.policy = policy
+        self._gates.take(policy)
+        self._accounts.take()
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle of the outbox or of receipts."""
@@ -311,9 +318,9 @@ def _shows(channels: Mapping[str, Channel]) -> dict[str, frozenset[AlertState]]:
 
 
 def _stages(
-    policy: Policy, templates: Templates, urls: Urls, clock: Clock, board: str, tracking: Tracking | None
+    gates: pipeline.Gates, templates: Templates, urls: Urls, clock: Clock, board: str, tracking: Tracking | None
 ) -> tuple[pipeline.Stage, ...]:
     render = pipeline.Render(templates, urls, clock.now, board, Beside("render"))
     speak = pipeline.Speak(clock.now, clock.monotonic, lambda name, s: metrics.PROVIDER_SECONDS.labels(name).observe(s))
     made = (render,) if tracking is None else (render, tracking)
-    return pipeline.Gates(policy), pipeline.address, *made, pipeline.affordable, speak
+    return gates, pipeline.address, *made, pipeline.affordable, speak

@@ -45,8 +45,9 @@ class Dialogs:
         self._staff = staff
         self.take(scenarios)
 
-    def take(self, scenarios: Iterable[DialogScenario]) -> None:
-        """Go on with these scenarios; what is armed in dialogs follows from their state, and so from these."""
+    def take(self, scenarios: Iterable[DialogScenario], staff: Staff | None = None) -> None:
+        """Go on with these scenarios, and this team if one is given; what is armed in dialogs follows from their state, and so from these."""
+        self._staff = staff or self._staff
         self._clocks = Clocks(scenarios, self._staff)
         self._alarms = Alarms(self._clocks, self._staff)
         self.wake_of = self._clocks.wake_of

@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +31,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not a programming error
 
 
 class Files(NamedTuple):
-    """Files of some folders, and by which names they are known there; a folder that cannot be read is like an empty one."""
+    """Files of some folders, by which names they are known there, and some more by their own; what cannot be read is like nothing."""
 
     folders: Sequence[Path]
     pattern: str
+    alone: Sequence[Path] = ()
 
     def state(self) -> State:
         """What they are like."""
@@ -49,11 +51,11 @@ class Files(NamedTuple):
         return out.digest()
 
     def _told(self) -> Iterator[tuple[str, int, int]]:
-        for folder in self.folders:
-            for path in sorted(folder.glob(self.pattern))[:MOST_FILES]:
-                with contextlib.suppress(OSError):
-                    about = path.stat()
-                    yield str(path), about.st_mtime_ns, about.st_size
+        listed = (sorted(folder.glob(self.pattern))[:MOST_FILES] for folder in self.folders)
+        for path in (*chain.from_iterable(listed), *self.alone):
+            with contextlib.suppress(OSError):
+                about = path.stat()
+                yield str(path), about.st_mtime_ns, about.st_size
 
 
 class FolderWatch:
@@ -80,13 +82,16 @@ class FolderWatch:
     async def start(self) -> None:
         """Begin to look."""
         self._task = asyncio.create_task(self._run(), name=f"watch {self._name}")
+        _watching.add(self)
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: tests
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._told.set)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _tell_all)
 
     async def stop(self) -> None:
         """End."""
+        _watching.discard(self)
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            if not _watching:
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -102,6 +107,10 @@ class FolderWatch:
                 await self.look(at_once=told)
             except Exception:  # a disk that fails must end neither the process nor this watch
                 log.exception("the folder of %s cannot be looked at", self._name)
+
+    def tell(self) -> None:
+        """Look at once."""
+        self._told.set()
 
     async def look(self, *, at_once: bool = False) -> None:
         """Take what has changed, if anything has. `at_once`: without waiting for a second look that finds the same."""
@@ -124,3 +133,12 @@ class FolderWatch:
             outcome = "refused"
         metrics.RELOADS.labels(self._name, outcome).inc()
         metrics.RELOAD_REFUSED.labels(self._name).set(outcome == "refused")
+
+
+_watching: set[FolderWatch] = set()
+"""Those of this process that have begun: one signal is for all of them."""
+
+
+def _tell_all() -> None:
+    for watch in _watching:
+        watch.tell()

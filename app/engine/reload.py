@@ -1,6 +1,6 @@
-"""Scenarios and segments are changed while the worker works: what is valid takes effect between two steps. See also `folder.py`.
+"""What the worker decides by is changed while it works: what is valid takes effect between two steps. See also `folder.py`.
 
-Both folders are one: scenarios ask for segments, so what is refused of one leaves the other as it was too.
+Scenarios, segments, policy and team are one: each may name what stands in another, so what is refused of one leaves the others as they were too.
 
 A step that is decided by one version and played again after a crash by another one is no contradiction: a step is either committed, with
 all that it sends, or it was never there.
@@ -10,10 +10,13 @@ import asyncio
 import logging
 
 from agents.behaviour import Behaviour
+from agents.policy import PolicyError
 from agents.scenarios.language import ScenarioError
 from agents.scenarios.load import OLD, AnyScenario, Loaded
+from agents.team import TeamError
 from app import metrics
 from app.bounds import BUILT_IN_SEGMENTS
+from app.clock import SYSTEM, Clock, moment
 from app.engine.counts import show_segments
 from app.engine.folder import Files, FolderWatch, Refused
 from app.engine.rules import Rules, load_rules
@@ -30,40 +33,45 @@ log = logging.getLogger(__name__)
 class Reloader(FolderWatch):
     """Attached to the worker's app."""
 
-    def __init__(self, settings: Settings, running: Rules, behaviour: Behaviour, table: FencedTable) -> None:
-        """`running` is what was loaded of the folders just now."""
-        self._settings, folder = settings, settings.scenarios
+    def __init__(
+        self, settings: Settings, running: Rules, behaviour: Behaviour, table: FencedTable, clock: Clock = SYSTEM
+    ) -> None:
+        """`running` is what was loaded of the folders and files just now."""
+        self._settings, self._clock, folder = settings, clock, settings.scenarios
         self._own = settings.segments != BUILT_IN_SEGMENTS
-        files = Files((folder, folder / OLD, settings.segments), "*.y*ml")
+        alone = (settings.policy, settings.team)
+        files = Files((folder, folder / OLD, settings.segments), "*.y*ml", alone)
         super().__init__("scenarios", files, settings.reload_seconds)
         self._running, self._behaviour, self._table = running, behaviour, table
         _show(running.scenarios)
 
     async def take(self) -> None:
-        """Go on with what the folders hold now. Raises Refused."""
+        """Go on with what the folders and files hold now. Raises Refused."""
         try:
-            rules = await asyncio.to_thread(load_rules, self._settings)
-        except ScenarioError as error:
+            rules = await asyncio.to_thread(load_rules, self._settings, moment(self._clock.now()).year)
+        except (ScenarioError, PolicyError, TeamError) as error:
             raise Refused(str(error)) from None
         if self._running.segments.segments and not rules.segments.segments and self._own:
             raise Refused(
                 f"{self._settings.segments}: no segment is left; put one back, or start the worker again to have none"
             )
         before, self._running = self._running, rules
-        self._behaviour.take(*rules)
+        self._behaviour.take(rules.scenarios, rules.segments, rules.policy, rules.staff)
         _show(rules.scenarios)
         log.info("scenarios taken from %s: %s", self._settings.scenarios, _told(rules.scenarios))
-        everyone = rules.segments.mark != before.segments.mark
-        if everyone:
+        if rules.policy != before.policy or rules.team != before.team:
+            log.info("policy and team taken from %s and %s", self._settings.policy, self._settings.team)
+        if rules.segments.mark != before.segments.mark:
             show_segments(rules.segments.names)
-            names = ", ".join(segment.id for segment in rules.segments.segments)
-            log.info("segments taken from %s: %s", self._settings.segments, names or "none")
-        await self._wake_sooner(*_changed(before.scenarios, rules.scenarios), everyone)
+            told = ", ".join(segment.id for segment in rules.segments.segments)
+            log.info("segments taken from %s: %s", self._settings.segments, told or "none")
+        names, dialogs = _changed(before.scenarios, rules.scenarios)
+        await self._wake_sooner(names, dialogs or rules.team != before.team, _concerns_all(before, rules))
 
     async def _wake_sooner(self, names: tuple[bytes, ...], dialogs: bool, everyone: bool) -> None:
         """Have customers looked at by their new deadlines, where these may be sooner. Later ones find themselves.
 
-        `everyone`: memberships follow other definitions, so that all are due now, whatever they wait for.
+        `everyone`: what changed may make each of them due sooner, whatever they wait for.
         """
         looked = 0
         for part in list(self._table.parts.values()):
@@ -89,6 +97,12 @@ class Reloader(FolderWatch):
         if due is not None:
             part.timers.wake(key, due)
         return due is not None
+
+
+def _concerns_all(before: Rules, after: Rules) -> bool:
+    """Whether every customer may be due sooner: memberships follow other definitions, or dates come at midnight of another place."""
+    zones = (before.policy.zone, before.policy.cities) != (after.policy.zone, after.policy.cities)
+    return before.segments.mark != after.segments.mark or zones
 
 
 def _changed(before: Loaded, after: Loaded) -> tuple[tuple[bytes, ...], bool]:

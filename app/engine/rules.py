@@ -1,28 +1,45 @@
-"""What the worker decides by, of its two folders: scenarios, and the segments that they may ask for. Read as one, at the start and later."""
+"""What the worker decides by: scenarios, the segments that they may ask for, the policy and the team. Read as one, at the start and later."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from agents.dialogs.staff import Staff
+from agents.policy import load_policy
 from agents.scenarios.language import Scenario
 from agents.scenarios.load import Loaded, load_all
 from agents.segments.language import SegmentSet
 from agents.segments.load import asked_for, load_segments
+from agents.team import TeamError, load_team, staff_of
 from app.bounds import BUILT_IN_SEGMENTS
+from app.model.policy import Policy
+from app.model.team import Team
 from app.settings import Settings
 
 
 class Rules(NamedTuple):
-    """The scenarios, and the segments that are worked out."""
+    """The scenarios, the segments that are worked out, the policy, and the team as its file has it and with its hours."""
 
     scenarios: Loaded
     segments: SegmentSet
+    policy: Policy
+    team: Team
+    staff: Staff
 
 
-def load_rules(settings: Settings) -> Rules:
-    """What both folders hold now. Raises ScenarioError that tells every fault of the first that has any."""
+def load_rules(settings: Settings, year: int) -> Rules:
+    """What the folders and files hold now; `year` is the present one, whose days off count.
+
+    Raises ScenarioError that tells every fault of the first folder that has any, PolicyError or TeamError.
+    """
     known = load_segments(settings.segments, time_scale=settings.time_scale)
     scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
-    return Rules(scenarios, known if needs_segments(settings, scenarios.site) else SegmentSet())
+    policy, team = load_policy(settings.policy, time_scale=settings.time_scale), load_team(settings.team)
+    try:
+        staff = staff_of(team, year)
+    except TeamError as error:
+        raise TeamError(f"{settings.team.name}: {error}") from None
+    segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
+    return Rules(scenarios, segments, policy, team, staff)
 
 
 def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:

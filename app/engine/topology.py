@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
 from agents.dialogs.decide import Dialogs
-from agents.policy import load_policy
-from agents.scenarios.load import Loaded
-from agents.segments.language import SegmentSet
-from agents.team import load_staff
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
 from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
@@ -23,7 +19,7 @@ from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
 from app.engine.planning import Planner
 from app.engine.reload import Reloader
-from app.engine.rules import load_rules
+from app.engine.rules import Rules, load_rules
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -42,8 +38,8 @@ DELIVERY = "boomerang-delivery"
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     live = settings.time == "live"
-    rules = load_rules(settings)
-    behaviour = behaviour_of(settings, clock, rules.scenarios, rules.segments)
+    rules = load_rules(settings, moment(clock.now()).year)
+    behaviour = behaviour_of(settings, rules)
     app = EngineApp(ENGINE, settings)
     told = journeys(settings, "worker")
     customers = table(
@@ -73,27 +69,25 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
-    app.attached.append(Reloader(settings, rules, behaviour, customers))
+    app.attached.append(Reloader(settings, rules, behaviour, customers, clock))
     app.observers.append(SegmentCounts(behaviour.sizes, rules.segments.names).take)
     return app
 
 
-def behaviour_of(settings: Settings, clock: Clock, scenarios: Loaded, segments: SegmentSet) -> Behaviour:
-    """What is decided, by the shop's policy and team. Raises PolicyError or TeamError."""
-    policy = load_policy(settings.policy, time_scale=settings.time_scale)
-    staff = load_staff(settings.team, moment(clock.now()).year)
+def behaviour_of(settings: Settings, rules: Rules) -> Behaviour:
+    """What is decided, by these rules."""
     return Behaviour(
         Decider(
-            scenarios.site,
-            former=scenarios.former,
+            rules.scenarios.site,
+            former=rules.scenarios.former,
             locale=settings.locale,
-            policy=policy,
-            segments=segments,
-            staff=staff,
+            policy=rules.policy,
+            segments=rules.segments,
+            staff=rules.staff,
         ),
         stream_time=settings.time != "live",
         partitions=settings.partitions,
-        dialogs=Dialogs(scenarios.dialogs, staff),
+        dialogs=Dialogs(rules.scenarios.dialogs, rules.staff),
     )
 
 
@@ -118,6 +112,7 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     from agents.delivery.channels import template_folders
     from agents.delivery.factory import make_delivery, templates_of
     from agents.journal import JournalSink
+    from app.engine.policy import PolicyReloader
     from app.engine.templates import TemplateReloader
     from app.journal_store import JournalStore
 
@@ -142,6 +137,7 @@ def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | No
     app.attached.append(Speaking(delivery, ledger))
     folders = template_folders(settings)
     app.attached.append(TemplateReloader(templates, folders, settings.reload_seconds))
+    app.attached.append(PolicyReloader(settings, delivery))
     if told is not None:
         app.attached.append(Telling(told))
     sink = JournalSink(JournalStore(settings.sql_url), clock, settings.journal_days)

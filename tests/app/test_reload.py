@@ -4,14 +4,19 @@ import asyncio
 import json
 import logging
 import os
+import signal
 
 import pytest
 
 from agents.behaviour import ROW_TYPE, Behaviour
 from agents.decide import Decider
+from agents.delivery.service import Delivery
+from agents.policy import load_policy
 from agents.segments.language import SegmentSet
 from app import metrics
+from app.clock import SYSTEM
 from app.engine.folder import Files, FolderWatch
+from app.engine.policy import PolicyReloader
 from app.engine.reload import SLICE, Reloader
 from app.engine.rules import load_rules
 from app.engine.templates import TemplateReloader
@@ -47,20 +52,21 @@ class Table:
 class Worker:
     """A behaviour over that table, and the reloader of a folder."""
 
-    def __init__(self, path, segments=None):
+    def __init__(self, path, segments=None, **own):
         """`segments`: the text of a segment in a folder of the shop's own; none, and the folder is the one that is built in."""
         self.path = path
         self.path.mkdir()
         self.write("left.yaml", text(1))
-        own = {}
         if segments is not None:
             own["segments"] = path.parent / "segments"
             own["segments"].mkdir()
             self.write("../segments/one.yaml", segments)
         settings = load({}, scenarios=path, reload_seconds=0.0, **own)
-        rules = load_rules(settings)
+        rules = load_rules(settings, 2026)
         self.behaviour = Behaviour(
-            Decider(rules.scenarios.site, segments=rules.segments), stream_time=False, partitions=1
+            Decider(rules.scenarios.site, segments=rules.segments, policy=rules.policy, staff=rules.staff),
+            stream_time=False,
+            partitions=1,
         )
         self.table = Table()
         self.reloader = Reloader(settings, rules, self.behaviour, self.table)
@@ -408,3 +414,93 @@ async def test_a_time_below_0_looks_at_sighup_alone(tmp_path):
         assert looks == []
     finally:
         await watch.stop()
+
+
+# -- the policy and the team, which are taken with the scenarios
+
+POLICY = "zone: UTC\ncontrol: 10\n"
+TEAM = "hours: {zone: UTC}\nname: Sales\n"
+
+
+@pytest.fixture
+def office(tmp_path):
+    """A worker whose shop has a policy and a team of its own."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "team.yaml").write_text(TEAM)
+    return Worker(tmp_path / "scenarios", policy=tmp_path / "policy.yaml", team=tmp_path / "team.yaml")
+
+
+def basis(worker):
+    return worker.behaviour._decider._basis
+
+
+async def test_a_changed_policy_and_team_are_in_effect_without_a_restart(office):
+    assert basis(office).policy.control == 0.1
+    office.write("../policy.yaml", POLICY.replace("10", "12"))
+    office.write("../team.yaml", TEAM.replace("Sales", "Counter"))
+    await office.look()
+    assert (basis(office).policy.control, basis(office).staff.team().name) == (0.12, "Counter")
+    assert office.refused == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("../policy.yaml", "control: 200\n"), ("../team.yaml", "line: [nobody]\n"), ("left.yaml", "id")]
+)
+async def test_a_fault_in_one_file_keeps_all_of_them_as_they_were(office, name, words):
+    office.write("../policy.yaml", POLICY.replace("10", "12"))
+    office.write("../team.yaml", TEAM.replace("Sales", "Counter"))
+    office.write("left.yaml", text(2))
+    office.write(name, words)
+    await office.look()
+    assert office.refused == 1
+    assert (basis(office).policy.control, basis(office).staff.team().name) == (0.1, "Sales")
+    assert basis(office).scenarios.by_id["left"].version == 1
+
+
+async def test_another_place_of_the_shop_has_every_customer_looked_at(office, caplog):
+    caplog.set_level(logging.INFO)
+    office.carts(3)
+    office.write("../policy.yaml", POLICY.replace("UTC", "Asia/Tokyo"))
+    await office.look()
+    assert "3 customers have got the deadlines" in caplog.text
+    office.write("../policy.yaml", POLICY.replace("UTC", "Asia/Tokyo").replace("10", "12"))
+    await office.look()
+    assert "0 customers have got the deadlines" in caplog.text, "a share of the control group moves no deadline"
+
+
+async def test_the_sender_takes_a_changed_policy_and_refuses_a_broken_one(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("budgets: {left: 10}\n")
+    settings = load({}, policy=file, reload_seconds=0.0, data=tmp_path)
+    delivery = Delivery(channels={}, templates=Templates(TEMPLATES), urls=None, clock=SYSTEM, policy=load_policy(file))
+    watch = PolicyReloader(settings, delivery)
+    file.write_text("budgets: {left: 20, further: 5}\nzone: Asia/Tokyo\n")
+    await watch.look(at_once=True)
+    assert (delivery.rules.policy.budgets, delivery.rules.policy.zone) == ({"left": 20, "further": 5}, "Asia/Tokyo")
+    assert delivery._gates._policy is delivery.rules.policy
+    file.write_text("budgets: {left: -1}\n")
+    await watch.look(at_once=True)
+    assert delivery.rules.policy.budgets["left"] == 20
+    assert metrics.RELOAD_REFUSED.labels("policy")._value.get() == 1
+
+
+async def test_one_signal_has_every_folder_of_the_process_looked_at(tmp_path, eventually):
+    looked = []
+
+    class Watch(FolderWatch):
+        async def take(self):
+            looked.append(self._name)
+
+    watches = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        watches.append(Watch(name, Files((tmp_path / name,), "*.yaml"), 0.0))
+        await watches[-1].start()
+        (tmp_path / name / "new.yaml").write_text("x")
+    os.kill(os.getpid(), signal.SIGHUP)
+    await eventually(lambda: sorted(looked) == ["one", "two"])
+    await watches[0].stop()
+    (tmp_path / "two" / "more.yaml").write_text("x")
+    os.kill(os.getpid(), signal.SIGHUP)
+    await eventually(lambda: sorted(looked) == ["one", "two", "two"])
+    await watches[1].stop()
