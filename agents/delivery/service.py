@@ -26,7 +26,6 @@ from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
-from app.model.alert import AlertState
 from app.model.policy import Policy
 from channels import ledger, pipeline
 from channels.beside import Beside
@@ -77,7 +76,8 @@ class Delivery:
 
         `board` is the console's address for links; `partitions` share what the `policy` lets a scenario spend. Nothing runs before `start`.
         """
-        self.rules = Rules(live, frozenset(channels), _shows(channels), policy or Policy(), partitions)
+        shows = {name: channel.shows for name, channel in channels.items()}
+        self.rules = Rules(live, frozenset(channels), shows, policy or Policy(), partitions)
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
@@ -311,10 +311,6 @@ class Delivery:
             if late:
                 with suppress(PartitionLost):
                     self._noted(desk, await desk.commit(partial(steps.expire, keys=late, now=now, rules=self.rules)))
-
-
-def _shows(channels: Mapping[str, Channel]) -> dict[str, frozenset[AlertState]]:
-    return {name: channel.shows for name, channel in channels.items()}
 
 
 def _stages(
