@@ -81,8 +81,7 @@ class Decider:
         self._index = index
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
-        self.coarse = not (self._reads_all or self.members or asks_presence(index.all()))
-        """Nobody asks when exactly a customer was last there without doing anything that scenarios know: the day is enough."""
+        self.coarse = not (self._reads_all or self.members or asks_presence(index.all()))  # the day is enough
         asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
         self._kept = self.members.kept | asked
         self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | asked

@@ -26,6 +26,7 @@ from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
+from app.model.alert import AlertState
 from app.model.policy import Policy
 from channels import ledger, pipeline
 from channels.beside import Beside
@@ -76,13 +77,11 @@ class Delivery:
 
         `board` is the console's address for links; `partitions` share what the `policy` lets a scenario spend. Nothing runs before `start`.
         """
-        shows = {name: channel.shows for name, channel in channels.items()}
-        self.rules = Rules(live, frozenset(channels), shows, policy or Policy(), partitions)
+        self.rules = Rules(live, frozenset(channels), _shows(channels), policy or Policy(), partitions)
         self._channels, self._clock, self._grace, self._guard = channels, clock, grace, guard
         self._most_waiting, self._probe, self._tracking = most_waiting, probe, tracking
         self._lanes = {name: Lane(name, clock.now, counts.down) for name in channels}
-        self._accounts = Accounts(self.rules)
-        self._gates = pipeline.Gates(self.rules.policy)
+        self._accounts, self._gates = Accounts(self.rules), pipeline.Gates(self.rules.policy)
         self._desks: dict[int, Desk] = {}
         self._speaking: set[Item] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,11 +135,8 @@ class Delivery:
         """The partition is ours and restored: settle what was being said, then say what is claimed."""
         assert self._table is not None, "started before the table"
         desk = Desk(self._table, self._table.parts[partition])
-        unsettled = [
-            (row.updated_at, key)
-            for key, row in desk.rows.items()
-            if isinstance(row, Message) and row.state in ledger.UNSETTLED
-        ]
+        messages = ((row, key) for key, row in desk.rows.items() if isinstance(row, Message))
+        unsettled = [(row.updated_at, key) for row, key in messages if row.state in ledger.UNSETTLED]
         desk.unsettled = {key: at for at, key in sorted(unsettled)}
         self._desks[partition] = desk
         self._speaker.opened.set()
@@ -173,9 +169,8 @@ class Delivery:
         for task, item in list(self._workers.items()):
             if item is None:
                 task.cancel()
-        _, late = await asyncio.wait(
-            set(self._workers) or {asyncio.create_task(asyncio.sleep(0))}, timeout=LONGEST_STOP
-        )
+        nothing = asyncio.create_task(asyncio.sleep(0))
+        _, late = await asyncio.wait({nothing, *self._workers}, timeout=LONGEST_STOP)
         for task in {*late, *self._tasks}:
             task.cancel()
         await asyncio.gather(*self._workers, *self._tasks, return_exceptions=True)
@@ -207,9 +202,8 @@ class Delivery:
         try:
             for at in range(0, len(lost), 256):
                 keys, now = lost[at : at + 256], self._clock.now()
-                self._noted(
-                    desk, await desk.commit(partial(steps.lost_in_flight, keys=keys, now=now, rules=self.rules))
-                )
+                settle = partial(steps.lost_in_flight, keys=keys, now=now, rules=self.rules)
+                self._noted(desk, await desk.commit(settle))
         except PartitionLost:
             return
         await self._catch_up(desk)
@@ -279,6 +273,9 @@ class Delivery:
             elif note.kind in counts.GONE:
                 desk.unsettled.pop(note.key, None)
 
+    def _is_unsettled(self, item: Item) -> bool:
+        return item.partition in self._desks and item.key in self._desks[item.partition].unsettled
+
     async def _keep_house(self) -> None:
         """Every second: expire what could not be said in time, forget settled keys, show the gauges."""
         seconds = itertools.count()
@@ -303,14 +300,16 @@ class Delivery:
             counts.connections(channel)
         for lane in self._lanes.values():
             if len(lane) > 2 * pending + 1000:
-                lane.keep(
-                    lambda item: item.partition in self._desks and item.key in self._desks[item.partition].unsettled
-                )
+                lane.keep(self._is_unsettled)
         for desk in list(self._desks.values()) if self.rules.live else ():
             late = [key for key in desk.unsettled if desk.ready and desk.rows[key].deadline < now][:256]
             if late:
                 with suppress(PartitionLost):
                     self._noted(desk, await desk.commit(partial(steps.expire, keys=late, now=now, rules=self.rules)))
+
+
+def _shows(channels: Mapping[str, Channel]) -> dict[str, frozenset[AlertState]]:
+    return {name: channel.shows for name, channel in channels.items()}
 
 
 def _stages(
