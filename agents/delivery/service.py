@@ -298,9 +298,8 @@ class Delivery:
         metrics.OUTBOX_OLDEST_SECONDS.set(max(now - oldest, 0.0) if self.rules.live else 0.0)
         for channel in self._channels.values():
             counts.connections(channel)
-        for lane in self._lanes.values():
-            if len(lane) > 2 * pending + 1000:
-                lane.keep(self._is_unsettled)
+        for lane in (lane for lane in self._lanes.values() if len(lane) > 2 * pending + 1000):
+            lane.keep(self._is_unsettled)
         for desk in list(self._desks.values()) if self.rules.live else ():
             late = [key for key in desk.unsettled if desk.ready and desk.rows[key].deadline < now][:256]
             if late:
