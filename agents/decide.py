@@ -23,13 +23,14 @@ from agents.journeys.moment import Moment
 from agents.journeys.planned import decide_planned
 from agents.journeys.sweep import decide_change
 from agents.journeys.walk import settle
+from agents.kept import kept_for
 from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf
 from agents.scenarios.index import Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
-from agents.scenarios.needs import asks_presence, conditions_of, unread
+from agents.scenarios.needs import asks_presence, unread
 from agents.segments.language import SegmentSet
-from agents.segments.membership import Changed, Memberships, difference, kept, note_changes, segments_of
+from agents.segments.membership import Changed, Memberships, difference, note_changes, segments_of
 from agents.worth.goals import on_goal, on_order, on_reaction, on_return
 from agents.zones import shop_zone
 from app.model.event import EMAIL, Event, Glance
@@ -37,7 +38,7 @@ from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from tables import identity, recent
+from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
 from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer, Sweep
 from tables.signals import CART_BOUNDED, CONSENT_CHANGED, ORDERED
@@ -82,9 +83,8 @@ class Decider:
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
         self.coarse = not (self._reads_all or self.members or asks_presence(index.all()))  # the day is enough
-        asked = kept(condition for scenario in index.all() for condition in conditions_of(scenario))
-        self._kept = self.members.kept | asked
-        self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | asked
+        self.kept = kept_for(index.all(), self.members.kept)
+        self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | self.kept.events
 
     def read_all(self) -> None:
         """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
@@ -101,12 +101,12 @@ class Decider:
         """Apply one event of customer `key` that happened at `at`. What it means depends on event time alone."""
         linking = event.type in _LINKING
         before = copy(customer.profile) if linking else None
-        wishes = {} if event.traits is None else optin.set_aside(self._basis.policy, event)
+        wanted = {} if event.traits is None else optin.set_aside(self._basis.policy, event)
         seen = customer.last_seen
         signals = apply(customer, event, at)
         decision = Decision(customer)
-        if event.event in self._kept:
-            recent.note(customer, event.event, at)
+        if event.event in self.kept.events:
+            self.kept.note(customer, event, at)
         changed = self.members.on_event(customer, event, signals, at, seen) if self.members else []
         heard = self._index.heard(signals, "" if event.historical else event.event)
         if heard is not None:
@@ -123,7 +123,7 @@ class Decider:
         if self._index.dated:
             told_dates(self._basis, decision)
         if event.traits is not None and self._basis.policy.confirm is not None:
-            optin.ask(self._basis, decision, key, event, at, wishes, before.email if before is not None else "")
+            optin.ask(self._basis, decision, key, event, at, wanted, before.email if before is not None else "")
         if self.members:
             self._moved(decision, key, changed, at, event)
         return decision

@@ -153,8 +153,9 @@ class Sweeps:
     def _changes(self, sweep: Sweep, at: float) -> _Errand:
         products = {one.product_id for one in sweep.changes}
         marks = {mark_of(one) for one in products}
+        wished = self._decider.kept.wished
         return _Errand(
-            lambda packed: may_know(packed, products, marks),
+            lambda packed: may_know(packed, products, marks, wished=wished),
             lambda name, row: self._decider.on_change(name, row, sweep, at),
         )
 

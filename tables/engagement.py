@@ -8,6 +8,7 @@ from datetime import date
 import msgspec
 
 from app.model.event import Line
+from tables.views import ViewRing
 
 JOURNEYS = 12
 ABOUT_LINES = 5
@@ -110,6 +111,8 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """When one of them that holds a date last changed."""
     dated: dict[str, float] | None = None
     """Scenario that begins on a date -> the last such moment that was decided about."""
+    wishes: ViewRing | None = None
+    """What is on the wish list, where a scenario asks for it (`tables/wishes.py`)."""
 
 
 def set_traits(engagement: Engagement, traits: dict[str, Trait], at: float) -> None:

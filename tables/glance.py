@@ -1,10 +1,12 @@
 """What a row holds of products, seen without unpacking the rest of it. Pure."""
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
-from tables.customer import Cart, Pointer
+from tables.customer import Cart, Customer, Pointer
+from tables.engagement import Engagement
 from tables.views import ViewRing
 
 
@@ -20,14 +22,32 @@ class _Glance(msgspec.Struct, array_like=True, gc=False, tag=1):
     views: ViewRing | None
 
 
+def _beginning(kind: type[msgspec.Struct], last: str, read: dict[str, Any], **options: Any) -> Any:
+    """A struct like `kind` up to its field `last`, of which only the fields `read` are looked at. Those that a row does not have are None."""
+    names = kind.__struct_fields__
+    fields = [(name, read.get(name, msgspec.Raw), None) for name in names[: names.index(last) + 1]]
+    return msgspec.defstruct(f"_{kind.__name__}", fields, array_like=True, gc=False, **options)
+
+
+_Wishes = _beginning(Engagement, "wishes", {"wishes": ViewRing | None})
+_Further = _beginning(
+    Customer, "engagement", {"cart": Cart | None, "views": ViewRing | None, "engagement": _Wishes | None}, tag=1
+)
 _read = msgspec.msgpack.Decoder(_Glance | Pointer).decode
+_read_further: Any = msgspec.msgpack.Decoder(_Further | Pointer).decode
 
 
-def may_know(packed: bytes, products: Collection[str], marks: Collection[bytes]) -> bool:
-    """Whether a row may be of a customer who viewed one of some products (or one with such a mark), or has it in the cart."""
-    found = _read(packed)
+def may_know(packed: bytes, products: Collection[str], marks: Collection[bytes], *, wished: bool = False) -> bool:
+    """Whether a row may be of a customer who viewed one of some products (or one with such a mark), or has it in the cart.
+
+    `wished`: or on the wish list, which lies further back.
+    """
+    found = _read_further(packed) if wished else _read(packed)
     if isinstance(found, Pointer):
         return False
+    wishes = found.engagement.wishes if wished and found.engagement is not None else None
+    if wishes is not None and wishes.may_have(marks):
+        return True
     if found.views is not None and found.views.may_have(marks):
         return True
     return found.cart is not None and any(line.product_id in products for line in found.cart.lines)

@@ -164,6 +164,7 @@ def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagemen
     owner.audiences = _first(owner.audiences, alias.audiences, AUDIENCES)
     owner.traits_at = max(owner.traits_at, alias.traits_at)
     owner.dated = _last(owner.dated, alias.dated, ENTERED)
+    owner.wishes = _views(owner.wishes, alias.wishes)
     owner.traits = dict([*{**(alias.traits or {}), **(owner.traits or {})}.items()][-TRAITS:]) or None
     return owner
 

@@ -1,6 +1,7 @@
-"""Journeys that begin on a change of the catalogue: what was looked at, or lies in the cart, costs less or is back. Pure."""
+"""Journeys that begin on a change of the catalogue: what was looked at, wished for, or lies in the cart, costs less or is back. Pure."""
 
 from collections.abc import Iterator
+from math import inf
 
 from agents.allowed import Basis
 from agents.decision import Decision
@@ -71,9 +72,13 @@ def _is_told(change: OnChange, one: Changed) -> bool:
 
 def _known(change: OnChange, customer: Customer, now: float, since: float) -> Iterator[Line]:
     """Products that tie the customer to the catalogue. What he bought since he looked at it, or put into the cart, was taken."""
-    if "viewed" in change.of and customer.views is not None:
-        behind = customer.views.left_behind(now - change.within)
-        as_it_is = {view.product.product_id for view in behind if view.at > since}
+    behind = customer.views.left_behind(now - change.within) if customer.views is not None else []
+    as_it_is = {view.product.product_id for view in behind if view.at > since}
+    if "viewed" in change.of:
         yield from (of_view(view) for view in behind if view.product.product_id not in as_it_is)
+    wishes = customer.engagement.wishes if customer.engagement is not None else None
+    if "wished" in change.of and wishes is not None:
+        standing = (wish for wish in wishes.left_behind(-inf) if wish.at <= since)
+        yield from (of_view(wish) for wish in standing if wish.product.product_id not in as_it_is)
     if "cart" in change.of and customer.cart is not None:
         yield from map(of_cart, customer.cart.lines)

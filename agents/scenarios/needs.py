@@ -46,6 +46,12 @@ def _asks_presence(scenario: Scenario) -> bool:
     return any(isinstance(step, Tell) or (isinstance(step, Say) and _asks_presence(step.scenario)) for step in steps)
 
 
+def asks_wishes(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario asks for what is on wish lists."""
+    programs = (scenario.program for scenario in scenarios)
+    return any(one is not None and one.change is not None and "wished" in one.change.of for one in programs)
+
+
 def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:
     """All conditions that a scenario asks."""
     own = () if scenario.when is None else (scenario.when,)

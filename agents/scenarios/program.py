@@ -123,7 +123,7 @@ class Dated(NamedTuple):
 class OnChange(NamedTuple):
     """A change of the catalogue that journeys begin on; see `agents/journeys/sweep.py`.
 
-    `of` is what ties a customer to a product: it was `viewed`, no longer ago than `within` seconds, or lies in the `cart`.
+    `of` is what ties a customer to a product: it was `viewed`, no longer ago than `within` seconds, is `wished` for, or lies in the `cart`.
     `least` is how far a price must have fallen, as a share.
     """
 

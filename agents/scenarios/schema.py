@@ -110,7 +110,7 @@ MEANING: Mapping[type, Mapping[str, str]] = {
     },
     CatalogueEntry: {
         "change": "What an import of the catalogue finds.",
-        "of": "Who hears of it: those who `viewed` the product and did not take it since, or have it in the `cart`.",
+        "of": "Who hears of it: those who `viewed` the product and did not take it since, have it on the wish list (`wished`), or in the `cart`.",
         "at_least": "How far the price must have fallen, such as 10%.",
         "within": "How long ago it may have been viewed.",
     },

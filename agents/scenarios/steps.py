@@ -75,10 +75,10 @@ class DateEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CatalogueEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A change of the catalogue, for those who looked at the product within a time, or have it in the cart."""
+    """A change of the catalogue, for those who looked at the product within a time, wish for it, or have it in the cart."""
 
     change: Literal["price_drop", "back_in_stock"]
-    of: Annotated[tuple[Literal["viewed", "cart"], ...], Meta(min_length=1)] = ("viewed", "cart")
+    of: Annotated[tuple[Literal["viewed", "wished", "cart"], ...], Meta(min_length=1)] = ("viewed", "wished", "cart")
     at_least: (
         Annotated[
             str,

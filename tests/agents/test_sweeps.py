@@ -232,10 +232,10 @@ def test_a_row_that_cannot_be_read_keeps_nobody_else_from_hearing(monkeypatch):
         shop.view("lamp", name)
     bad = shop.table.partition(partition_of("u7", shop.partitions)).packed.cells["u7"].packed
 
-    def broken(packed, *rest):
+    def broken(packed, *rest, **more):
         if packed == bad:
             raise ValueError("broken")
-        return may_know(packed, *rest)
+        return may_know(packed, *rest, **more)
 
     monkeypatch.setattr("agents.sweeps.may_know", broken)
     changed(shop, ("lamp", 5.0, 10.0))

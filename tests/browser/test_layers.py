@@ -33,6 +33,7 @@ SPOKEN = [
     (ga4("view_item"), "Product Viewed", LINE | {"currency": "EUR"}),
     (ga4("view_item_list", item_list_name="Sale"), "Product List Viewed", {"category": "Kitchen", "currency": "EUR", "products": [LINE]}),
     (ga4("add_to_cart"), "Product Added", LINE | {"currency": "EUR"}),
+    (ga4("add_to_wishlist"), "Product Added to Wishlist", LINE | {"currency": "EUR"}),
     (ga4("remove_from_cart"), "Product Removed", LINE | {"currency": "EUR"}),
     (ga4("view_cart"), "Cart Viewed", {"currency": "EUR", "products": [LINE]}),
     (ga4("purchase", transaction_id="T-1", value=25), "Order Completed", ORDER),

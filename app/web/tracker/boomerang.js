@@ -122,12 +122,12 @@ try { (() => {
   const keep = (name, value) => active() && save(name, value);
   const renew = () => keep("id", anonymous = random());
 
-  // The same words from a helper, a GA4 layer and a Yandex layer.
-  const VIEW = "Product Viewed", LIST = "Product List Viewed", SEARCH = "Products Searched", ADD = "Product Added";
+  // The words of a helper, of GA4's layer and of Yandex's.
+  const VIEW = "Product Viewed", LIST = "Product List Viewed", SEARCH = "Products Searched", ADD = "Product Added", WISH = ADD + " to Wishlist";
   const REMOVE = "Product Removed", CART = "Cart Viewed", ORDER = "Order Completed";
   const WORDS = {
     __proto__: null, view_item: VIEW, detail: VIEW, view_item_list: LIST, impressions: LIST, search: SEARCH, view_search_results: SEARCH,
-    add_to_cart: ADD, add: ADD, remove_from_cart: REMOVE, remove: REMOVE, view_cart: CART, purchase: ORDER,
+    add_to_cart: ADD, add_to_wishlist: WISH, add: ADD, remove_from_cart: REMOVE, remove: REMOVE, view_cart: CART, purchase: ORDER,
   };
   const said = {};
   let orders = (load("orders") || "").split("\n");
@@ -161,7 +161,7 @@ try { (() => {
       first.url = first.url || (canonical || location).href;
       first.image_url = first.image_url || image && absolute(image.content) || undefined;
     }
-    if (event === VIEW || event === ADD || event === REMOVE) {
+    if ([VIEW, ADD, WISH, REMOVE].includes(event)) {
       products.forEach((p) => track(event, Object.assign(p, fields)));
     } else track(event, Object.assign({products}, fields));
   };

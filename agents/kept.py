@@ -1,0 +1,33 @@
+"""What is kept of events beside what the state has anyway, only because something that is loaded asks for it. Pure."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from agents.scenarios.language import Scenario
+from agents.scenarios.needs import asks_wishes, conditions_of
+from agents.segments.membership import kept
+from app.model.event import Event
+from tables import recent, wishes
+from tables.customer import Customer
+
+
+class Kept(NamedTuple):
+    """`counted` are events of which the times are kept, `events` all of which anything is; `wished`: so it is of wish lists."""
+
+    counted: frozenset[str]
+    events: frozenset[str]
+    wished: bool
+
+    def note(self, customer: Customer, event: Event, at: float) -> None:
+        """Keep what is asked for of one of `events`, which happened at `at` (epoch seconds). Raises TooLargeError."""
+        if event.event in self.counted:
+            recent.note(customer, event.event, at)
+        if self.wished and event.event in wishes.EVENTS:
+            wishes.note(customer, event, at)
+
+
+def kept_for(scenarios: Collection[Scenario], by_segments: frozenset[str]) -> Kept:
+    """What these scenarios ask for, and segments, which count the events `by_segments`."""
+    counted = by_segments | kept(condition for scenario in scenarios for condition in conditions_of(scenario))
+    wished = asks_wishes(scenarios)
+    return Kept(counted, counted | wishes.EVENTS if wished else counted, wished)
