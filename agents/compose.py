@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from agents.allowed import Basis, window_of
+from agents.journeys.clock import slots_of
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, consents_at
 from agents.zones import zone_of
@@ -28,6 +29,9 @@ class Saying(NamedTuple):
 def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer: Customer) -> Trigger:
     """The trigger that the sender gets."""
     scenario, reached, now, policy = saying.scenario, saying.reached, saying.now, basis.policy
+    if scenario.slots is not None:
+        saying.shown.slots = slots_of(scenario.slots, zone_of(customer, policy), now)
+        saying.shown.booking = scenario.slots.book
     windows = {channel: window_of(policy, scenario, channel) for channel in reached.addresses}
     hushed = scenario.marketing and policy.quiet is not None and scenario.quiet != "ignore"
     return Trigger(

@@ -16,6 +16,7 @@ from agents.decision import Decision
 from agents.dialogs.staff import Staff
 from agents.due import decide_due
 from agents.ending import bought, cancel, end, refused
+from agents.journeys import replenish
 from agents.journeys.dates import told_dates, wake_of
 from agents.journeys.enter import entered_of, joined
 from agents.journeys.hear import on_heard
@@ -102,7 +103,7 @@ class Decider:
         linking = event.type in _LINKING
         before = copy(customer.profile) if linking else None
         wanted = {} if event.traits is None else optin.set_aside(self._basis.policy, event)
-        seen = customer.last_seen
+        seen, counted = customer.last_seen, customer.orders.count if customer.orders is not None else 0
         signals = apply(customer, event, at)
         decision = Decision(customer)
         if event.event in self.kept.events:
@@ -120,6 +121,13 @@ class Decider:
             decision.reasons.append(JournalLine(at, key, Reason.HISTORICAL, event_id=event.messageId))
         if linking:
             claim(decision, key, event, at, before)
+        if (
+            self._index.purchases
+            and ORDERED in signals
+            and customer.orders is not None
+            and customer.orders.count > counted
+        ):
+            replenish.on_order(self._basis, decision, key, event, at)
         if self._index.dated:
             told_dates(self._basis, decision)
         if event.traits is not None and self._basis.policy.confirm is not None:
@@ -264,6 +272,7 @@ class Decider:
         cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, "", at)
         if customer.engagement is not None and customer.engagement.journeys is not None:
             joined(Moment(self._basis, decision, key, at, at), entered)
+            replenish.on_merge(Moment(self._basis, decision, key, at, at))
             self._settled(decision, key, at)
         decision.wake_at = self.wake_of(customer)
         if self.members:

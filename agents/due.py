@@ -12,6 +12,7 @@ from agents.journeys.dates import decide_dates, wake_of
 from agents.journeys.due import decide_journeys
 from agents.journeys.enter import enter, give_way, in_the_way
 from agents.journeys.moment import Moment
+from agents.journeys.replenish import decide_replenishing
 from agents.optin import lapse
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, nothing_left, refusal, stops
 from agents.scenarios.language import Scenario
@@ -107,6 +108,8 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
     if engagement is not None:
         if engagement.traits is not None and basis.scenarios.dated:
             decide_dates(basis, decision, key, now, until)
+        if engagement.bought is not None and basis.scenarios.replenishing:
+            decide_replenishing(basis, decision, key, now, until)
         if engagement.journeys is not None:
             decide_journeys(basis, decision, key, now, shelf, until)
     if asked or customer.open is not None or engagement is not None:

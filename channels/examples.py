@@ -35,6 +35,8 @@ EXAMPLE = Trigger(
             "items": [
                 {"product_id": "1", "name": "Red shoes", "price": 60.25, "quantity": 2, "url": "https://shop.example/1"}
             ],
+            "slots": [1_768_291_200.0, 1_768_309_200.0, 1_768_377_600.0],
+            "booking": "/book",
             "similar": [
                 {"product_id": "2", "name": "Blue shoes", "price": 50, "image_url": "https://shop.example/2.jpg"}
             ],

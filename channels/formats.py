@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 from app.model.event import Line
 
@@ -97,6 +99,31 @@ def line(item: Line, currency: str, locale: str, shop_url: str) -> dict[str, Any
         "url": web(item.url, shop_url) or shop_url,
         "image": web(item.image_url, shop_url),
     }
+
+
+_DAYS = {
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "ru": ("пн", "вт", "ср", "чт", "пт", "сб", "вс"),  # noqa: RUF001
+}
+_MONTHS = {
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"),
+    "ru": ("января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"),
+}  # fmt: skip
+
+
+def booking(address: str, product_id: str, shop_url: str) -> str:
+    """Where times are booked for a product; a time is added to it (`slot`). The shop's own address where there is none."""
+    page = web(address, shop_url) or shop_url
+    told = f"{'&' if '?' in page else '?'}product_id={quote(product_id, safe='')}" if product_id else ""
+    return page + told
+
+
+def slot(at: float, timezone: str, locale: str, page: str) -> dict[str, Any]:
+    """A time (epoch seconds) that can be booked, as templates see it: by the customer's clock, with its address."""
+    moment = datetime.fromtimestamp(at, ZoneInfo(timezone or "UTC"))
+    day = f"{_DAYS[locale][moment.weekday()]}, {moment.day}{_BLANK}{_MONTHS[locale][moment.month - 1]}"
+    when = quote(moment.isoformat(timespec="minutes"), safe="")
+    return {"day": day, "time": f"{moment:%H:%M}", "url": f"{page}{'&' if '?' in page else '?'}at={when}"}
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateError
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
-from app.model.trigger import CONFIRMATION, Trigger
+from app.model.trigger import CONFIRMATION, Content, Trigger
 from channels import formats
 from channels.alert import TEMPLATE, Card, as_values
 from channels.loading import Folders
@@ -191,6 +191,7 @@ class Templates:
             "order_id": content.order_id,
             "traits": content.traits,
             "tags": content.tags,
+            "slots": [formats.slot(at, trigger.timezone, locale, self._booking(content)) for at in content.slots],
             "shop_url": self._shop_url,
             "link": signed if asks else items[0]["url"] if len(items) == 1 else self._shop_url,
             "shop_name": self._shop_name,
@@ -198,6 +199,10 @@ class Templates:
             "confirm": signed if asks else "",
             "marketing": trigger.marketing,
         }
+
+    def _booking(self, content: Content) -> str:
+        product = content.items[0].product_id if content.items else ""
+        return formats.booking(content.booking, product, self._shop_url)
 
     def _run(self, template: Template | None, values: Mapping[str, Any]) -> str:
         if template is None:

@@ -83,6 +83,19 @@ class Goal(msgspec.Struct, array_like=True, gc=False):
     returns: list[str] | None = None
 
 
+class Bought(msgspec.Struct, array_like=True, gc=False):
+    """A product, or a category, that was bought: its last times, rising (epoch seconds), and how the last order named it.
+
+    `decided`: the last predicted moment that was decided about (`agents/journeys/replenish.py`).
+    """
+
+    name: str
+    times: list[float]
+    line: Line
+    is_category: bool = False
+    decided: float = 0.0
+
+
 class Engagement(msgspec.Struct, array_like=True, gc=False):
     """What scenarios with steps and segments keep of a customer."""
 
@@ -113,6 +126,8 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """Scenario that begins on a date -> the last such moment that was decided about."""
     wishes: ViewRing | None = None
     """What is on the wish list, where a scenario asks for it (`tables/wishes.py`)."""
+    bought: list[Bought] | None = None
+    """What was bought when, the newest last, where scenarios predict the next time from it (`tables/purchases.py`)."""
 
 
 def set_traits(engagement: Engagement, traits: dict[str, Trait], at: float) -> None:

@@ -3,6 +3,8 @@
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from agents.scenarios.language import Slots
+
 
 def next_at(zone: ZoneInfo, after: float, minutes: int, days: frozenset[int]) -> float:
     """The first moment (epoch seconds) later than `after` at so many minutes after midnight, on one of the weekdays (0: Monday)."""
@@ -13,3 +15,16 @@ def next_at(zone: ZoneInfo, after: float, minutes: int, days: frozenset[int]) ->
         if at > after and day.weekday() in days:
             return at
     raise AssertionError("a week has every weekday")
+
+
+def slots_of(slots: Slots, zone: ZoneInfo, now: float) -> list[float]:
+    """The times (epoch seconds) that a message said at `now` offers: on the first such days after today."""
+    today = datetime.fromtimestamp(now, zone).date()
+    days = [
+        day for ahead in range(1, 7 * slots.days + 8) if (day := today + timedelta(ahead)).weekday() in slots.weekdays
+    ]
+    return [
+        datetime.combine(day, time(minutes // 60, minutes % 60), zone).timestamp()
+        for day in days[: slots.days]
+        for minutes in slots.minutes
+    ]

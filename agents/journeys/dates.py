@@ -10,6 +10,7 @@ from math import inf
 
 from agents.allowed import Basis
 from agents.decision import Decision
+from agents.journeys import replenish
 from agents.journeys.enter import enter
 from agents.journeys.moment import Moment
 from agents.scenarios.evaluate import stops
@@ -26,6 +27,9 @@ SAME_DAY = 22 * 3600.0
 def wake_of(basis: Basis, customer: Customer) -> float | None:
     """The customer's earliest deadline, epoch seconds, or None."""
     soonest = basis.scenarios.wake_of(customer)
+    if basis.scenarios.replenishing and customer.engagement is not None and customer.engagement.bought is not None:
+        needed = replenish.wake_of(basis, customer)
+        soonest = soonest if needed == inf else needed if soonest is None else min(needed, soonest)
     if not basis.scenarios.dated or customer.engagement is None or customer.engagement.traits is None:
         return soonest
     dates = (next_date(basis, customer, scenario) for scenario in basis.scenarios.dated)

@@ -18,10 +18,13 @@ from tables.signals import ORDERED
 ORDERS = (ORDERED, "Order Completed")
 
 
-def enter(moment: Moment, scenario: Scenario, key: str | None = None) -> Refusal | None:
+def enter(
+    moment: Moment, scenario: Scenario, key: str | None = None, seen: Mapping[str, str | float | int] | None = None
+) -> Refusal | None:
     """Begin a journey, if nothing keeps the customer out; why not goes to the journal, apart from what happens all the time.
 
-    That is a condition that does not hold, and a journey that is under way. `key`: what tells journeys of one scenario apart.
+    That is a condition that does not hold, and a journey that is under way. `key`: what tells journeys of one scenario apart; `seen`:
+    what it stands on, for the journal.
     """
     program, customer = program_of(scenario), moment.customer
     key = key_of(program.per, moment.told) if key is None else key
@@ -43,7 +46,7 @@ def enter(moment: Moment, scenario: Scenario, key: str | None = None) -> Refusal
     engagement.journeys = [*(engagement.journeys or ()), journey]
     kept = {known: at for known, at in (engagement.entered or {}).items() if known != name}
     engagement.entered = bounded_entered({**kept, name: moment.at})
-    moment.tell(Reason.JOURNEY_BEGUN, scenario.id, {"key": key} if key else {})
+    moment.tell(Reason.JOURNEY_BEGUN, scenario.id, {**({"key": key} if key else {}), **(seen or {})})
     go(moment, scenario, journey, 0)
     return None
 

@@ -10,7 +10,7 @@ from agents.conditions.logic import Every
 from agents.conditions.profile import InSegment
 from agents.conditions.verdict import Condition
 from agents.scenarios.header import header_of
-from agents.scenarios.language import Reaction, Scenario, Show, Stage, StageFile, duration
+from agents.scenarios.language import DAY, Reaction, Scenario, Show, Slots, Stage, StageFile, duration
 from agents.scenarios.program import (
     At,
     Dated,
@@ -25,12 +25,22 @@ from agents.scenarios.program import (
     OnChange,
     Planned,
     Program,
+    Replenish,
     Say,
     Split,
     Tell,
 )
 from agents.scenarios.program import Step as Compiled
-from agents.scenarios.steps import Awaited, CatalogueEntry, Entry, JourneyFile, ScheduleEntry, StepFile, Until
+from agents.scenarios.steps import (
+    Awaited,
+    CatalogueEntry,
+    Entry,
+    JourneyFile,
+    ScheduleEntry,
+    SlotsFile,
+    StepFile,
+    Until,
+)
 from tables.signals import SIGNALS, segment_entered, segment_left
 
 ORDER = "Order Completed"
@@ -62,6 +72,9 @@ def compile_journey(file: JourneyFile, time_scale: float) -> Scenario:
         else Dated(entry.date.trait, int(entry.date.offset[:-1]), _minutes(entry.date.at), entry.date.yearly),
         change=None if entry.catalogue is None else _change(entry.catalogue, time_scale),
         planned=None if entry.schedule is None else _planned(entry.schedule),
+        replenish=None
+        if entry.replenish is None
+        else Replenish(entry.replenish.of, duration(entry.replenish.ahead) / time_scale, DAY / time_scale),
     )
     return msgspec.structs.replace(header, program=program)
 
@@ -183,9 +196,9 @@ class _Flat:
     def _plain(self, step: StepFile, place: str) -> Compiled:
         if step.message is not None:
             stage = StageFile(step.message.channel, step.message.template)
-            return self._say(place, (stage,), step.message.show)
+            return self._say(place, (stage,), step.message.show, step.message.slots)
         if step.cascade is not None:
-            return self._say(place, step.cascade, step.show)
+            return self._say(place, step.cascade, step.show, step.slots)
         if step.webhook is not None:
             said = self._say(place, (StageFile("webhook", step.webhook.template),), None)
             return Say(place, msgspec.structs.replace(said.scenario, marketing=False, in_dialog=0.0))
@@ -202,10 +215,12 @@ class _Flat:
             return Note(place, audiences=tuple((name, word) for name, word in told if name is not None))
         return Leave(place, step.exit or "")
 
-    def _say(self, place: str, stages: tuple[StageFile, ...], show: Show | None) -> Say:
+    def _say(self, place: str, stages: tuple[StageFile, ...], show: Show | None, slots: SlotsFile | None = None) -> Say:
         cascade = tuple(_stage(stage, self._scale) for stage in stages)
         within = 0.0 if show is None else duration(show.within) / self._scale
-        return Say(place, msgspec.structs.replace(self._header, cascade=cascade, show=show, within=within))
+        offered = None if slots is None else _slots(slots)
+        said = msgspec.structs.replace(self._header, cascade=cascade, show=show, within=within, slots=offered)
+        return Say(place, said)
 
     def _reserve(self) -> int:
         self._steps.append(None)
@@ -230,6 +245,12 @@ class _Flat:
 
 def _at(until: Until, place: str) -> At:
     return At(place, _minutes(until.at), frozenset(map(DAYS.index, until.on or DAYS)))
+
+
+def _slots(file: SlotsFile) -> Slots:
+    return Slots(
+        file.days, tuple(sorted(set(map(_minutes, file.at)))), frozenset(map(DAYS.index, file.on or DAYS)), file.book
+    )
 
 
 def _stage(file: StageFile, time_scale: float) -> Stage:

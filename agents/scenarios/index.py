@@ -40,6 +40,8 @@ class ScenarioIndex:
         "goals",
         "named",
         "planned",
+        "purchases",
+        "replenishing",
         "starting",
     )
 
@@ -79,9 +81,14 @@ class ScenarioIndex:
         """Scenarios that begin on a change of the catalogue, with the change."""
         self.planned = {s.id: s for s in self.by_id.values() if s.program is not None and s.program.planned is not None}
         """Scenarios that begin at times by the shop's clock, by id."""
+        needed = [(s, s.program.replenish) for s in self.by_id.values() if s.program is not None]
+        self.replenishing = tuple((s, one) for s, one in needed if one is not None)
+        """Scenarios that begin before something is likely to be bought again."""
         programs = [scenario.program for scenario in self.all() if scenario.program is not None]
         self.awaited = frozenset(name for program in programs for name in program.awaited)
         """Signals and event names that journeys listen to."""
+        self.purchases = frozenset(program.replenish.of for program in programs if program.replenish is not None)
+        """By what purchases are to be kept: product, category, or neither."""
         self.named = frozenset(starting) | frozenset(ending) | frozenset(goals) | frozenset(entering) | self.awaited
         """Every signal and event name that some scenario listens to."""
         self._heard: dict[tuple[tuple[str, ...], str], Heard] = {}

@@ -5,7 +5,7 @@ this content over this cascade. `docs/scenarios.md` explains each field; a test 
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -146,6 +146,18 @@ class Stage(msgspec.Struct, frozen=True, gc=False):
     reaction: Reaction
 
 
+class Slots(NamedTuple):
+    """Times that a message offers to book: on the next `days` days that are one of `weekdays` (0: Monday), so many minutes after midnight.
+
+    `book` is the address at which they are booked, of the shop where it begins with a slash.
+    """
+
+    days: int
+    minutes: tuple[int, ...]
+    weekdays: frozenset[int]
+    book: str
+
+
 class Scenario(msgspec.Struct, frozen=True, gc=False):
     """A compiled scenario: durations in seconds (waits already divided by the time scale)."""
 
@@ -189,3 +201,5 @@ class Scenario(msgspec.Struct, frozen=True, gc=False):
     """So long after it fired the goal counts; None: as the policy says."""
     program: "Program | None" = None
     """The steps of a scenario that has some."""
+    slots: Slots | None = None
+    """Times that a message of a journey offers."""

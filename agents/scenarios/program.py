@@ -146,6 +146,18 @@ class Planned(NamedTuple):
     segment: str = ""
 
 
+class Replenish(NamedTuple):
+    """Something that is likely to be bought again; see `agents/journeys/replenish.py`.
+
+    `of` is by what purchases are told apart, `ahead` how long before the predicted moment a journey begins, and `least` what
+    purchases lie apart that count as two (both in seconds).
+    """
+
+    of: str
+    ahead: float
+    least: float
+
+
 class Program(msgspec.Struct, frozen=True):
     """What a scenario with steps does."""
 
@@ -161,6 +173,7 @@ class Program(msgspec.Struct, frozen=True):
     dated: Dated | None
     change: OnChange | None = None
     planned: Planned | None = None
+    replenish: Replenish | None = None
 
     @property
     def awaited(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ from agents.scenarios.language import ScenarioError, duration
 from agents.scenarios.shape import Fault, Place, nearest
 from agents.scenarios.steps import KINDS, MOST_DEPTH, MOST_STEPS
 
-_ENTRIES = ("event", "absence", "segment", "date", "catalogue", "schedule")
+_ENTRIES = ("event", "absence", "segment", "date", "catalogue", "schedule", "replenish")
 
 
 def step_faults(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
@@ -37,6 +37,10 @@ def step_faults(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
     if "per" in value and isinstance(entry, dict) and "schedule" in entry:
         text = "a schedule tells of no product, category, order or query: leave it out"
         yield Fault(("per",), text)
+    if isinstance(entry, dict) and "replenish" in entry and "per" in value:
+        yield Fault(
+            ("per",), "each product, or category, that is bought again has a journey of its own already: leave it out"
+        )
     yield from _exit(value, entry if isinstance(entry, dict) else {})
     yield from _Look(known).all(value.get("steps"))
 
@@ -191,8 +195,9 @@ class _Look:
             yield Fault(place, f"{which}; a step has one of: {', '.join(KINDS)}")
             return
         kind = kinds[0]
-        if "show" in step and kind != "cascade":
-            yield Fault((*place, "show"), "stands beside `cascade`; a message has it inside")
+        for beside in ("show", "slots"):
+            if beside in step and kind != "cascade":
+                yield Fault((*place, beside), "stands beside `cascade`; a message has it inside")
         if kind == "go" and isinstance(step["go"], str):
             self._gos.append((step["go"], number, (*place, "go")))
         if kind in self._kinds:

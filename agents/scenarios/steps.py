@@ -30,6 +30,8 @@ MOST_DEPTH = 6
 """Branches within branches."""
 MOST_BRANCHES = 20
 MOST_SET = 10
+MOST_TIMES = 6
+"""Times of a day that a message offers."""
 MOST_ALERT = 200
 """Characters of what an alert says."""
 
@@ -111,8 +113,15 @@ class ScheduleEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     segment: Id | None = None
 
 
+class ReplenishEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Some time before the customer is likely to buy the same product, or of the same category, again."""
+
+    of: Literal["product", "category"] = "product"
+    ahead: Duration = "3d"
+
+
 class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How a customer enters: one of `event`, `absence`, `segment`, `date`, `catalogue` and `schedule`, and a condition."""
+    """How a customer enters: one of `event`, `absence`, `segment`, `date`, `catalogue`, `schedule` and `replenish`, and a condition."""
 
     event: Name | None = None
     absence: Absence | None = None
@@ -120,6 +129,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     date: DateEntry | None = None
     catalogue: CatalogueEntry | None = None
     schedule: ScheduleEntry | None = None
+    replenish: ReplenishEntry | None = None
     when: ConditionFile | None = None
 
 
@@ -176,12 +186,29 @@ class Experiment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     arms: Annotated[tuple[Arm, ...], Meta(min_length=2, max_length=MOST_BRANCHES)]
 
 
+class SlotsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Times that a message offers to book: on the next days where the customer lives, from the day after it on."""
+
+    at: Annotated[tuple[Clock, ...], Meta(min_length=1, max_length=MOST_TIMES)]
+    days: Annotated[int, Meta(ge=1, le=14)] = 3
+    on: Annotated[tuple[Day, ...], Meta(min_length=1)] | None = None
+    book: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?:/)?/[^\s\"'<>\\^`{|}]{1,500}$",
+            examples=["/book"],
+            extra={"advice": "is no address such as /book or https://shop.example/book"},
+        ),
+    ] = "/book"
+
+
 class MessageFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One message. Of several channels the first that can be used is."""
 
     channel: str | tuple[str, ...]
     template: Name
     show: Show | None = None
+    slots: SlotsFile | None = None
 
 
 class HookFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -230,6 +257,8 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exit: Name | None = None
     show: Show | None = None
     """Beside `cascade`: what its messages are about."""
+    slots: SlotsFile | None = None
+    """Beside `cascade`: times that its messages offer."""
     name: Id | None = None
     """What `go` leads to."""
 

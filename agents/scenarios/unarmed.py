@@ -10,9 +10,10 @@ from typing import NamedTuple
 from agents.conditions.verdict import Facts
 from agents.journeys.enter import last_entered
 from agents.journeys.occurrences import told_in_words
+from agents.journeys.replenish import next_due
 from agents.scenarios.evaluate import due_at
 from agents.scenarios.language import DAY, Scenario
-from agents.scenarios.program import Planned, first_message
+from agents.scenarios.program import Planned, Replenish, first_message
 from agents.scenarios.reach import reach
 from tables.customer import Customer
 from tables.signals import CART_CHANGED, CATEGORY_VIEWED, CONSENT_CHANGED, ORDERED, PRODUCT_VIEWED, SEARCHED
@@ -65,6 +66,8 @@ def _journeys(scenario: Scenario, customer: Customer) -> Iterator[Standing]:
         )
     elif program.when is not None and not program.when.holds(Facts(customer, now)).value:
         yield Standing(scenario.id, f"was never entered: {program.when.told(Facts(customer, now))}")
+    elif program.replenish is not None:
+        yield _needed(scenario, program.replenish, customer)
     else:
         how = f"{program.entry} was not seen, or something kept it out; the journal tells" if program.entry else (
             f"the trait {program.dated.trait} is not known, or its day has not come" if program.dated is not None else
@@ -76,6 +79,16 @@ def _journeys(scenario: Scenario, customer: Customer) -> Iterator[Standing]:
 
 def _planned(planned: Planned) -> str:
     return f"it begins {told_in_words(planned)}, which has not come since it was loaded, or something kept it out; the journal tells"
+
+
+def _needed(scenario: Scenario, told: Replenish, customer: Customer) -> Standing:
+    engagement = customer.engagement
+    dues = [next_due(told, item) for item in (engagement.bought if engagement is not None else None) or ()]
+    soonest = min((due for due in dues if due is not None), default=None)
+    if soonest is not None:
+        return Standing(scenario.id, f"was never entered; a {told.of} that was bought repeatedly begins it at", soonest)
+    text = f"was never entered: no {told.of} is known to be bought often enough, three times at least, for a next time to be predicted"
+    return Standing(scenario.id, text)
 
 
 def _span(seconds: float) -> str:

@@ -33,6 +33,10 @@ class Content(msgspec.Struct, gc=False, omit_defaults=True):
     traits: dict[str, str | float | bool] = {}
     """What steps of scenarios, or the shop, set of the customer beside his profile."""
     tags: list[str] = []
+    slots: list[float] = []
+    """Times that can be booked (epoch seconds)."""
+    booking: str = ""
+    """The address at which they are; of the shop where it begins with a slash."""
 
 
 class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):

@@ -36,7 +36,10 @@ class Person(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the message must show; what is not given may be anything. `items` and `similar` are ids of products, in order."""
+    """What the message must show; what is not given may be anything.
+
+    `items` and `similar` are ids of products, in order, `slots` times such as 2026-01-06T10:00 where the customer lives.
+    """
 
     items: tuple[str, ...] | None = None
     similar: tuple[str, ...] | None = None
@@ -44,6 +47,7 @@ class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     category: str | None = None
     query: str | None = None
     name: str | None = None
+    slots: tuple[str, ...] | None = None
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -1,7 +1,9 @@
 """Plays tests of scenarios over the core, in memory and without waiting. Pure but for the manual clock."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -18,7 +20,7 @@ from app.model.event import Line
 from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.team import Member, Team
-from app.model.trigger import Content, Trigger
+from app.model.trigger import Trigger
 from app.trial.acting import ADDRESS, PHONE, Actor
 from app.trial.engine import MemoryEngine
 from app.trial.language import Person, Shown, StepFile, TrialCase, after
@@ -121,7 +123,7 @@ class _Play:
                 return f"{trigger.scenario} speaks over {trigger.cascade[0].channel}, and not over {step.channel}"
             if step.template and trigger.cascade[0].template != step.template:
                 return f"{trigger.scenario} says {trigger.cascade[0].template}, and not {step.template}"
-            different = _different(step.content, trigger.content) if step.content is not None else ""
+            different = _different(step.content, trigger) if step.content is not None else ""
             if different:
                 return f"{trigger.scenario} shows {different}"
         return ""
@@ -142,7 +144,8 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _different(expected: Shown, content: Content) -> str:
+def _different(expected: Shown, trigger: Trigger) -> str:
+    content, zone = trigger.content, ZoneInfo(trigger.timezone or "UTC")
     values: dict[str, object] = {
         "items": _ids(content.items),
         "similar": _ids(content.similar),
@@ -150,6 +153,7 @@ def _different(expected: Shown, content: Content) -> str:
         "category": content.category,
         "query": content.query,
         "name": content.name,
+        "slots": tuple(f"{datetime.fromtimestamp(at, zone):%Y-%m-%dT%H:%M}" for at in content.slots),
     }
     for name, value in values.items():
         wanted = getattr(expected, name)
