@@ -14,13 +14,15 @@ def about(told: Properties | None) -> About | None:
         return None
     lines = (told.products or [])[:ABOUT_LINES]
     if not lines and told.product_id:
-        quantity = told.quantity or 1.0
-        line = Line(
-            told.product_id, told.name, told.price, quantity, told.category, told.brand, told.url, told.image_url
-        )
-        lines = [line]
+        lines = [line_of(told)]
     found = About(lines or None, told.category, told.query, told.total, told.currency, told.order_id)
     return None if found == About() else found
+
+
+def line_of(told: Properties) -> Line:
+    """The one product that an event tells of."""
+    quantity = told.quantity or 1.0
+    return Line(told.product_id, told.name, told.price, quantity, told.category, told.brand, told.url, told.image_url)
 
 
 def key_of(per: str, told: Properties | None) -> str:

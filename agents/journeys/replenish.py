@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from agents.allowed import Basis
 from agents.decision import Decision
+from agents.journeys.content import line_of
 from agents.journeys.enter import enter
 from agents.journeys.moment import Moment, journeys_of
 from agents.journeys.walk import leave
@@ -78,9 +79,7 @@ def _dues(basis: Basis, customer: Customer) -> Iterator[tuple[float, Scenario, B
 def on_order(basis: Basis, decision: Decision, key: str, event: Event, at: float) -> None:
     """An order at `at` moves the predictions. What was begun about one of its products is taken back: it was bought."""
     told = event.properties
-    newest = purchases.note(
-        decision.customer, (told.products if told is not None else None) or (), at, basis.scenarios.purchases
-    )
+    newest = purchases.note(decision.customer, _lines(told), at, basis.scenarios.purchases)
     moment = Moment(basis, decision, key, at, at, event.messageId, told)
     for journey in journeys_of(decision.customer):
         about = _about(basis, journey.scenario, journey.version)
@@ -89,6 +88,12 @@ def on_order(basis: Basis, decision: Decision, key: str, event: Event, at: float
     soonest = wake_of(basis, decision.customer)
     if soonest < inf:
         moment.wake(soonest)
+
+
+def _lines(told: Properties | None) -> list[Line]:
+    if told is None:
+        return []
+    return told.products or [line_of(told)]
 
 
 def on_merge(moment: Moment) -> None:
@@ -138,10 +143,6 @@ def _seen(scenario: Scenario, item: Bought) -> dict[str, str | float | int]:
 
 def _told(item: Bought) -> Properties:
     line = item.line
-    told = Properties(
-        line.product_id, line.name, line.price, line.quantity, line.category, line.brand, line.url, line.image_url
-    )
-    told.products = [
-        Line(line.product_id, line.name, line.price, line.quantity, line.category, line.brand, line.url, line.image_url)
-    ]
+    told = Properties(line.product_id, line.name, line.price, line.quantity, line.category, line.brand, line.url)
+    told.image_url, told.products = line.image_url, [line]
     return told

@@ -168,6 +168,53 @@ def test_a_schedule_that_cannot_be_is_refused_with_its_line_and_advice(schedule,
     assert told[0].startswith("line 6: entry.schedule") and text in told[0]
 
 
+@pytest.mark.parametrize(
+    ("replenish", "text"),
+    [
+        ("{of: brand}", "of: 'brand' is none of category, product"),
+        ("{ahead: soon}", "ahead: 'soon' is not a duration"),
+        ("{of: product, ahead: 900d}", "ahead: '900d' is longer than 400 days"),
+        ("{after: 3d}", "after: there is no such field"),
+    ],
+)
+def test_a_prediction_that_cannot_be_is_refused_with_its_line_and_advice(replenish, text):
+    document = read_document(GOOD.replace("{event: Subscribed}", f"{{replenish: {replenish}}}"))
+    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    assert len(told) == 1, told
+    assert told[0].startswith("line 6: entry.replenish") and text in told[0], told
+
+
+def test_what_is_bought_again_has_journeys_of_its_own_already():
+    good = GOOD.replace("{event: Subscribed}", "{replenish: {}}")
+    with pytest.raises(ScenarioError, match="line 9: per: each product, or category"):
+        parse(good + "per: product\n")
+    assert parse(good).program.replenish.of == "product"
+
+
+@pytest.mark.parametrize(
+    ("slots", "text"),
+    [
+        ("{days: 3}", "the field `at` is missing"),
+        ("{at: [10:00]}", "at 1: put it in quotes, as '10:00'"),
+        ("{at: ['10:00'], days: 15}", "days: must be between 1 and 14"),
+        ("{at: ['10:00'], on: [today]}", "on 1: 'today' is none of"),
+        ("{at: ['10:00'], book: 'javascript:x'}", "book: 'javascript:x' is no address such as /book"),
+        ("{at: []}", "at: between 1 and 6 of them"),
+    ],
+)
+def test_times_to_book_that_cannot_be_are_refused_with_their_line_and_advice(slots, text):
+    document = read_document(GOOD.replace("template: hello}", f"template: hello, slots: {slots}}}"))
+    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    assert len(told) == 1, told
+    assert told[0].startswith("line 8: steps 1.message.slots") and text in told[0], told
+
+
+def test_times_to_book_stand_beside_a_cascade_alone():
+    document = read_document(GOOD + "  - {delay: 1d, slots: {at: ['10:00']}}\n")
+    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    assert told == ["line 9: steps 2.slots: stands beside `cascade`; a message has it inside"]
+
+
 def test_a_schedule_has_nothing_that_tells_its_journeys_apart_and_may_end_with_its_segment():
     good = GOOD.replace("{event: Subscribed}", "{schedule: {every: day, at: '10:00', segment: loyal}}")
     with pytest.raises(ScenarioError, match="line 9: per: a schedule tells of no product"):

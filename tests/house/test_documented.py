@@ -213,7 +213,7 @@ def test_scenario_examples_in_the_docs_load():
     from agents.scenarios.load import parse
 
     examples = re.findall(r"```yaml\n(id: .*?)```", page("scenarios.md") + page("journeys.md"), re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         parse(example)
 
