@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 from agents import optin
 from agents.allowed import NOBODY, Basis
 from agents.arming import held_by_dialog, start
-from agents.cascade import bound, on_news
+from agents.cascade import on_news
 from agents.claiming import claim
 from agents.decision import Decision
 from agents.dialogs.staff import Staff
 from agents.due import decide_due
-from agents.ending import bought, cancel, end, refused
+from agents.ending import cancel, end, refused
+from agents.joining import join
 from agents.journeys import replenish
 from agents.journeys.dates import told_dates, wake_of
-from agents.journeys.enter import entered_of, joined
 from agents.journeys.hear import on_heard
 from agents.journeys.moment import Moment
 from agents.journeys.planned import decide_planned
@@ -39,9 +39,8 @@ from app.model.journal import JournalLine
 from app.model.policy import Policy
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
-from tables import identity
 from tables.apply import HANDLERS, NO_VISIT, RETURNS, apply
-from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer, Sweep
+from tables.customer import Customer, Sweep
 from tables.signals import CART_BOUNDED, CONSENT_CHANGED, ORDERED
 
 _LINKING = ("identify", "alias")
@@ -254,26 +253,9 @@ class Decider:
 
     def merge(self, key: str, customer: Customer, alias: str, state: Customer, at: float) -> Decision:
         """Join the state of `alias`, which has moved here, into `customer`."""
-        decision = Decision(customer)
-        lines = {line.product_id for cart in (customer.cart, state.cart) if cart is not None for line in cart.lines}
-        was, entered = segments_of(customer), (entered_of(customer), entered_of(state))
-        ended = identity.merge(customer, state)
-        decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
-        if len(lines) > CART_LINES:
-            decision.reasons.append(JournalLine(at, key, Reason.STATE_BOUNDED, detail={"alias": alias}))
-        decision.reasons += [
-            JournalLine(at, key, Reason.ENDED_BY_MERGE, name, detail={"alias": alias}) for name in ended
-        ]
-        if len(customer.open or ()) > OPEN_TRIGGERS:
-            bound(decision, key, at)
-        orders = customer.orders
-        if orders is not None:
-            cancel(decision, key, bought(self._basis, customer, orders.last_at), Reason.GOAL_REACHED, "", at)
-        cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, "", at)
-        if customer.engagement is not None and customer.engagement.journeys is not None:
-            joined(Moment(self._basis, decision, key, at, at), entered)
-            replenish.on_merge(Moment(self._basis, decision, key, at, at))
-            self._settled(decision, key, at)
+        was = segments_of(customer)
+        decision = join(self._basis, key, customer, alias, state, at)
+        self._settled(decision, key, at)
         decision.wake_at = self.wake_of(customer)
         if self.members:
             self._moved(decision, key, self.members.on_merge(customer, at), at)

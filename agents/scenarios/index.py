@@ -72,17 +72,15 @@ class ScenarioIndex:
         self.goals = {name: tuple(found) for name, found in goals.items()}
         """Event -> the scenarios that it is the goal of; orders, which are those of all others, are not among them."""
         self.entering = {name: tuple(sorted(found, key=_rank)) for name, found in entering.items()}
-        self.dated = tuple(s for s in self.by_id.values() if s.program is not None and s.program.dated is not None)
+        stepping = [(s, s.program) for s in self.by_id.values() if s.program is not None]
+        self.dated = tuple(s for s, program in stepping if program.dated is not None)
         """Scenarios that begin on a date of the customer."""
-        changing = [(s, s.program.change) for s in self.by_id.values() if s.program is not None]
-        self.changing = tuple(
-            sorted(((s, c) for s, c in changing if c is not None and not s.stopped), key=lambda one: _rank(one[0]))
-        )
+        changing = ((s, program.change) for s, program in stepping if program.change is not None and not s.stopped)
+        self.changing = tuple(sorted(changing, key=lambda one: _rank(one[0])))
         """Scenarios that begin on a change of the catalogue, with the change."""
-        self.planned = {s.id: s for s in self.by_id.values() if s.program is not None and s.program.planned is not None}
+        self.planned = {s.id: s for s, program in stepping if program.planned is not None}
         """Scenarios that begin at times by the shop's clock, by id."""
-        needed = [(s, s.program.replenish) for s in self.by_id.values() if s.program is not None]
-        self.replenishing = tuple((s, one) for s, one in needed if one is not None)
+        self.replenishing = tuple((s, program.replenish) for s, program in stepping if program.replenish is not None)
         """Scenarios that begin before something is likely to be bought again."""
         programs = [scenario.program for scenario in self.all() if scenario.program is not None]
         self.awaited = frozenset(name for program in programs for name in program.awaited)
