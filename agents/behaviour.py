@@ -21,11 +21,11 @@ from agents.outbox import hand_over
 from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
 from agents.scenarios.load import Loaded
-from agents.schedules import Schedules
 from agents.segments.language import SegmentSet
 from agents.segments.sizes import Sizes
 from agents.shelving import Shelves
 from agents.sweeps import Sweeps
+from agents.upkeep import Upkeep
 from agents.worth.tally import Tally
 from app.codec import decode_event, decode_receipt, encode_json
 from app.model.event import CLOCK, Event
@@ -37,7 +37,7 @@ from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables.bounds import TooLargeError, check_size
-from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Schedule, Sweep
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Ranking, Row, Schedule, Sweep
 from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row
@@ -65,7 +65,7 @@ class Behaviour:
             advance=self._advance if stream_time else None,
         )
         self.sweeps = Sweeps(decider, self._publish)
-        self.schedules = Schedules(decider, self.sweeps)
+        self.upkeep = Upkeep(decider, self.sweeps)
         self._links = Links(
             decider,
             self._chat,
@@ -119,20 +119,21 @@ class Behaviour:
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
         if type(row) is not Customer:
-            return row.due if type(row) is Sweep or type(row) is Schedule else None
+            return row.due if isinstance(row, Sweep | Schedule | Ranking) else None
         return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
         self.sweeps.forget(partition)
-        self.schedules.forget(partition)
+        self.upkeep.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""
         handler = self._handlers[batch.topic]
-        if not self._stream_time and self.schedules.wants(step.partition):
-            self.schedules.keep(step, now)
+        if not self._stream_time and self.upkeep.wants(step.partition):
+            self.upkeep.keep(step, now)
+        self.upkeep.begin(step)
         for record in batch.records:
             try:
                 handler(step, record, batch)
@@ -168,11 +169,11 @@ class Behaviour:
 
     def _on_timer(self, step: Step, due: float, key: str, now: float) -> None:
         row = step.rows.get(key)
+        self.upkeep.begin(step)
         if type(row) is Sweep:
             self.sweeps.go_on(step, key, row, due if self._stream_time else now)
-        elif type(row) is Schedule:
-            self.schedules.come(step, key, row, due if self._stream_time else now)
         if type(row) is not Customer:
+            self.upkeep.come(step, key, row, due if self._stream_time else now)
             return
         soonest = self.wake_of(row)
         if soonest is None:
@@ -244,8 +245,8 @@ class Behaviour:
     def _advance(self, step: Step, at: float) -> None:
         """Stream time: move the partition's clock, firing what comes due on the way, before the event is applied."""
         before, step.part.clock = step.part.clock, at
-        if self.schedules.wants(step.partition):
-            self.schedules.keep(step, before or at)
+        if self.upkeep.wants(step.partition):
+            self.upkeep.keep(step, before or at)
         if step.part.timers.earliest <= at:
             for due, key in step.due(at):
                 self.on_timer(step, due, key, due)

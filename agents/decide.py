@@ -303,6 +303,13 @@ class Decider:
             self._settled(decision, key, at)
         return decision
 
+    def on_ranks(self, key: str, customer: Customer, at: float) -> Decision:
+        """What it means to customer `key`, as of `at` (epoch seconds), that customers are ranked anew."""
+        decision = Decision(customer)
+        if self.members.is_moved(customer, at):
+            self._moved(decision, key, self.members.on_ranks(customer, at), at)
+        return decision
+
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
         decision = decide_due(self._basis, key, customer, now, shelf, until)

@@ -13,14 +13,15 @@ from zlib import crc32
 
 import msgspec
 
+from agents.conditions.rfm import scores
 from agents.decide import Decider
 from agents.decision import Decision
 from agents.journeys.walk import program_of
 from app.model.journal import JournalLine
 from app.model.link import Changes
 from app.model.reasons import Reason
-from tables.customer import SHELF_PREFIX, SWEEP_PREFIX, Changed, Customer, Sweep
-from tables.glance import may_know
+from tables.customer import RANKING, SHELF_PREFIX, SWEEP_PREFIX, Changed, Customer, Ranking, Sweep
+from tables.glance import may_know, orders_of
 from tables.step import Step
 from tables.views import mark_of
 
@@ -30,6 +31,8 @@ SLICE_BYTES = 4 << 20
 """A step that has grown so large looks at no more of them."""
 PAUSE = 0.05
 """Seconds between two slices."""
+RANKED = "rfm:ranking"
+"""In place of a scenario's id: the walk is for a new ranking (`agents/rankings.py`)."""
 MOST_SWEEPS = 1_000
 """Walks that a partition is at, at the most."""
 
@@ -126,7 +129,7 @@ class Sweeps:
             waiting.append(key)
         if waiting[0] != key:
             return
-        errand = self._planned(sweep, at) if sweep.scenario else self._changes(sweep, at)
+        errand = self._errand(step, sweep, at)
         keys = self._order(step, sweep, at) if errand is not None else []
         place, last = bisect_right(keys, sweep.after, key=order_of), sweep.after
         begin = place
@@ -149,6 +152,25 @@ class Sweeps:
             step.wake(waiting[0], at + PAUSE)
         else:
             self.forget(step.partition)
+
+    def _errand(self, step: Step, sweep: Sweep, at: float) -> _Errand | None:
+        """None: what the walk is for is gone."""
+        if sweep.scenario == RANKED:
+            return self._ranked(step, at)
+        return self._planned(sweep, at) if sweep.scenario else self._changes(sweep, at)
+
+    def _ranked(self, step: Step, at: float) -> _Errand | None:
+        row = step.rows.get(RANKING)
+        ranks = row.ranks if type(row) is Ranking else None
+        if type(row) is not Ranking or ranks is None:
+            return None
+        former = row.former
+
+        def is_moved(packed: bytes) -> bool:
+            orders = orders_of(packed)
+            return orders is not None and (former is None or scores(orders, former) != scores(orders, ranks))
+
+        return _Errand(is_moved, lambda name, row: self._decider.on_ranks(name, row, at))
 
     def _changes(self, sweep: Sweep, at: float) -> _Errand:
         products = {one.product_id for one in sweep.changes}
@@ -200,7 +222,7 @@ class Sweeps:
             line = JournalLine(at, name, Reason.DECISION_FAILED, event_id=sweep.id, detail=detail)
             self._publish(step, name, Decision(Customer(), reasons=[line]))
             return
-        if not decision.reasons:
+        if not decision.reasons and decision.wake_at is None:
             return
         self.counts["touched"] += 1
         step.touch(name)

@@ -1,11 +1,11 @@
-"""What a row holds of products, seen without unpacking the rest of it. Pure."""
+"""What a row holds of products and orders, seen without unpacking the rest of it. Pure."""
 
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
-from tables.customer import Cart, Customer, Pointer
+from tables.customer import Cart, Customer, Orders, Pointer
 from tables.engagement import Engagement
 from tables.views import ViewRing
 
@@ -33,6 +33,8 @@ _Wishes = _beginning(Engagement, "wishes", {"wishes": ViewRing | None})
 _Further = _beginning(
     Customer, "engagement", {"cart": Cart | None, "views": ViewRing | None, "engagement": _Wishes | None}, tag=1
 )
+_Buyer = _beginning(Customer, "orders", {"orders": Orders | None}, tag=1)
+_read_buyer: Any = msgspec.msgpack.Decoder(_Buyer | Pointer).decode
 _read = msgspec.msgpack.Decoder(_Glance | Pointer).decode
 _read_further: Any = msgspec.msgpack.Decoder(_Further | Pointer).decode
 
@@ -51,3 +53,9 @@ def may_know(packed: bytes, products: Collection[str], marks: Collection[bytes],
     if found.views is not None and found.views.may_have(marks):
         return True
     return found.cart is not None and any(line.product_id in products for line in found.cart.lines)
+
+
+def orders_of(packed: bytes) -> Orders | None:
+    """The orders of the customer whose row it is; None: there are none, or he has moved."""
+    found = _read_buyer(packed)
+    return None if isinstance(found, Pointer) else found.orders

@@ -8,7 +8,7 @@ from agents.conditions.language import ConditionFile
 from agents.conditions.logic import Either, Every, Opposite
 from agents.conditions.profile import Consented, HasDevice, InSegment, OfEvent, OfProfile, OfTime, OfTrait, Tagged, Text
 from agents.conditions.ranges import Range
-from agents.conditions.rfm import BOUNDS, Bounds, Score
+from agents.conditions.rfm import BOUNDS, QUANTILES, Bounds, Ranked, Score
 from agents.conditions.verdict import Condition
 from agents.conditions.words import DAY, duration
 
@@ -26,6 +26,8 @@ def compiled(file: ConditionFile, *, time_scale: float = 1.0, bounds: Bounds = B
     if file.not_ is not None:
         return Opposite(inner(file.not_))
     if file.rfm is not None:
+        if bounds == QUANTILES:
+            return Ranked(file.rfm, _asked(file))
         return Score(file.rfm, _asked(file), bounds, DAY / time_scale)
     return next(make(file, time_scale) for name, make in _LEAVES.items() if getattr(file, name) is not None)
 

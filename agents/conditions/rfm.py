@@ -1,18 +1,20 @@
-"""Recency, frequency, monetary: scores of 1 to 5, 5 the best, by fixed bounds. Pure.
+"""Recency, frequency, monetary: scores of 1 to 5, 5 the best, by fixed bounds or by quantiles of the customers. Pure.
 
-Fixed bounds, and not quantiles of the customers: a customer's score then depends on himself alone, changes when he does something
-or when time passes for him, and is the same in every partition and in a recomputation from the history.
+By fixed bounds a customer's score depends on himself alone, changes when he does something or when time passes for him, and is the
+same in every partition and in a recomputation from the history. By quantiles it says where he stands among the customers of his
+partition as they were when these were worked out last (`agents/rankings.py`); of those who are alike none stands above the others.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
 from agents.conditions.alike import Alike
 from agents.conditions.ranges import Range, shown
-from agents.conditions.touched import ORDERS
+from agents.conditions.touched import ORDERS, RANKS
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
-from tables.customer import Orders
+from tables.customer import Orders, Ranks
 
 SCORES = 5
 Measure = Literal["r", "f", "m"]
@@ -30,6 +32,8 @@ class Bounds(NamedTuple):
 
 
 BOUNDS = Bounds()
+QUANTILES = Bounds((), (), ())
+"""In place of bounds: quantiles of the customers count."""
 
 
 def recency(orders: Orders, bounds: Bounds, day: float, now: float) -> tuple[int, float]:
@@ -80,3 +84,53 @@ class Score(Alike):
             else (frequency if self._measure == "f" else monetary)(orders, self._bounds)
         )
         return f"the score of {name} is {shown(score)}, and is to be {self._asked.words}"
+
+
+def figures(orders: Orders) -> tuple[float, float, float]:
+    """What customers are ranked by: more is better in each."""
+    return orders.last_at, float(orders.days or min(orders.count, 1)), orders.total
+
+
+def ranks_of(values: Sequence[Sequence[float]]) -> Ranks:
+    """The quantiles (a fifth, two, three, four) of each figure of at least one customer: of the values themselves, by the nearest rank."""
+    return tuple(tuple(sorted(one)[-(-len(one) * part // SCORES) - 1] for part in range(1, SCORES)) for one in values)  # type: ignore[return-value]
+
+
+def rank(value: float, quantiles: Sequence[float]) -> int:
+    """The score of a value: by how many quantiles it lies above."""
+    return 1 + bisect_left(quantiles, value)
+
+
+def scores(orders: Orders, ranks: Ranks) -> tuple[int, ...]:
+    """The three scores of a customer."""
+    return tuple(rank(value, quantiles) for value, quantiles in zip(figures(orders), ranks, strict=True))
+
+
+class Ranked(Alike):
+    """The same by quantiles: `{rfm: r, at_least: 4}`. Time does not change it, but that others buy does."""
+
+    reads = frozenset({ORDERS, RANKS})
+    __slots__ = ("_asked", "_measure")
+
+    def __init__(self, measure: Measure, asked: Range) -> None:
+        self._measure, self._asked = measure, asked
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether the score is as asked; not, as long as no quantiles are known."""
+        orders = facts.customer.orders
+        if orders is None or facts.ranks is None:
+            return NEVER
+        return ALWAYS if self._asked.holds(self._score(orders, facts.ranks)) else NEVER
+
+    def told(self, facts: Facts) -> str:
+        """In a sentence."""
+        orders, name = facts.customer.orders, NAMES[self._measure]
+        if orders is None or facts.ranks is None:
+            what = "order" if orders is None else "ranking"
+            return f"there is no {what}, and the score of {name} is to be {self._asked.words}"
+        score = shown(self._score(orders, facts.ranks))
+        return f"the score of {name} among the customers is {score}, and is to be {self._asked.words}"
+
+    def _score(self, orders: Orders, ranks: Ranks) -> int:
+        number = "rfm".index(self._measure)
+        return rank(figures(orders)[number], ranks[number])

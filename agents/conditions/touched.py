@@ -13,8 +13,8 @@ from tables.signals import (
 
 CART, CATEGORIES, CONSENT, DEVICES, EVENT = "cart", "categories", "consent", "devices", "event"
 NOTED, ORDERS, PROFILE, SEARCHES, SEEN = "noted", "orders", "profile", "searches", "seen"
-TIME, VIEWS = "time", "views"
-"""`noted` are traits and tags, which the shop tells or steps set."""
+RANKS, TIME, VIEWS = "ranks", "time", "views"
+"""`noted` are traits and tags, which the shop tells or steps set; `ranks` where customers stand among the others."""
 
 _BY_SIGNAL = {
     CART_BOUNDED: (CART,),

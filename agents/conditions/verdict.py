@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from app.model.event import Properties
-from tables.customer import Customer
+from tables.customer import Customer, Ranks
 
 EVERYTHING: Mapping[str, float] = {}
 
@@ -33,6 +33,8 @@ class Facts(msgspec.Struct, gc=False):
     zone: tzinfo = UTC
     members: Mapping[str, float] | None = None
     """Segment -> since when; None: as the customer's state has it."""
+    ranks: Ranks | None = None
+    """What customers are ranked by; None: it is not known, or nobody asks."""
 
     @property
     def segments(self) -> Mapping[str, float]:

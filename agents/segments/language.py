@@ -1,6 +1,6 @@
 """Segment files, and the bounds of scores, as typed structs. Pure."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -8,7 +8,7 @@ from msgspec import Meta
 from agents.conditions.language import ConditionFile
 from agents.conditions.rfm import BOUNDS, Bounds
 from agents.conditions.verdict import Condition
-from agents.conditions.words import Id, Name
+from agents.conditions.words import DAY, Id, Name
 
 MOST_SEGMENTS = 200
 
@@ -28,11 +28,12 @@ class SegmentFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class RfmFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The file `rfm.yaml`: four rising bounds each, of days, days with an order, and money."""
+    """The file `rfm.yaml`: four rising bounds each, of days, days with an order, and money; or `bounds: quantile`."""
 
-    recency: Four
-    frequency: Four
-    monetary: Four
+    bounds: Literal["fixed", "quantile"] = "fixed"
+    recency: Four | None = None
+    frequency: Four | None = None
+    monetary: Four | None = None
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +51,8 @@ class SegmentSet(NamedTuple):
     segments: tuple[Segment, ...] = ()
     mark: int = 0
     bounds: Bounds = BOUNDS
+    day: float = DAY
+    """The length of a day in seconds."""
 
     @property
     def names(self) -> frozenset[str]:

@@ -9,9 +9,9 @@ import msgspec
 
 from agents.conditions.compile import compiled
 from agents.conditions.faults import condition_faults, segments_in
-from agents.conditions.rfm import BOUNDS, Bounds
+from agents.conditions.rfm import BOUNDS, QUANTILES, Bounds
 from agents.conditions.touched import member
-from agents.conditions.words import ScenarioError
+from agents.conditions.words import DAY, ScenarioError
 from agents.scenarios.document import Document, convert, read_document, read_text, read_yaml
 from agents.scenarios.language import Scenario
 from agents.scenarios.load import told
@@ -90,7 +90,17 @@ def _bounds(path: Path) -> Bounds:
         return BOUNDS
     text = read_text(path)
     file = convert(text, read_yaml(text), RfmFile)
-    for name in RfmFile.__struct_fields__:
+    if file.bounds == "quantile":
+        for name in Bounds._fields:
+            if getattr(file, name) is not None:
+                raise ScenarioError(
+                    f"{name}: with `bounds: quantile` the customers themselves are the measure: leave it out"
+                )
+        return QUANTILES
+    if file.recency is None or file.frequency is None or file.monetary is None:
+        missing = next(name for name in Bounds._fields if getattr(file, name) is None)
+        raise ScenarioError(f"the field `{missing}` is missing: four bounds, or write `bounds: quantile`")
+    for name in Bounds._fields:
         four = getattr(file, name)
         if list(four) != sorted(set(four)) or four[0] <= 0:
             raise ScenarioError(f"{name}: four bounds above 0, each larger than the one before it")
@@ -157,4 +167,4 @@ def _compiled(
     )
     told_as = [(name, files[name].when) for name in order]
     mark = crc32(msgspec.json.encode((told_as, bounds, time_scale))) | 1 if order else 0
-    return SegmentSet(segments, mark, bounds)
+    return SegmentSet(segments, mark, bounds, DAY / time_scale)

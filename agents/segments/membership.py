@@ -9,14 +9,14 @@ from math import inf
 from typing import NamedTuple
 
 from agents.conditions.compile import kept_events, windows
-from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, SEARCHES, SEEN, VIEWS, member, touched
+from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, RANKS, SEARCHES, SEEN, VIEWS, member, touched
 from agents.conditions.verdict import Condition, Facts
 from agents.decision import Decision
 from agents.segments.language import Segment, SegmentSet
 from app.model.event import Event
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from tables.customer import Customer
+from tables.customer import Customer, Ranks
 from tables.engagement import Engagement
 from tables.signals import segment_entered, segment_left
 
@@ -57,6 +57,12 @@ class Memberships:
         """Events that say more than that the customer is there."""
         self.noted = NOTED in reads
         """Whether traits and tags are asked for, which steps of scenarios set."""
+        self.ranked = RANKS in reads
+        """Whether it is asked where customers stand among the others of their partition."""
+        self.ranks: Ranks | None = None
+        """By what they are ranked in the partition of the step that is under way; whoever begins a step sees to it."""
+        self.day = found.day
+        """The length of a day in seconds."""
         self._whole = self.gap == inf and not self._welcomes()
         """Whether one of whom nothing is known but that he was there is in no segment, whatever time passes."""
 
@@ -108,6 +114,21 @@ class Memberships:
         """After another's state has joined this one."""
         return self._settle(customer, at, self._all)
 
+    def is_moved(self, customer: Customer, at: float) -> bool:
+        """Whether a new ranking changes a membership, or the moment at which one has to be looked at."""
+        engagement = customer.engagement
+        if engagement is None or engagement.segments_of != self.mark:
+            return True
+        members = engagement.segments or {}
+        facts = Facts(customer, max(at, engagement.segments_known), members=members, ranks=self.ranks)
+        found = [(one.id in members, one.when.holds(facts)) for one in self._asking(frozenset({RANKS}))]
+        soonest = engagement.segments_at or inf
+        return any(is_in != verdict.value or verdict.until < soonest for is_in, verdict in found)
+
+    def on_ranks(self, customer: Customer, at: float) -> list[Changed]:
+        """After it was worked out anew where customers stand among the others."""
+        return self._settle(customer, at, self._asking(frozenset({RANKS})))
+
     def on_due(self, customer: Customer, until: float) -> list[Changed]:
         """When a timer is up: as of `until`, up to which it is known what has happened."""
         due = self.wake_of(customer)
@@ -133,7 +154,10 @@ class Memberships:
             engagement = customer.engagement = Engagement()
         moment = max(at, engagement.segments_known, customer.last_seen)
         members = dict(engagement.segments or {})
-        changed, until = _worked_out(customer, members, some, moment)
+        sure = (
+            some if self.ranks is not None or not self.ranked else [one for one in some if RANKS not in one.when.reads]
+        )
+        changed, until = _worked_out(Facts(customer, moment, members=members, ranks=self.ranks), members, sure)
         if some is self._all:
             changed += _gone(members, self._all)
         elif engagement.segments_at:
@@ -144,19 +168,17 @@ class Memberships:
         return changed
 
 
-def _worked_out(
-    customer: Customer, members: dict[str, float], some: Sequence[Segment], moment: float
-) -> tuple[list[Changed], float]:
+def _worked_out(facts: Facts, members: dict[str, float], some: Sequence[Segment]) -> tuple[list[Changed], float]:
     """What changed in `members`, and until when nothing changes by itself."""
     changed: list[Changed] = []
-    until, facts = inf, Facts(customer, moment, members=members)
+    until = inf
     for segment in some:
         value, sure = segment.when.holds(facts)
         until = min(until, sure)
         if value != (segment.id in members):
             changed.append(Changed(segment.id, value, segment.when.told(facts)[:_WHY]))
             if value:
-                members[segment.id] = moment
+                members[segment.id] = facts.now
             else:
                 del members[segment.id]
     return changed, until

@@ -1,9 +1,9 @@
-"""Has every open partition know the schedules of the scenarios that run, also one in which nothing happens."""
+"""Has every open partition know the schedules and the ranking that are needed by what runs, also one in which nothing happens."""
 
 import asyncio
 import contextlib
 
-from agents.schedules import Schedules
+from agents.upkeep import Upkeep
 from app.clock import Clock
 from tables.store import FencedTable
 
@@ -14,8 +14,8 @@ PAUSE = 1.0
 class Planner:
     """Attached to the worker's app. A partition that was just opened, or that other scenarios were taken for, is looked after once."""
 
-    def __init__(self, table: FencedTable, schedules: Schedules, clock: Clock) -> None:
-        self._table, self._schedules, self._clock = table, schedules, clock
+    def __init__(self, table: FencedTable, upkeep: Upkeep, clock: Clock) -> None:
+        self._table, self._upkeep, self._clock = table, upkeep, clock
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -32,7 +32,7 @@ class Planner:
     async def _run(self) -> None:
         while True:
             for number in list(self._table.parts):
-                if self._schedules.wants(number):
+                if self._upkeep.wants(number):
                     now = self._clock.now()
-                    await self._table.run(number, lambda step, now=now: self._schedules.keep(step, now))  # type: ignore[misc]
+                    await self._table.run(number, lambda step, now=now: self._upkeep.keep(step, now))  # type: ignore[misc]
             await asyncio.sleep(PAUSE)

@@ -65,7 +65,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
     if live:
         app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
-        app.attached.append(Planner(customers, behaviour.schedules, clock))
+        app.attached.append(Planner(customers, behaviour.upkeep, clock))
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)

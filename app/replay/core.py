@@ -119,9 +119,9 @@ class CoreReplay:
     def flush(self) -> None:
         """Move every partition's clock on, so that everything armed comes due. What schedules would begin after the last event does not."""
         self.finish()
-        if self._behaviour.schedules:
+        if self._behaviour.upkeep:
             self._advance(self.last_at)  # of all partitions: in some the last event was long before
-            self._behaviour.schedules.end()
+            self._behaviour.upkeep.end()
         self._advance(self.last_at + FLUSH_SECONDS)
 
     def _advance(self, at: float) -> None:

@@ -52,9 +52,9 @@ class MemoryEngine:
         self._offsets: Counter[tuple[str, int]] = Counter()
 
     def plan(self) -> None:
-        """Have every partition know the schedules of the scenarios, before anything happens there."""
+        """Have every partition know the schedules of the scenarios and the ranking of the segments, before anything happens there."""
         for number in range(self.partitions):
-            self.table.run(number, lambda step: self.behaviour.schedules.keep(step, self.clock.now()))
+            self.table.run(number, lambda step: self.behaviour.upkeep.keep(step, self.clock.now()))
 
     def record(self, topic: str, key: str, value: bytes) -> None:
         """A record of a topic, and all that follows from it at once."""

@@ -14,6 +14,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from io import StringIO
 from zipfile import ZipFile
@@ -22,12 +23,12 @@ import pytest
 
 from agents.conditions.compile import compiled
 from agents.conditions.language import ConditionFile
-from agents.conditions.rfm import BOUNDS, frequency, monetary, recency
+from agents.conditions.rfm import BOUNDS, figures, frequency, monetary, rank, ranks_of, recency, scores
 from agents.conditions.verdict import Facts
 from agents.segments.load import load_segments
 from app.clock import ManualClock
-from tables.customer import Customer, Orders
-from tests.driver import BUILT_IN, DAY, Engine
+from tables.customer import RANKING, Customer, Orders
+from tests.driver import BUILT_IN, DAY, HOUR, Engine
 
 PINNED = "lifetimes==0.11.3 --hash=sha256:261e3dc89977c2b60767ca6728aaa29d429de0c814635070a749c36555895da8\n"
 END = datetime(1997, 9, 30, tzinfo=UTC).timestamp()
@@ -110,6 +111,66 @@ def test_the_groups_of_the_scores_are_those_of_the_figures(cdnow, shop):
     assert found == champions
     sizes = sum(count for (_, name), count in shop.behaviour.sizes.now.items() if name == "champions")
     assert sizes == len(champions)
+
+
+def test_by_quantiles_the_groups_are_those_of_the_figures(cdnow, tmp_path):
+    """In one partition, a day after the last purchase: recency from `T - t_x`, frequency from `x`, money from the purchases."""
+    bought, summary = cdnow
+    engine = ranked(bought, tmp_path, partitions=1)
+    purchases = Counter()
+    for customer, at, amount in bought:
+        purchases[customer] += amount if at <= END else 0.0
+    theirs = {
+        name: (-round((float(row["T"]) - float(row["t_x"])) * 7), float(row["x"]) + 1, purchases[name])
+        for name, row in summary.items()
+    }
+    ranks = ranks_of(list(zip(*theirs.values(), strict=True)))
+    wanted = {name for name, values in theirs.items() if min(map(rank, values, ranks)) >= 4}
+    found = {name for name in summary if "champions" in (engine.customer(name).engagement.segments or ())}
+    assert len(found) > 100
+    assert found == wanted
+    row = engine.table.partition(0).rows[RANKING]
+    assert row.buyers == len(summary)
+    assert row.ranks[1] == ranks[1]
+    assert [round((at - END) / DAY) for at in row.ranks[0]] == list(ranks[0])
+
+
+def test_quantiles_of_a_partition_are_near_those_of_all(cdnow, tmp_path):
+    """Each partition has its own: of 2,357 customers in four, an eighth has another score than among all of them, by one.
+
+    Days with an order are small numbers, so that one step of a bound moves many.
+    """
+    bought, summary = cdnow
+    engine = ranked(bought, tmp_path, partitions=4)
+    orders = {name: engine.customer(name).orders for name in summary}
+    among_all = ranks_of(list(zip(*map(figures, orders.values()), strict=True)))
+    other = Counter()
+    for part in engine.table.parts.values():
+        for name in orders.keys() & part.rows.keys():
+            mine, all_of_them = scores(orders[name], part.rows[RANKING].ranks), scores(orders[name], among_all)
+            other.update("rfm"[number] for number in range(3) if mine[number] != all_of_them[number])
+            assert max(abs(one - another) for one, another in zip(mine, all_of_them, strict=True)) <= 1
+    shares = {measure: count / len(summary) for measure, count in other.items()}
+    assert shares["r"] < 0.1 and shares["m"] < 0.1 and shares["f"] < 0.15
+
+
+def ranked(bought, folder, partitions):
+    """The purchases up to the end of September through the core, then segments by quantiles, and a day more."""
+    for path in (BUILT_IN.parent / "segments").glob("*.yaml"):
+        (folder / path.name).write_text(path.read_text())
+    (folder / "rfm.yaml").write_text("bounds: quantile\n")
+    clock = ManualClock(min(at for _, at, _ in bought))
+    engine = Engine([], clock=clock, partitions=partitions)
+    for customer, at, amount in sorted(bought, key=lambda purchase: purchase[1]):
+        if at <= END:
+            engine.wait(at - engine.clock.now())
+            engine.order(customer, total=amount)
+    engine.decider.take([], segments=load_segments(folder))
+    for number, part in engine.table.parts.items():
+        part.rebuild_timers(engine.behaviour.rebuilding(number))
+    engine.plan()
+    engine.wait(END + DAY + HOUR - engine.clock.now())
+    return engine
 
 
 def test_scores_rise_at_their_bounds():
