@@ -37,7 +37,8 @@ from app.model.receipt import Receipt
 from app.model.team import Team
 from app.topics import CHAT, CLICKSTREAM, DEAD_LETTERS, JOURNAL, LINKS, RECEIPTS, partition_of
 from tables.bounds import TooLargeError, check_size
-from tables.customer import SHELF_PREFIX, Customer, Pointer, Ranking, Row, Schedule, Sweep
+from tables.customer import SHELF_PREFIX, Customer, Pointer, Row, Schedule, Sweep
+from tables.ranking import Ranking
 from tables.step import Batch, Output, Record, Step
 
 ROW_TYPE = Row

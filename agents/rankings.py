@@ -11,8 +11,9 @@ from typing import NamedTuple
 from agents.conditions.rfm import figures, ranks_of
 from agents.decide import Decider
 from agents.sweeps import PAUSE, RANKED, SLICE, Sweeps, order_of
-from tables.customer import RANKING, SHELF_PREFIX, SWEEP_PREFIX, Customer, Orders, Ranking, Sweep
+from tables.customer import SHELF_PREFIX, SWEEP_PREFIX, Customer, Orders, Sweep
 from tables.glance import orders_of
+from tables.ranking import RANKING, Ranking
 from tables.step import Step
 
 SAMPLE = 20_000

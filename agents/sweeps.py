@@ -20,8 +20,9 @@ from agents.journeys.walk import program_of
 from app.model.journal import JournalLine
 from app.model.link import Changes
 from app.model.reasons import Reason
-from tables.customer import RANKING, SHELF_PREFIX, SWEEP_PREFIX, Changed, Customer, Ranking, Sweep
+from tables.customer import SHELF_PREFIX, SWEEP_PREFIX, Changed, Customer, Sweep
 from tables.glance import may_know, orders_of
+from tables.ranking import RANKING, Ranking
 from tables.step import Step
 from tables.views import mark_of
 

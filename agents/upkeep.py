@@ -4,7 +4,8 @@ from agents.decide import Decider
 from agents.rankings import Rankings
 from agents.schedules import Schedules
 from agents.sweeps import Sweeps
-from tables.customer import Ranking, Row, Schedule
+from tables.customer import Row, Schedule
+from tables.ranking import Ranking
 from tables.step import Step
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from tables.dialog import Dialog
 from tables.engagement import Engagement, Journey
+from tables.ranking import Ranking
 from tables.views import ViewRing
 
 SEARCHES = 5
@@ -35,8 +36,6 @@ SWEEP_PREFIX = "\x00sweep:"
 """Keys of sweeps."""
 PLAN_PREFIX = "\x00plan:"
 """Keys of schedules, followed by the scenario's id."""
-RANKING = "\x00ranking"
-"""Key of a partition's ranking."""
 
 
 class CartLine(msgspec.Struct, array_like=True, gc=False):
@@ -309,23 +308,6 @@ class Schedule(msgspec.Struct, array_like=True, gc=False, tag=5):
     scenario: str
     times: str
     due: float
-
-
-Ranks = tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
-"""Quantiles of recency (moments of last orders, epoch seconds), frequency (days with an order) and money."""
-
-
-class Ranking(msgspec.Struct, array_like=True, gc=False, tag=6):
-    """What scores of customers are told apart by in a partition, as of `at` (epoch seconds; 0: never yet), by so many `buyers` (`agents/rankings.py`).
-
-    `due` is when it is worked out next. `former` is what counted before: whose scores are the same by both is not looked at.
-    """
-
-    due: float
-    at: float = 0.0
-    ranks: Ranks | None = None
-    former: Ranks | None = None
-    buyers: int = 0
 
 
 class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):

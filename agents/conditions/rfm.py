@@ -14,7 +14,8 @@ from agents.conditions.alike import Alike
 from agents.conditions.ranges import Range, shown
 from agents.conditions.touched import ORDERS, RANKS
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
-from tables.customer import Orders, Ranks
+from tables.customer import Orders
+from tables.ranking import Ranks
 
 SCORES = 5
 Measure = Literal["r", "f", "m"]

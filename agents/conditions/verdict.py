@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from app.model.event import Properties
-from tables.customer import Customer, Ranks
+from tables.customer import Customer
+from tables.ranking import Ranks
 
 EVERYTHING: Mapping[str, float] = {}
 

@@ -16,8 +16,9 @@ from agents.segments.language import Segment, SegmentSet
 from app.model.event import Event
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
-from tables.customer import Customer, Ranks
+from tables.customer import Customer
 from tables.engagement import Engagement
+from tables.ranking import Ranks
 from tables.signals import segment_entered, segment_left
 
 """Signals that scenarios listen to, followed by the segment's id."""

@@ -12,8 +12,9 @@ from agents.rankings import SAMPLE, Rankings
 from agents.segments.load import check_segments, load_segments
 from agents.segments.membership import segments_of
 from app.model.reasons import Reason
-from tables.customer import RANKING, SWEEP_PREFIX, Customer, Orders, Ranking
+from tables.customer import SWEEP_PREFIX, Customer, Orders
 from tables.glance import orders_of
+from tables.ranking import RANKING, Ranking
 from tests.driver import BUILT_IN, DAY, HOUR, Engine
 
 BEST = "id: best\ntitle: Spends most\nwhen: {rfm: m, at_least: 5}\n"

@@ -27,7 +27,8 @@ from agents.conditions.rfm import BOUNDS, figures, frequency, monetary, rank, ra
 from agents.conditions.verdict import Facts
 from agents.segments.load import load_segments
 from app.clock import ManualClock
-from tables.customer import RANKING, Customer, Orders
+from tables.customer import Customer, Orders
+from tables.ranking import RANKING
 from tests.driver import BUILT_IN, DAY, HOUR, Engine
 
 PINNED = "lifetimes==0.11.3 --hash=sha256:261e3dc89977c2b60767ca6728aaa29d429de0c814635070a749c36555895da8\n"
