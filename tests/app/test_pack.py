@@ -11,14 +11,17 @@ from agents.scenarios.load import check_folder, read_folder, templates_of
 from agents.segments.load import load_segments
 from app.bounds import BUILT_IN_SEGMENTS
 from app.cli import main
+from app.clock import moment
 from app.commands.scenarios import BUILT_IN, PACK, add, names
 from app.errors import CommandError
+from app.model.event import Event, Properties
 from app.trial.play import play
 from app.trial.read import read_trial
 from app.web.collector.commerce import canonical
 from channels import CHANNELS
 from channels.examples import check_templates
 from channels.render import TEMPLATES, names_in
+from tests.driver import DAY, Engine
 
 TRIALS = sorted((PACK / "tests").glob("*.yaml"))
 
@@ -37,6 +40,32 @@ def test_the_tests_of_the_pack_hold(path):
     found = list(play(read_trial(path, [item.id for item in scenarios]), scenarios, segments=segments))
     assert found
     assert [difference for _, difference in found if difference is not None] == []
+
+
+def test_imported_customers_are_woken_when_their_half_year_comes_and_not_after_eight_months():
+    shop = Engine(read_folder(PACK), segments=load_segments(BUILT_IN_SEGMENTS), delivers=True)
+    for name, days in (("early", 150), ("asleep", 260), ("gone", 900)):
+        shop.subscriber(name)
+        order = Event(
+            "track",
+            moment(shop.clock.now() - days * DAY),
+            "Order Completed",
+            f"import-{name}",
+            name,
+            source="server",
+            historical=True,
+            properties=Properties(order_id=name, total=10.0),
+        )
+        shop.feed(order)
+    shop.wait(29 * DAY)
+    assert not any(scenario.startswith("alarm_clock") for scenario in shop.fired)
+    shop.wait(3 * DAY)
+    woken = [trigger.customer for trigger in shop.triggers if trigger.scenario.startswith("alarm_clock")]
+    assert woken == ["early"]
+    assert {name for name in ("early", "asleep", "gone") if "asleep" in shop.customer(name).engagement.segments} == {
+        "asleep",
+        "gone",
+    }
 
 
 def test_a_shop_takes_a_scenario_of_the_pack(tmp_path, capsys, monkeypatch):
