@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from agents.allowed import Basis, window_of
 from agents.journeys.clock import slots_of
+from agents.free_delivery import told_to
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, consents_at
 from agents.zones import zone_of
@@ -33,6 +34,7 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
         saying.shown.slots = slots_of(scenario.slots, zone_of(customer, policy), now)
         saying.shown.booking = scenario.slots.book
     windows = {channel: window_of(policy, scenario, channel) for channel in reached.addresses}
+    saying.shown.delivery = told_to(policy, customer, saying.shown)
     hushed = scenario.marketing and policy.quiet is not None and scenario.quiet != "ignore"
     return Trigger(
         trigger_id=trigger_id,

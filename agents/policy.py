@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from agents.scenarios.document import MOST_BYTES, convert, read_yaml
+from agents.free_delivery import DeliveryFile, compiled, faults
+from agents.scenarios.document import MOST_BYTES, convert, read_document, read_yaml, refused
 from agents.scenarios.language import Scenario, ScenarioError, duration
 from agents.scenarios.load import AnyScenario
 from agents.scenarios.shape import nearest
@@ -93,6 +94,7 @@ class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     budgets: dict[str, float] = {}
     confirm: ConfirmFile | None = None
     attribution: dict[str, AttributionFile] = {}
+    delivery: tuple[DeliveryFile, ...] = ()
 
 
 def load_policy(path: Path, *, time_scale: float = 1.0) -> Policy:
@@ -112,6 +114,9 @@ def parse_policy(text: str, *, time_scale: float = 1.0) -> Policy:
         raise PolicyError(f"longer than {MOST_BYTES // 1024} KiB")
     file = convert(text, read_yaml(text) or {}, PolicyFile)
     _check(file)
+    found = tuple(faults(file.delivery))
+    if found:
+        raise refused(read_document(text), found)
     return Policy(
         zone=file.zone,
         cities={city.strip().lower(): name for city, name in file.cities.items()},
@@ -125,6 +130,7 @@ def parse_policy(text: str, *, time_scale: float = 1.0) -> Policy:
         budgets=file.budgets,
         confirm=None if file.confirm is None else _confirm(file.confirm, time_scale),
         attribution=_attribution(file.attribution, time_scale),
+        delivery=compiled(file.delivery),
     )
 
 

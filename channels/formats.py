@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from app.model.event import Line
+from app.model.trigger import Delivery
 
 _SIGNS = {
     "USD": "$",
@@ -124,6 +125,20 @@ def slot(at: float, timezone: str, locale: str, page: str) -> dict[str, Any]:
     day = f"{_DAYS[locale][moment.weekday()]}, {moment.day}{_BLANK}{_MONTHS[locale][moment.month - 1]}"
     when = quote(moment.isoformat(timespec="minutes"), safe="")
     return {"day": day, "time": f"{moment:%H:%M}", "url": f"{page}{'&' if '?' in page else '?'}at={when}"}
+
+
+def delivery(told: Delivery | None, locale: str) -> dict[str, Any]:
+    """Free delivery as templates see it; empty where nothing is told of it."""
+    if told is None:
+        return {}
+    return {
+        "region": told.region,
+        "free": told.free_from <= 0,
+        "reached": told.reached,
+        "free_from": money(told.free_from, told.currency, locale),
+        "left": money(told.left, told.currency, locale) if told.left > 0 else "",
+        "hint": told.hints.get(locale, ""),
+    }
 
 
 def plain(value: Any) -> Any:

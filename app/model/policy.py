@@ -85,6 +85,13 @@ class AttributionWindow(msgspec.Struct, frozen=True, gc=False):
     """So long a touch counts, and so long after the sending one may come; 0: orders are not owed to this channel."""
 
 
+class FreeDelivery(msgspec.Struct, frozen=True, gc=False):
+    """From what sum an order is delivered for nothing, and the sentence that says so by language; without one the templates have their own."""
+
+    free_from: float
+    hints: dict[str, str] = {}
+
+
 TOUCHES = ("sent", "delivered", "opened", "clicked")
 """What may count as a touch, the weakest first."""
 
@@ -126,6 +133,8 @@ class Policy(msgspec.Struct, frozen=True):
     """None: a consent counts at once."""
     attribution: dict[str, AttributionWindow] = msgspec.field(default_factory=_windows)
     """Channel -> when an order may be owed to a message over it."""
+    delivery: dict[str, FreeDelivery] = {}
+    """Region or city, in lower case -> when delivery is free there."""
 
     @property
     def horizon(self) -> float:

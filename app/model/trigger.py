@@ -18,6 +18,19 @@ class Stage(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     template: str
 
 
+class Delivery(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
+    """Delivery to where the customer lives is free from `free_from`; `left` is what the cart lacks (0: nothing, or it is not known)."""
+
+    region: str
+    free_from: float
+    currency: str = ""
+    left: float = 0.0
+    reached: bool = False
+    """What the message is about is worth that much."""
+    hints: dict[str, str] = {}
+    """Language -> the shop's own sentence."""
+
+
 class Content(msgspec.Struct, gc=False, omit_defaults=True):
     """What a template may show. Lists are bounded by the core."""
 
@@ -37,6 +50,8 @@ class Content(msgspec.Struct, gc=False, omit_defaults=True):
     """Times that can be booked (epoch seconds)."""
     booking: str = ""
     """The address at which they are; of the shop where it begins with a slash."""
+    delivery: Delivery | None = None
+    """None: it is not known where the customer lives, or the shop tells nothing of it."""
 
 
 class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):

@@ -48,6 +48,8 @@ class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     query: str | None = None
     name: str | None = None
     slots: tuple[str, ...] | None = None
+    delivery: str | None = None
+    """The region whose free delivery is told; empty: none is."""
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -154,6 +154,7 @@ def _different(expected: Shown, trigger: Trigger) -> str:
         "query": content.query,
         "name": content.name,
         "slots": tuple(f"{datetime.fromtimestamp(at, zone):%Y-%m-%dT%H:%M}" for at in content.slots),
+        "delivery": content.delivery.region if content.delivery is not None else "",
     }
     for name, value in values.items():
         wanted = getattr(expected, name)

@@ -69,8 +69,14 @@ def profile(traits: dict[str, Any], context: dict[str, Any], at: float, country:
 
 
 def custom(traits: dict[str, Any]) -> dict[str, Any]:
-    """The shop's own traits among those of a server key: single values under short names, the first few of them."""
+    """The shop's own traits among those of a server key: single values under short names, the first few of them.
+
+    The state of an address is the trait `region`, unless the shop tells that itself.
+    """
     found: dict[str, Any] = {}
+    address = traits.get("address")
+    if type(address) is dict and type(address.get("state")) is str and "region" not in traits:
+        traits = {"region": address["state"], **traits}
     for name, value in traits.items():
         if name in _KNOWN or not _NAME.fullmatch(name) or type(value) not in (str, int, float, bool):
             continue
