@@ -20,6 +20,7 @@ from agents.links import Links
 from agents.outbox import hand_over
 from agents.presence import Presence
 from agents.receipts import REFUSALS, scenario_of
+from agents.relating import Relations, met
 from agents.scenarios.load import Loaded
 from agents.segments.language import SegmentSet
 from agents.segments.sizes import Sizes
@@ -91,7 +92,7 @@ class Behaviour:
             RECEIPTS.name: self._on_receipt,
             LINKS.name: self._links.on_record,
         }
-        self._shelves, self._logged_at = Shelves(), 0.0
+        self._shelves, self._relations, self._logged_at = Shelves(), Relations(), 0.0
         self.counts: Counter[tuple[str, str]] = Counter()
         """(scenario, reason) since the shell last took them for the metrics."""
         self.dead: Counter[str] = Counter()
@@ -127,6 +128,7 @@ class Behaviour:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
         self.sweeps.forget(partition)
         self.upkeep.forget(partition)
+        self._relations.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
@@ -183,7 +185,7 @@ class Behaviour:
             step.wake(key, soonest)
             return
         at = due if self._stream_time else now
-        decision = self._decider.on_due(key, row, at, lambda category: step.rows.get(SHELF_PREFIX + category), due)
+        decision = self._decider.on_due(key, row, at, step.rows.get, due)
         if decision.reasons or decision.fired or row.engagement is not None:
             step.touch(key)
         if decision.wake_at is not None:
@@ -228,10 +230,13 @@ class Behaviour:
         elif type(row) is Pointer:
             self._forward(step, key, row.owner, raw, CLICKSTREAM.name, event.messageId, hops)
             return
+        together = met(row, event, at) if self._decider.kept.related else None
         decision = self._decider.on_event(key, row, event, at)
         step.touch(key)
         if decision.wake_at is not None:
             step.wake(key, decision.wake_at)
+        if together is not None:
+            self._relations.note(step, event, together, at)
         if decision.ordered_as and not hops:
             self._link(
                 step, decision.ordered_as, Forward(key, decision.ordered_as, raw, CLICKSTREAM.name, event.messageId, 1)

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from agents.allowed import Basis, window_of
-from agents.journeys.clock import slots_of
 from agents.free_delivery import told_to
+from agents.journeys.clock import slots_of
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, consents_at
 from agents.zones import zone_of

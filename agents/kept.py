@@ -4,19 +4,26 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from agents.scenarios.language import Scenario
-from agents.scenarios.needs import asks_wishes, conditions_of
+from agents.scenarios.needs import asks_wishes, conditions_of, relates, shows_similar
 from agents.segments.membership import kept
 from app.model.event import Event
-from tables import recent, wishes
+from tables import bought, recent, wishes
 from tables.customer import Customer
+
+ORDER = "Order Completed"
 
 
 class Kept(NamedTuple):
-    """`counted` are events of which the times are kept, `events` all of which anything is; `wished`: so it is of wish lists."""
+    """`counted` are events of which the times are kept, `events` all of which anything is; `wished`: so it is of wish lists, `bought`: of what was bought.
+
+    `related`: of what is looked at, and bought, together with a product (`agents/relating.py`).
+    """
 
     counted: frozenset[str]
     events: frozenset[str]
     wished: bool
+    bought: bool
+    related: bool
 
     def note(self, customer: Customer, event: Event, at: float) -> None:
         """Keep what is asked for of one of `events`, which happened at `at` (epoch seconds). Raises TooLargeError."""
@@ -24,10 +31,13 @@ class Kept(NamedTuple):
             recent.note(customer, event.event, at)
         if self.wished and event.event in wishes.EVENTS:
             wishes.note(customer, event, at)
+        if self.bought and event.event == ORDER:
+            bought.note(customer, event)
 
 
 def kept_for(scenarios: Collection[Scenario], by_segments: frozenset[str]) -> Kept:
     """What these scenarios ask for, and segments, which count the events `by_segments`."""
     counted = by_segments | kept(condition for scenario in scenarios for condition in conditions_of(scenario))
-    wished = asks_wishes(scenarios)
-    return Kept(counted, counted | wishes.EVENTS if wished else counted, wished)
+    wished, similar = asks_wishes(scenarios), shows_similar(scenarios)
+    events = counted | (wishes.EVENTS if wished else frozenset()) | ({ORDER} if similar else frozenset())
+    return Kept(counted, events, wished, similar, relates(scenarios))

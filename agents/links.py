@@ -11,10 +11,11 @@ from agents.erasing import erase
 from app.codec import decode_chat, decode_event, decode_link, decode_receipt, encode_json
 from app.model.event import ALERT, EMAIL, RESERVED_PREFIXES, Event
 from app.model.journal import JournalLine
-from app.model.link import Changes, Claim, Erase, Forward, Link, Move, Release
+from app.model.link import Changes, Claim, Erase, Forward, Link, Move, Offered, Release
 from app.model.reasons import Reason
 from app.model.receipt import Receipt
 from app.topics import CHAT, CLICKSTREAM, LINKS
+from tables import offers
 from tables.customer import Customer, Pointer, Row
 from tables.identity import depart
 from tables.step import Batch, Record, Step
@@ -58,6 +59,8 @@ class Links:
                 step.delete(link.alias)
         elif isinstance(link, Changes):
             self._changes(step, link)
+        elif isinstance(link, Offered):
+            offers.take(step, link)
         elif isinstance(link, Erase):
             for further, number in erase(step, link, self._partitions):
                 step.send(LINKS.name, further.customer, encode_json(further), number)

@@ -9,7 +9,9 @@ import msgspec
 
 from tables.dialog import Dialog
 from tables.engagement import Engagement, Journey
+from tables.offers import Offers
 from tables.ranking import Ranking
+from tables.related import Related
 from tables.views import ViewRing
 
 SEARCHES = 5
@@ -316,4 +318,4 @@ class Pointer(msgspec.Struct, array_like=True, gc=False, tag=3):
     owner: str
 
 
-Row = Customer | Shelf | Pointer | Sweep | Schedule | Ranking
+Row = Customer | Shelf | Pointer | Sweep | Schedule | Ranking | Related | Offers

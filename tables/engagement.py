@@ -128,6 +128,8 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """What is on the wish list, where a scenario asks for it (`tables/wishes.py`)."""
     bought: list[Bought] | None = None
     """What was bought when, the newest last, where scenarios predict the next time from it (`tables/purchases.py`)."""
+    had: bytes = b""
+    """Marks of the products that he bought last (`tables/bought.py`)."""
 
 
 def set_traits(engagement: Engagement, traits: dict[str, Trait], at: float) -> None:

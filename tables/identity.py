@@ -3,7 +3,7 @@
 What ends a scenario wins over what starts one: a cart of the alias that is older than the owner's last order was bought.
 """
 
-from tables import cart, devices, dialog, goals, purchases, recent
+from tables import bought, cart, devices, dialog, goals, purchases, recent
 from tables.apply import DAY
 from tables.customer import (
     CATEGORIES,
@@ -165,6 +165,7 @@ def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagemen
     owner.traits_at = max(owner.traits_at, alias.traits_at)
     owner.dated = _last(owner.dated, alias.dated, ENTERED)
     owner.wishes = _views(owner.wishes, alias.wishes)
+    owner.had = bought.joined(owner.had, alias.had)
     owner.traits = dict([*{**(alias.traits or {}), **(owner.traits or {})}.items()][-TRAITS:]) or None
     owner.bought = purchases.joined(owner.bought, alias.bought)
     return owner

@@ -43,6 +43,14 @@ class PackedRows(MutableMapping[str, Any]):
             self.looked_at += len(cell.packed)
         return row
 
+    def peek(self, key: str) -> Any:
+        """The row for a look at it, which neither keeps it unpacked nor changes it; None: there is none."""
+        row = self.opened.get(key)
+        if row is None:
+            cell = self.cells.get(key)
+            row = None if cell is None else self._decode(cell.packed)
+        return row
+
     def __getitem__(self, key: str) -> Any:
         """Get the row, unpacked for this step. Raises KeyError."""
         row = self.get(key)

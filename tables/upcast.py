@@ -4,7 +4,7 @@
 |---|---|
 | 1 | |
 | 2 | `Customer.engagement`, before its last field |
-| 3 | kinds of rows that were not there before: `Sweep`, `Schedule`, `Ranking` |
+| 3 | kinds of rows that were not there before: `Sweep`, `Schedule`, `Ranking`, `Related`, `Offers` |
 
 Works on the bytes, since a restore reads millions of rows: one of this format costs a comparison.
 """

@@ -89,6 +89,19 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
             self._drop(0)
         return True
 
+    def just_before(self, product_id: str, since: float, at: float, most: int) -> list[Product] | None:
+        """What was viewed last from `since` to `at`, newest first; None where the product itself is among what was viewed then."""
+        index = self._find(product_id)
+        if index is not None and since <= self._at(index) <= at:
+            return None
+        found: list[Product] = []
+        for index in range(len(self.taken) - 1, -1, -1):
+            if len(found) == most or self._at(index) < since:
+                break
+            if self._at(index) <= at:
+                found.append(self._product(index))
+        return found
+
     def may_have(self, marks: Collection[bytes]) -> bool:
         """Whether a product with one of the marks (see `mark_of`) may be among those viewed; unpacks none."""
         column = self.products

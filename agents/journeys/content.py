@@ -2,6 +2,7 @@
 
 from agents.scenarios.evaluate import ShelfOf, content
 from agents.scenarios.language import Scenario
+from agents.similar import complete
 from app.model.event import Line, Properties
 from app.model.trigger import Content
 from tables.customer import Customer, Open
@@ -40,13 +41,17 @@ def key_of(per: str, told: Properties | None) -> str:
 
 def shown(said: Scenario, customer: Customer, journey: Journey | None, now: float, shelf: ShelfOf) -> Content | None:
     """What a message shows as of `now`; None when nothing is left of what it is to show."""
-    out = Content() if said.show is None else content(said, customer, now, shelf)
+    begun = said.show is None or said.show.items == "begun"
+    out = Content() if begun else content(said, customer, now, shelf)
     if out is None:
         return None
-    if said.show is None:
+    if begun:
         _begun_with(out, journey.about if journey is not None else None)
         if customer.profile is not None:
             out.name = customer.profile.first_name or customer.profile.name
+        if said.show is not None:
+            out.items = out.items[: said.show.most]
+            complete(said.show, customer, out, now, shelf)
     engagement = customer.engagement
     if engagement is not None:
         out.traits = dict(engagement.traits or {})

@@ -1,20 +1,20 @@
 """What scenarios mean for one customer. The one place that evaluates them; no scenario is known here by name. Pure."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agents.scenarios.language import Scenario, Show
+from agents.similar import complete
 from app.model.event import Line
 from app.model.reasons import Reason
 from app.model.trigger import Content
 from tables.cart import value
-from tables.customer import Armed, CartLine, Customer, Shelf
+from tables.customer import Armed, CartLine, Customer
 from tables.dialog import Dialog, last_word_at
-from tables.shelf import cheapest
 from tables.views import View
 
-ShelfOf = Callable[[str], Shelf | None]
-"""Gives the shelf of a category, as this partition knows it."""
+ShelfOf = Callable[[str], Any]
+"""Gives what this partition knows beside its customers, by the key of its row: the shelf of a category, what goes with a product."""
 
 
 class Refusal(NamedTuple):
@@ -91,8 +91,7 @@ def content(scenario: Scenario, customer: Customer, now: float, shelf: ShelfOf) 
         out.name = customer.profile.first_name or customer.profile.name
     if not _FILL[show.items](out, show, customer, since):
         return None
-    if show.similar:
-        out.similar = _similar(show, customer, out.category, now, shelf)
+    complete(show, customer, out, now, shelf)
     return out
 
 
@@ -139,15 +138,6 @@ def _fill_search(out: Content, show: Show, customer: Customer, since: float) -> 
 
 
 _FILL = {"cart": _fill_cart, "views": _fill_views, "category": _fill_category, "search": _fill_search}
-
-
-def _similar(show: Show, customer: Customer, category: str, now: float, shelf: ShelfOf) -> list[Line]:
-    found = shelf(category) if category else None
-    if found is None:
-        return []
-    known = {view.product.product_id for view in customer.views or ()}
-    known.update(line.product_id for line in (customer.cart.lines if customer.cart is not None else ()))
-    return cheapest(found, "", known, now, show.similar)
 
 
 def _left_behind(customer: Customer, since: float) -> list[View]:

@@ -71,9 +71,11 @@ class Unless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the message is about. A scenario whose `items` are gone when it comes due does not fire."""
 
-    items: Literal["cart", "views", "category", "search"]
+    items: Literal["cart", "views", "category", "search", "begun"]
     most: Annotated[int, Meta(ge=0, le=20)] = 10
     similar: Annotated[int, Meta(ge=0, le=8)] = 0
+    similar_by: Literal["category", "viewed", "bought"] = "category"
+    prefer: Annotated[tuple[Literal["discounted", "bonus", "average"], ...], Meta(max_length=3)] = ()
     within: Duration = "24h"
     """Only what happened in this time before the customer was last seen; a cart is shown whole."""
 

@@ -1,10 +1,10 @@
 """What scenarios need to know of what customers do: what none of them reads is not kept, and costs next to nothing. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, VIEWS
 from agents.conditions.verdict import Condition
-from agents.scenarios.language import Scenario
+from agents.scenarios.language import Scenario, Show
 from agents.scenarios.program import Note, Say, Tell
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
@@ -40,7 +40,7 @@ def asks_presence(scenarios: Iterable[Scenario]) -> bool:
 def _asks_presence(scenario: Scenario) -> bool:
     if scenario.leaving or any(SEEN in condition.reads for condition in conditions_of(scenario)):
         return True
-    if scenario.show is not None and scenario.show.items != "cart":
+    if scenario.show is not None and scenario.show.items not in ("cart", "begun"):
         return True
     steps = scenario.program.steps if scenario.program is not None else ()
     return any(isinstance(step, Tell) or (isinstance(step, Say) and _asks_presence(step.scenario)) for step in steps)
@@ -50,6 +50,30 @@ def asks_wishes(scenarios: Iterable[Scenario]) -> bool:
     """Whether some scenario asks for what is on wish lists."""
     programs = (scenario.program for scenario in scenarios)
     return any(one is not None and one.change is not None and "wished" in one.change.of for one in programs)
+
+
+def shows_of(scenarios: Iterable[Scenario]) -> Iterator[Show]:
+    """What scenarios show, in messages of their own and of their steps."""
+    for scenario in scenarios:
+        steps = scenario.program.steps if scenario.program is not None else ()
+        for said in (scenario, *(step.scenario for step in steps if isinstance(step, Say))):
+            if said.show is not None:
+                yield said.show
+
+
+def shows_similar(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a message shows similar products: then it is kept what each customer has bought."""
+    return any(show.similar for show in shows_of(scenarios))
+
+
+def relates(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a message shows what is looked at, or bought, together with a product: then that is counted."""
+    return any(show.similar and show.similar_by != "category" for show in shows_of(scenarios))
+
+
+def asks_offers(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a message asks which products cannot be had, or are reduced."""
+    return any(show.similar or "discounted" in show.prefer for show in shows_of(scenarios))
 
 
 def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:

@@ -6,6 +6,7 @@ Move on U's partition   ->  merged into U's state, live timers included
 late event for A        ->  Forward(to U)
 alert of U over         ->  Release(to the alert's key, which a Claim had pointed to U)
 an import changes prices -> Changes, to every partition
+what is out of stock, or reduced -> Offered, to every partition
 `boomerang erase U`     ->  Erase(U)  ->  Erase of every key that U's row names
 """
 
@@ -67,4 +68,16 @@ class Changes(msgspec.Struct, gc=False, omit_defaults=True, tag="changes", tag_f
     changes: list[Change]
 
 
-Link = Claim | Move | Forward | Release | Erase | Changes
+class Offered(msgspec.Struct, gc=False, omit_defaults=True, tag="offered", tag_field="kind"):
+    """What an import told of products, for every partition: (product, its price, what it cost before). Its record has no key.
+
+    A price of 0: it cannot be had. Another one below what it cost before: it is reduced. Neither: it is as usual again. `anew`: what was
+    told by former imports counts no more.
+    """
+
+    at: float
+    told: list[tuple[str, float, float]]
+    anew: bool = False
+
+
+Link = Claim | Move | Forward | Release | Erase | Changes | Offered

@@ -31,6 +31,13 @@ class Delivery(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     """Language -> the shop's own sentence."""
 
 
+class Bonus(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
+    """A bonus of the customer that can be used until the day `until`, such as 2026-05-17; `worth` is as the shop tells it."""
+
+    until: str
+    worth: str | float = ""
+
+
 class Content(msgspec.Struct, gc=False, omit_defaults=True):
     """What a template may show. Lists are bounded by the core."""
 
@@ -52,6 +59,8 @@ class Content(msgspec.Struct, gc=False, omit_defaults=True):
     """The address at which they are; of the shop where it begins with a slash."""
     delivery: Delivery | None = None
     """None: it is not known where the customer lives, or the shop tells nothing of it."""
+    bonus: Bonus | None = None
+    """Set where it comes first for this customer."""
 
 
 class Trigger(msgspec.Struct, gc=False, omit_defaults=True, tag="trigger", tag_field="kind"):

@@ -6,7 +6,7 @@ from app.clock import moment
 from app.codec import encode_json
 from app.model.catalogue import Change, ChangeKind
 from app.model.chat import ChatCommand, ChatEvent, ChatKind, Speaker, client_key, command_key
-from app.model.link import Changes
+from app.model.link import Changes, Offered
 from app.topics import CHAT, CLICKSTREAM, LINKS
 from app.trial.engine import MemoryEngine
 from app.trial.language import Person, StepFile, Told
@@ -30,7 +30,9 @@ class Actor:
         """Let it happen. Returns why it could not, or nothing."""
         try:
             if step.event:
-                self._event("browser", type="track", event=step.event, properties=step.properties)
+                self._event(
+                    "browser", type="track", event=step.event, properties=step.properties, userId=step.by or CUSTOMER
+                )
             elif step.page:
                 self._event("browser", type="page", name=step.page, properties=step.properties)
             elif step.identify is not None:
@@ -86,6 +88,11 @@ class Actor:
 
     def _changed(self, told: Told) -> None:
         now, name = self._engine.clock.now(), self._id("i")
+        price = 0.0 if told.change == "out_of_stock" else told.price
+        offered = Offered(now, [(told.product_id, price, told.old_price)])
+        self._engine.record(LINKS.name, CUSTOMER, encode_json(offered))
+        if not price:  # which no scenario begins on
+            return
         change = Change(name, ChangeKind(told.change), told.product_id, now, told.price, told.old_price, told.currency)
         self._engine.record(LINKS.name, CUSTOMER, encode_json(Changes(name, now, [change])))
 

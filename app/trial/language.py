@@ -50,12 +50,14 @@ class Shown(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     slots: tuple[str, ...] | None = None
     delivery: str | None = None
     """The region whose free delivery is told; empty: none is."""
+    bonus: str | None = None
+    """The last day of the bonus that comes first; empty: none does."""
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A change of the catalogue. `old_price` is what the product cost before."""
 
-    change: Literal["price_drop", "back_in_stock"]
+    change: Literal["price_drop", "back_in_stock", "out_of_stock"]
     product_id: str
     price: Annotated[float, Meta(gt=0)]
     old_price: Annotated[float, Meta(ge=0)] = 0.0
@@ -68,6 +70,8 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     at: str = ""
     event: str = ""
     properties: dict[str, Any] = {}
+    by: Annotated[str, Meta(max_length=64)] = ""
+    """Another customer who does it; empty: the one whom the test is about."""
     page: str = ""
     identify: Person | None = None
     chat: Literal["client", "manager", "closed"] | None = None

@@ -80,7 +80,7 @@ class _Play:
         staff = staff_of(self._test.team or SALES, moment(start).year)
         dialogs = Dialogs(talk, staff)
         decider = Decider(site, policy=policy, segments=segments, staff=staff)
-        self._engine = MemoryEngine(decider, dialogs, delivers=True, clock=ManualClock(start))
+        self._engine = MemoryEngine(decider, dialogs, partitions=1, delivers=True, clock=ManualClock(start))
         self._actor = Actor(self._engine)
         self._triggers = self._lines = 0
         self._everybody = sorted({channel for item in scenarios for channel, _ in templates_of(item)})
@@ -155,6 +155,7 @@ def _different(expected: Shown, trigger: Trigger) -> str:
         "name": content.name,
         "slots": tuple(f"{datetime.fromtimestamp(at, zone):%Y-%m-%dT%H:%M}" for at in content.slots),
         "delivery": content.delivery.region if content.delivery is not None else "",
+        "bonus": content.bonus.until if content.bonus is not None else "",
     }
     for name, value in values.items():
         wanted = getattr(expected, name)
