@@ -5,8 +5,9 @@ the same after a crash. A partition keeps a bounded number of products: a new on
 times counting less.
 """
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.model.event import Event, Line, Properties
 from tables import related
@@ -91,15 +92,15 @@ class Relations:
         keys = {RELATED_PREFIX + product.product_id for product in products}
         rows = []
         for number, product in enumerate(products):
-            is_met = number == 0 or kind == "bought"
-            rows.append(self._row(step, product, at, keys, is_met=is_met))
+            is_new = number == 0 or kind == "bought"  # of what was seen before the row knows as much, or more
+            rows.append(self._row(step, product, at, keys, is_new=is_new))
         for number, row in enumerate(rows):
             others = products[:1] if number and kind == "viewed" else products
             for other in others:
                 if other.product_id != row.product.product_id:
                     related.count(row, kind, other.product_id, at)
 
-    def _row(self, step: Step, product: Product, at: float, keys: set[str], *, is_met: bool) -> Related:
+    def _row(self, step: Step, product: Product, at: float, keys: set[str], *, is_new: bool) -> Related:
         key = RELATED_PREFIX + product.product_id
         row: Related | None = step.rows.get(key)
         if row is None:
@@ -111,8 +112,9 @@ class Relations:
             if known.heap is not None:
                 heappush(known.heap, (row.score, key))
             return row
-        if is_met:
-            related.meet(row, product, at)
+        related.meet(row, at)
+        if is_new:
+            related.describe(row, product, at)
         step.touch(key)
         return row
 
@@ -123,7 +125,7 @@ class Relations:
             known = self._known[step.partition] = _Known(sum(key.startswith(RELATED_PREFIX) for key in step.rows))
         if known.count < self._most:
             return
-        peek = step.rows.get if step.packed is None else step.packed.peek
+        peek: Callable[[str], Any] = step.rows.get if step.packed is None else step.packed.peek
         if known.heap is None:
             names = [key for key in step.rows if key.startswith(RELATED_PREFIX)]
             known.heap = [(peek(key).score, key) for key in names]

@@ -37,6 +37,7 @@ EXAMPLE = Trigger(
             ],
             "slots": [1_768_291_200.0, 1_768_309_200.0, 1_768_377_600.0],
             "booking": "/book",
+            "bonus": {"until": "2026-05-17", "worth": 300},
             "delivery": {"region": "Berlin", "free_from": 150, "currency": "EUR", "left": 29.5},
             "similar": [
                 {"product_id": "2", "name": "Blue shoes", "price": 50, "image_url": "https://shop.example/2.jpg"}

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from app.model.event import Line
-from app.model.trigger import Delivery
+from app.model.trigger import Bonus, Delivery
 
 _SIGNS = {
     "USD": "$",
@@ -139,6 +139,24 @@ def delivery(told: Delivery | None, locale: str) -> dict[str, Any]:
         "left": money(told.left, told.currency, locale) if told.left > 0 else "",
         "hint": told.hints.get(locale, ""),
     }
+
+
+def bonus(told: Bonus | None, locale: str) -> dict[str, str]:
+    """A bonus as templates see it; empty where there is none."""
+    if told is None:
+        return {}
+    worth = told.worth if isinstance(told.worth, str) else number(told.worth, locale)
+    return {"until": day(told.until, locale), "worth": worth}
+
+
+def day(text: str, locale: str) -> str:
+    """A day such as 2026-05-17 as the language writes it: `May 17` or `17 мая`; what is none stays as it is."""
+    try:
+        month, number_ = int(text[5:7]), int(text[8:10])
+        name = _MONTHS["ru" if locale == "ru" else "en"][month - 1]
+    except (ValueError, IndexError):
+        return text
+    return f"{number_}{_BLANK}{name}" if locale == "ru" else f"{name}{_BLANK}{number_}"
 
 
 def plain(value: Any) -> Any:

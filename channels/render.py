@@ -189,6 +189,7 @@ class Templates:
             "count": len(items),
             "value": formats.money(content.value, content.currency, locale) if content.value else "",
             "order_id": content.order_id,
+            "bonus": formats.bonus(content.bonus, locale),
             "delivery": formats.delivery(content.delivery, locale),
             "traits": content.traits,
             "tags": content.tags,

@@ -62,10 +62,14 @@ def begun(product: Product, at: float) -> Related:
     return Related(product, at, at, at / HALF_VIEWED)
 
 
-def meet(row: Related, product: Product, at: float) -> None:
-    """The product is met again, as `product` has it."""
+def meet(row: Related, at: float) -> None:
+    """The product is met again."""
     high, low = max(row.score, at / HALF_VIEWED), min(row.score, at / HALF_VIEWED)
     row.score = high + log2(1.0 + 2.0 ** (low - high))
+
+
+def describe(row: Related, product: Product, at: float) -> None:
+    """The product looks so at `at`; what is not told now stays as it was."""
     if at < row.seen_at:
         return
     known, row.seen_at = row.product, at

@@ -1,7 +1,7 @@
 """What the messages of a journey are about: what began it, or what its file says to show. Pure."""
 
 from agents.scenarios.evaluate import ShelfOf, content
-from agents.scenarios.language import Scenario
+from agents.scenarios.language import BEGUN, Scenario
 from agents.similar import complete
 from app.model.event import Line, Properties
 from app.model.trigger import Content
@@ -41,7 +41,7 @@ def key_of(per: str, told: Properties | None) -> str:
 
 def shown(said: Scenario, customer: Customer, journey: Journey | None, now: float, shelf: ShelfOf) -> Content | None:
     """What a message shows as of `now`; None when nothing is left of what it is to show."""
-    begun = said.show is None or said.show.items == "begun"
+    begun = said.show is None or said.show.items == BEGUN
     out = Content() if begun else content(said, customer, now, shelf)
     if out is None:
         return None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from agents.conditions.faults import condition_faults
 from agents.scenarios.dialogs import DialogScenarioFile
-from agents.scenarios.language import Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
+from agents.scenarios.language import BEGUN, Absence, Reaction, ScenarioError, ScenarioFile, StageFile, duration
 from agents.scenarios.shape import Fault, Place, misfits, nearest
 from agents.scenarios.steps import JourneyFile
 from tables.apply import HANDLERS
@@ -55,6 +55,7 @@ def _site(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
     absence = value.get("absence")
     if isinstance(absence, dict):
         yield from absence_faults(absence, known, ("absence",))
+    yield from show_faults(value.get("show"), ("show",), has_begun=False)
     if "when" in value:
         yield from condition_faults(value["when"], ("when",), segments=known.segments)
     goal = value.get("goal")
@@ -78,6 +79,25 @@ def absence_faults(absence: dict[Any, Any], known: Known, place: Place) -> Itera
                 (*place, "without", index),
                 f"{name!r} stands in `of` and in `without`: what begins the wait would end it",
             )
+
+
+def show_faults(show: Any, place: Place, *, has_begun: bool) -> Iterator[Fault]:
+    """Faults of what a message shows. `has_begun`: an event began what it is a message of."""
+    if not isinstance(show, dict):
+        return
+    if show.get("items") == BEGUN and not has_begun:
+        yield Fault(
+            (*place, "items"), f"{BEGUN!r} is what began a scenario with steps: write cart, views, category or search"
+        )
+    if show.get("similar", 0) == 0:
+        if show.get("similar_by", "category") != "category":
+            yield Fault((*place, "similar_by"), "says nothing without `similar`: write how many, such as similar: 4")
+        if "average" in _list(show, "prefer"):
+            yield Fault(
+                (*place, "prefer"), "'average' sorts similar products: write how many are shown, such as similar: 4"
+            )
+    if len(set(_list(show, "prefer"))) != len(_list(show, "prefer")):
+        yield Fault((*place, "prefer"), "each stands once, what comes first for a customer first")
 
 
 def _goal(goal: dict[Any, Any], known: Known) -> Iterator[Fault]:

@@ -68,6 +68,10 @@ class Unless(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Held back for this time after the last word of an open dialog; `0s`: not."""
 
 
+BEGUN = "begun"
+"""What a message of a scenario with steps may show: what the event was about that began it."""
+
+
 class Show(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the message is about. A scenario whose `items` are gone when it comes due does not fire."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, VIEWS
 from agents.conditions.verdict import Condition
-from agents.scenarios.language import Scenario, Show
+from agents.scenarios.language import BEGUN, Scenario, Show
 from agents.scenarios.program import Note, Say, Tell
 from tables.signals import CATEGORY_VIEWED, PRODUCT_VIEWED, SEARCHED
 
@@ -40,7 +40,7 @@ def asks_presence(scenarios: Iterable[Scenario]) -> bool:
 def _asks_presence(scenario: Scenario) -> bool:
     if scenario.leaving or any(SEEN in condition.reads for condition in conditions_of(scenario)):
         return True
-    if scenario.show is not None and scenario.show.items not in ("cart", "begun"):
+    if scenario.show is not None and scenario.show.items not in ("cart", BEGUN):
         return True
     steps = scenario.program.steps if scenario.program is not None else ()
     return any(isinstance(step, Tell) or (isinstance(step, Say) and _asks_presence(step.scenario)) for step in steps)

@@ -82,7 +82,9 @@ MEANING: Mapping[type, Mapping[str, str]] = {
     Show: {
         "items": "What is shown. Where nothing of it is left the scenario does not fire.",
         "most": "How many items at the most.",
-        "similar": "How many of the category's cheapest products that others looked at are added.",
+        "similar": "How many further products are added; none that he has bought, or that cannot be had.",
+        "similar_by": "`category`: the cheapest that others looked at; `viewed`, `bought`: what is looked at, or bought, together with the items, then those.",
+        "prefer": "What comes first: `discounted` or the expiring `bonus` for who loves discounts, and similar products near his `average` order.",
         "within": "Only what happened in this time before leaving; a cart is shown whole.",
     },
     StageFile: {

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.conditions.faults import condition_faults
 from agents.conditions.language import DAYS
-from agents.scenarios.faults import Known, absence_faults, event_faults, stage_faults
+from agents.scenarios.faults import Known, absence_faults, event_faults, show_faults, stage_faults
 from agents.scenarios.language import ScenarioError, duration
 from agents.scenarios.shape import Fault, Place, nearest
 from agents.scenarios.steps import KINDS, MOST_DEPTH, MOST_STEPS
@@ -198,6 +198,9 @@ class _Look:
         for beside in ("show", "slots"):
             if beside in step and kind != "cascade":
                 yield Fault((*place, beside), "stands beside `cascade`; a message has it inside")
+        yield from show_faults(step.get("show"), (*place, "show"), has_begun=True)
+        if isinstance(message := step.get("message"), dict):
+            yield from show_faults(message.get("show"), (*place, "message", "show"), has_begun=True)
         if kind == "go" and isinstance(step["go"], str):
             self._gos.append((step["go"], number, (*place, "go")))
         if kind in self._kinds:

@@ -65,6 +65,32 @@ def delta(pair: Pair, at: float) -> Delta | None:
     return Delta(pair.id, row, tuple(_change(kind, row, before) for kind in kinds))
 
 
+def offered(pair: Pair, found: Delta | None, *, anew: bool) -> tuple[str, float, float] | None:
+    """What the engine is told of a product: its price (0: it cannot be had) and what it cost before. None: nothing is new of it.
+
+    It is reduced by the old price that the feed names; without one, by a price that has just fallen. `anew`: everything that is not as usual is told.
+    """
+    row = found.row if found is not None else pair.former
+    if row is None:
+        return None
+    offer = row.offer
+    if not offer.available or row.gone_at:
+        told = (pair.id, 0.0, 0.0)
+    else:
+        fell = (
+            [one.old_price for one in found.changes if one.kind is ChangeKind.PRICE_DROP] if found is not None else []
+        )
+        was = offer.old_price if offer.old_price > offer.price else max(fell, default=0.0)
+        told = (pair.id, offer.price, was)
+    if anew:
+        return told if told[1] == 0.0 or told[2] > told[1] else None
+    if found is None:
+        return None
+    before = pair.former.offer if pair.former is not None else None
+    is_same = before is not None and before.old_price == offer.old_price and not found.changes
+    return None if is_same else told
+
+
 def _left(product_id: str, former: Product, at: float) -> Delta | None:
     """The feed has it no more."""
     if former.gone_at:

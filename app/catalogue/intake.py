@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+import msgspec
+
 from app import metrics
-from app.catalogue.diff import Delta, Tally, delta
+from app.catalogue.diff import Delta, Tally, delta, offered
 from app.catalogue.feed import Feed
 from app.catalogue.heard import heard
 from app.catalogue.plausible import Doubt, Limits, doubts
 from app.catalogue.refusal import Fault, FeedRefusedError
 from app.catalogue.source import Source
 from app.catalogue.spool import Spool
-from app.catalogue.store import CatalogueWriter, known
+from app.catalogue.store import CatalogueWriter, Told, known
 from app.catalogue.values import LONGEST_ID
 from app.clock import Clock
 from app.codec import decode_import
@@ -79,11 +81,16 @@ class Intake:
             faults, bad = await self._read(source, options, spool, at)
             if options.dry_run:
                 await provision(self._settings, (CATALOGUE, CATALOGUE_CHANGES))
-                outcome, _ = await self._compare(spool, source, options, at, (faults, bad))
+                outcome, _, _ = await self._compare(spool, source, options, at, (faults, bad))
                 return outcome
-            async with CatalogueWriter(self._settings, self._fault, heard(self._settings)) as writer:
-                outcome, tally = await self._compare(spool, source, options, at, (faults, bad))
-                await writer.write(outcome.done, self._deltas(spool, at, tally.rows))
+            asked = heard(self._settings)
+            async with CatalogueWriter(self._settings, self._fault, asked.changes) as writer:
+                outcome, tally, was_told = await self._compare(spool, source, options, at, (faults, bad))
+                told = None
+                if asked.offers:
+                    outcome = outcome._replace(done=msgspec.structs.replace(outcome.done, told=True))
+                    told = Told(_offered(spool, at, anew=not was_told), anew=not was_told)
+                await writer.write(outcome.done, self._deltas(spool, at, tally.rows), told)
         _measure(outcome.done, self._clock.monotonic() - began)
         return outcome
 
@@ -114,7 +121,8 @@ class Intake:
 
     async def _compare(
         self, spool: Spool, source: Source, options: Options, at: float, told: tuple[list[Fault], int]
-    ) -> tuple[Outcome, Tally]:
+    ) -> tuple[Outcome, Tally, bool]:
+        """What the import comes to, and whether the engine was told of all before that cannot be had, or is reduced."""
         faults, bad = told
         before: Import | None = None
         async for key, value in known(
@@ -136,7 +144,7 @@ class Intake:
         done = Import(
             name, at, source.name, tally.offers, tally.available, bad, dict(tally.changes), baseline=before is None
         )
-        return Outcome(done, faults, found, tally.rows), tally
+        return Outcome(done, faults, found, tally.rows), tally, before is not None and before.told
 
     def _deltas(self, spool: Spool, at: float, rows: int) -> Iterator[Delta]:
         written = 0
@@ -146,6 +154,13 @@ class Intake:
                 written += 1
                 self._progress("writing rows", written, rows)
                 yield found
+
+
+def _offered(spool: Spool, at: float, *, anew: bool) -> Iterator[tuple[str, float, float]]:
+    for pair in spool.pairs():
+        told = offered(pair, delta(pair, at), anew=anew)
+        if told is not None:
+            yield told
 
 
 def _measure(done: Import, seconds: float) -> None:

@@ -5,8 +5,9 @@ the catalogue's alone, so of two imports at a time the one that began to write f
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from app.catalogue.diff import Delta
 from app.codec import decode_import, decode_product, encode_json
@@ -15,7 +16,7 @@ from app.engine.provision import provision
 from app.engine.reading import Progress, reader, records
 from app.errors import CommandError
 from app.model.catalogue import IMPORT_KEY, MOST_CHANGES, Change, ChangeKind, ChangeSet, Import, Product, is_news
-from app.model.link import Changes
+from app.model.link import Changes, Offered
 from app.settings import Settings
 from app.topics import CATALOGUE, CATALOGUE_CHANGES, LINKS, partition_of
 
@@ -26,6 +27,17 @@ ROWS = 500
 
 Heard = Mapping[ChangeKind, float]
 """Kinds of changes that scenarios begin on, and the least share that a price must have fallen by."""
+MOST_TOLD = 2_000
+"""Products in one record that tells what cannot be had, and what is reduced."""
+
+
+class Told(NamedTuple):
+    """What every partition of the engine is told of products: see `Offered`. `anew`: it is all that there is to tell."""
+
+    products: Iterable[tuple[str, float, float]]
+    anew: bool
+
+
 Part = tuple[str, int, list[tuple[bytes | None, bytes | None]]]
 """Topic, partition and records."""
 
@@ -102,12 +114,12 @@ class CatalogueWriter:
         del kind, error, trace
         await self._writer.stop()
 
-    async def write(self, done: Import, deltas: Iterable[Delta]) -> None:
-        """Apply an import, as a whole or not at all. Raises CommandError."""
+    async def write(self, done: Import, deltas: Iterable[Delta], told: Told | None = None) -> None:
+        """Apply an import, as a whole or not at all. `told`: what goes to the engine beside changes. Raises CommandError."""
         from aiokafka.errors import KafkaError, ProducerFenced
 
         try:
-            await self._writer.write(self._parts(done, deltas))
+            await self._writer.write(chain(self._parts(done, deltas), self._told(done, told)))
         except ProducerFenced:
             raise CommandError("another import has begun meanwhile; this one applied nothing") from None
         except KafkaError as error:
@@ -155,6 +167,19 @@ class CatalogueWriter:
         value = encode_json(Changes(f"{done.id}-{number}", done.at, changes))
         for partition in range(self._settings.partitions):
             yield self._settings.topic_prefix + LINKS.name, partition, [(None, value)]
+
+    def _told(self, done: Import, told: Told | None) -> Iterator[Part]:
+        if told is None:
+            return
+        products, anew = iter(told.products), told.anew
+        while True:
+            some = list(islice(products, MOST_TOLD))
+            if not some and not anew:
+                return
+            value = encode_json(Offered(done.at, some, anew))
+            for partition in range(self._settings.partitions):
+                yield self._settings.topic_prefix + LINKS.name, partition, [(None, value)]
+            anew = False
 
     def _set(self, topic: str, done: Import, number: int, changes: list[Change]) -> Part:
         record = ChangeSet(f"{done.id}-{number}", done.at, changes)

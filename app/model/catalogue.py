@@ -107,3 +107,5 @@ class Import(msgspec.Struct, gc=False, omit_defaults=True, frozen=True):
     """Kind -> number."""
     baseline: bool = False
     """The first one: there was nothing to compare with, so no changes were published."""
+    told: bool = False
+    """Whether the engine was told what cannot be had, and what is reduced."""
