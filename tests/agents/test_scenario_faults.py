@@ -51,7 +51,7 @@ TOLD = [
     (7, "absence.of 1: 'Added Product' is never seen: the collector calls this event 'Product Added'"),
     (7, "absence.of 2: 'carts_changed' is neither a signal nor the name of an event"),
     (8, "absence.for: '900d' is longer than 400 days"),
-    (10, "show.items: 'view' is none of cart, category, search, views; did you mean 'views'?"),
+    (10, "show.items: 'view' is none of begun, cart, category, search, views; did you mean 'views'?"),
     (11, "show.most: a whole number belongs here, not 'lots'"),
     (13, "cascade 1.channel: there is no channel 'emial'; did you mean 'email'?"),
     (14, "cascade 1.template: there is no template 'wihs'; did you mean 'wish'?"),
@@ -203,3 +203,32 @@ def test_the_schema_demands_what_the_language_demands():
     assert [bool(waits.match(text)) for text in ("60m", "1.5h", "60", "2y")] == [True, True, False, False]
     assert parts["StageFile"]["properties"]["channel"]["anyOf"][0]["enum"] == sorted(CHANNELS)
     assert {"cart_changed", "Order Completed"} <= set(parts["Absence"]["properties"]["of"]["items"]["anyOf"][0]["enum"])
+
+
+@pytest.mark.parametrize(
+    ("show", "told"),
+    [
+        ("{items: begun}", "show.items: 'begun' is what began a scenario with steps: write cart, views, category or search"),
+        ("{items: views, similar_by: viewed}", "show.similar_by: says nothing without `similar`"),
+        ("{items: views, prefer: [average]}", "show.prefer: 'average' sorts similar products"),
+        ("{items: cart, prefer: [bonus, bonus]}", "show.prefer: each stands once"),
+        ("{items: cart, prefer: [cheap]}", "show.prefer 1: 'cheap' is none of average, bonus, discounted"),
+        ("{items: views, similar: 4, similar_by: luck}", "show.similar_by: 'luck' is none of bought, category, viewed"),
+    ],
+)  # fmt: skip
+def test_a_message_that_cannot_show_what_it_says_is_refused(tmp_path, show, told):
+    text = re.sub(r"show:\n(  .*\n)+", f"show: {show}\n", GOOD)
+    assert f"show: {show}\n" in text
+    (tmp_path / "wishlist.yaml").write_text(text)
+    (fault,) = check_folder(tmp_path, KNOWN).faults
+    assert fault.startswith(f"wishlist.yaml:9: {told}")
+
+
+def test_a_step_that_cannot_show_what_it_says_is_refused(tmp_path):
+    (tmp_path / "wished.yaml").write_text(
+        "id: wished\nversion: 1\ntitle: W\nfamily: w\npriority: 1\nentry: {event: Wished}\nsteps:\n"
+        "  - message: {channel: email, template: wish, show: {items: begun, similar_by: bought}}\n"
+        "  - cascade: [{channel: email, template: wish}]\n    show: {items: begun, prefer: [average]}\n"
+    )
+    faults = check_folder(tmp_path, KNOWN).faults
+    assert [fault.split(": ")[0] for fault in faults] == ["wished.yaml:8", "wished.yaml:10"]

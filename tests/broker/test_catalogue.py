@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,11 +29,13 @@ from app.engine.provision import provision
 from app.engine.reading import reader, records
 from app.errors import CommandError
 from app.model.catalogue import IMPORT_KEY, Import
+from app.model.link import Offered
 from app.settings import child_environment
 from app.topics import CATALOGUE, CATALOGUE_CHANGES, LINKS
 from tests.app.catalogue.samples import NOW, YML, offers, yml
 from tests.broker.test_erase import said
 from tests.channels.hooks import hook
+from tests.driver import BUILT_IN
 from tests.servers import eventually
 
 pytestmark = pytest.mark.broker
@@ -230,13 +233,35 @@ async def test_changes_that_a_scenario_begins_on_go_to_every_partition_of_the_en
     assert (change.product_id, change.old_price, change.price) == ("p1", 101.0, 80.0)
 
 
-async def test_where_no_scenario_begins_on_changes_none_go_to_the_engine(make_settings, feed):
-    settings = make_settings(redis="", partitions=2)
+async def test_where_no_scenario_begins_on_changes_none_go_to_the_engine(make_settings, feed, tmp_path):
+    settings = make_settings(redis="", partitions=2, scenarios=tmp_path / "scenarios")
+    settings.scenarios.mkdir()
+    shutil.copy(BUILT_IN / "abandoned_cart.yaml", settings.scenarios)
     await intake(settings).take(source(settings, feed(SHOP)), Options())
     cheap = feed([(id_, price / 2, True) for id_, price, _ in SHOP])
     await intake(settings, at=NOW + 1).take(source(settings, cheap), Options(force=True))
     assert len(await changes(settings)) == len(SHOP)
     assert await broadcasts(settings) == {0: [], 1: []}
+
+
+async def test_what_cannot_be_had_goes_to_every_partition_where_a_message_shows_similar_products(
+    make_settings, feed, tmp_path
+):
+    settings = make_settings(redis="", partitions=2, scenarios=tmp_path / "scenarios")
+    settings.scenarios.mkdir()
+    shutil.copy(BUILT_IN / "abandoned_cart.yaml", settings.scenarios)
+    some = [("a", 10, True), ("b", 10, False), ("c", 10, True)]
+    await intake(settings).take(source(settings, feed(some)), Options())
+    shutil.copy(BUILT_IN / "abandoned_product.yaml", settings.scenarios)  # now it is asked for: all is told
+    await intake(settings, at=NOW + 1).take(source(settings, feed(some)), Options())
+    await intake(settings, at=NOW + 2).take(source(settings, feed(some)), Options())  # and then what is new
+    later = feed([("a", 10, False), ("b", 10, True), ("c", 8, True)])
+    await intake(settings, at=NOW + 3).take(source(settings, later), Options())
+    told = [
+        Offered(NOW + 1, [("b", 0.0, 0.0)], anew=True),
+        Offered(NOW + 3, [("a", 0.0, 0.0), ("b", 10.0, 0.0), ("c", 8.0, 10.0)]),
+    ]
+    assert await broadcasts(settings) == {0: told, 1: told}
 
 
 async def test_a_feed_over_http_is_watched_and_what_fails_is_told(make_settings, caplog):

@@ -1,9 +1,10 @@
 """What a feed changes, and whether it is believed: any feed after any other, and the cases that customers would notice."""
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.catalogue.diff import KEEP_GONE, Tally, delta, paired
+from app.catalogue.diff import KEEP_GONE, Tally, delta, offered, paired
 from app.catalogue.plausible import Doubt, Limits, doubts
 from app.catalogue.spool import Spool
 from app.codec import decode_product, encode_json
@@ -149,3 +150,41 @@ def test_a_small_shop_may_change_all_it_has():
 def test_rows_are_read_as_they_were_written():
     row = Product(Offer("l", "Lamp", 10.0, "EUR", 12.0, False, "u", "p", "c", "b", "g"), NOW, 7, NOW + 1)
     assert decode_product(encode_json(row)) == row
+
+
+def known(rows, feed, at, told, *, anew=False):
+    """What the engine knows after an import: product -> price (0: it cannot be had) and what it cost before."""
+    told = {} if anew else dict(told)
+    for pair in paired(sorted(rows.items()), sorted(feed.items())):
+        one = offered(pair, delta(pair, at), anew=anew)
+        if one is not None:
+            told.pop(one[0], None)
+            if one[1] == 0.0 or one[2] > one[1]:
+                told[one[0]] = one[1:]
+    return told
+
+
+@settings(deadline=None)
+@given(st.lists(FEEDS, min_size=1, max_size=5), st.integers(0, 4))
+def test_the_engine_knows_what_cannot_be_had_and_what_the_feed_reduces_whenever_it_was_first_told(feeds, first):
+    rows, told = {}, {}
+    for number, feed in enumerate(feeds):
+        feed = {id_: msgspec.structs.replace(one, old_price=one.price * (number % 3)) for id_, one in feed.items()}
+        if number >= first or number == len(feeds) - 1:
+            told = known(rows, feed, NOW + number, told, anew=number == first or len(feeds) - 1 <= first)
+        rows, _, _ = step(rows, feed, NOW + number)
+    out = {id_ for id_, row in rows.items() if row.gone_at or not row.offer.available}
+    assert {id_ for id_, (price, _) in told.items() if not price} == out
+    crossed = {id_: (o.price, o.old_price) for id_, o in live(rows).items() if o.available and o.old_price > o.price}
+    assert crossed.items() <= told.items()
+
+
+def test_a_price_that_has_just_fallen_is_a_reduction_until_it_is_told_otherwise():
+    lamp = Offer("lamp", "Lamp", 100.0, "EUR")
+    rows, _, _ = step({}, {"lamp": lamp}, NOW)
+    cheaper = {"lamp": msgspec.structs.replace(lamp, price=80.0)}
+    told = known(rows, cheaper, NOW + 1, {})
+    assert told == {"lamp": (80.0, 100.0)}
+    rows, _, _ = step(rows, cheaper, NOW + 1)
+    assert known(rows, cheaper, NOW + 2, told) == told
+    assert known(rows, {"lamp": lamp}, NOW + 2, told) == {}
