@@ -95,8 +95,7 @@ class Behaviour:
         self._shelves, self._relations, self._logged_at = Shelves(), Relations(), 0.0
         self.counts: Counter[tuple[str, str]] = Counter()
         """(scenario, reason) since the shell last took them for the metrics."""
-        self.dead: Counter[str] = Counter()
-        """Dead letters by reason, likewise."""
+        self.dead: Counter[str] = Counter()  # dead letters by reason, likewise
         self.receipts: Counter[tuple[str, str]] = Counter()
         """(scenario, outcome) of receipts, likewise."""
         self.worth = Tally()  # what scenarios bring, likewise
@@ -126,9 +125,8 @@ class Behaviour:
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
-        self.sweeps.forget(partition)
-        self.upkeep.forget(partition)
-        self._relations.forget(partition)
+        for known in (self.sweeps, self.upkeep, self._relations):
+            known.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
@@ -235,8 +233,7 @@ class Behaviour:
         step.touch(key)
         if decision.wake_at is not None:
             step.wake(key, decision.wake_at)
-        if together is not None:
-            self._relations.note(step, event, together, at)
+        self._relations.note(step, event, together, at)
         if decision.ordered_as and not hops:
             self._link(
                 step, decision.ordered_as, Forward(key, decision.ordered_as, raw, CLICKSTREAM.name, event.messageId, 1)

@@ -82,9 +82,9 @@ class Relations:
         """What is known of a partition beside its rows counts no more: it is restored."""
         self._known.pop(partition, None)
 
-    def note(self, step: Step, event: Event, together: Together, at: float) -> None:
-        """Count what an event, which has been applied, brings together at `at` (epoch seconds)."""
-        if event.properties is None:
+    def note(self, step: Step, event: Event, together: Together | None, at: float) -> None:
+        """Count what an event, which has been applied, brings together at `at` (epoch seconds), if anything."""
+        if together is None or event.properties is None:
             return
         kind, products = together.kind, _products(event.properties, together)
         if len(products) < 2:
