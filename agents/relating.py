@@ -89,22 +89,19 @@ class Relations:
         kind, products = together.kind, _products(event.properties, together)
         if len(products) < 2:
             return
-        keys = {RELATED_PREFIX + product.product_id for product in products}
         rows = []
         for number, product in enumerate(products):
             is_new = number == 0 or kind == "bought"  # of what was seen before the row knows as much, or more
-            rows.append(self._row(step, product, at, keys, is_new=is_new))
+            rows.append(self._row(step, product, at, products, is_new=is_new))
         for number, row in enumerate(rows):
             others = products[:1] if number and kind == "viewed" else products
-            for other in others:
-                if other.product_id != row.product.product_id:
-                    related.count(row, kind, other.product_id, at)
+            related.count(row, kind, [other.product_id for other in others if other is not products[number]], at)
 
-    def _row(self, step: Step, product: Product, at: float, keys: set[str], *, is_new: bool) -> Related:
+    def _row(self, step: Step, product: Product, at: float, spared: list[Product], *, is_new: bool) -> Related:
         key = RELATED_PREFIX + product.product_id
         row: Related | None = step.rows.get(key)
         if row is None:
-            self._make_room(step, keys)
+            self._make_room(step, spared)
             row = related.begun(product, at)
             step.put(key, row)
             known = self._known[step.partition]
@@ -118,8 +115,8 @@ class Relations:
         step.touch(key)
         return row
 
-    def _make_room(self, step: Step, keys: set[str]) -> None:
-        """Let the product go that was met least, where there is no room for one more; none of `keys`."""
+    def _make_room(self, step: Step, products: list[Product]) -> None:
+        """Let the product go that was met least, where there is no room for one more; none of `products`."""
         known = self._known.get(step.partition)
         if known is None:
             known = self._known[step.partition] = _Known(sum(key.startswith(RELATED_PREFIX) for key in step.rows))
@@ -130,7 +127,7 @@ class Relations:
             names = [key for key in step.rows if key.startswith(RELATED_PREFIX)]
             known.heap = [(peek(key).score, key) for key in names]
             heapify(known.heap)
-        spared = []
+        keys, spared = {RELATED_PREFIX + product.product_id for product in products}, []
         while known.heap and known.count >= self._most:
             score, key = heappop(known.heap)
             row = peek(key)

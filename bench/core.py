@@ -1,8 +1,8 @@
 """CPU per event of the core alone: `Behaviour.on_bundle` over packed rows, and packing them for the changelog. No Kafka.
 
-    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--segments N] [--scenarios FOLDER] [--profile FILE]
+    python -m bench.core [--events 300000] [--rounds 3] [--against CHECKOUT] [--segments N] [--together] [--scenarios FOLDER] [--profile FILE]
 
-JSON lines. With `--against`, rounds of this checkout and of another one, with `--segments` of the core with and without segments, take turns, each in a process of its own. Every round plays
+JSON lines. With `--against`, rounds of this checkout and of another one, with `--segments` of the core with and without segments, with `--together` of one whose messages show what is looked at together, take turns, each in a process of its own. Every round plays
 the same bundles; of each bundle the quickest round counts, which a busy machine disturbs least.
 """
 
@@ -35,7 +35,7 @@ class Record:
 class Core:
     """The engine's core over four partitions, with what the fenced table does to a step except writing it."""
 
-    def __init__(self, segments=0, folder=None):
+    def __init__(self, segments=0, folder=None, together=False):
         from agents.behaviour import ROW_TYPE, Behaviour
         from agents.decide import Decider
         from agents.scenarios.load import load_folder
@@ -45,6 +45,8 @@ class Core:
         from tables.step import Partition
 
         scenarios = load_folder(folder or load({}).scenarios)
+        if together:
+            scenarios = [showing_together(scenario) for scenario in scenarios]
         more = {"segments": segments_of(segments)} if segments else {}
         self.behaviour = Behaviour(Decider(scenarios, locale="en", **more), stream_time=True, partitions=PARTITIONS)
         self.codec = Codec(ROW_TYPE)
@@ -66,6 +68,14 @@ class Core:
             self.changelog_records += len(records)
             self.changelog_bytes += sum(len(key) + len(value or b"") for key, value in records)
             self.outputs += len(step.outputs)
+
+
+def showing_together(scenario):
+    """The scenario, whose similar products are those that are looked at together with its own."""
+    from msgspec.structs import replace
+
+    show = scenario.show
+    return scenario if show is None or not show.similar else replace(scenario, show=replace(show, similar_by="viewed"))
 
 
 def segments_of(count):
@@ -108,10 +118,10 @@ def bundles_of(count, customers):
             yield Bundle("clickstream", partition, records, records[0].offset, records[-1].offset)
 
 
-def once(count, customers, profile="", segments=0, folder=None):
+def once(count, customers, profile="", segments=0, folder=None, together=False):
     """One round; its figures."""
     bundles = list(bundles_of(count, customers))
-    core = Core(segments, folder)
+    core = Core(segments, folder, together)
     gc.collect()
     gc.freeze()
     if profile:
@@ -130,7 +140,7 @@ def once(count, customers, profile="", segments=0, folder=None):
     }
 
 
-def round_of(checkout, args, segments):
+def round_of(checkout, args, segments, together):
     """One round in a process of its own, with the code of `checkout`."""
     command = [
         sys.executable,
@@ -143,6 +153,7 @@ def round_of(checkout, args, segments):
         "--segments",
         str(segments),
         "--once",
+        *(["--together"] if together else []),
         *(["--scenarios", str(args.scenarios)] if args.scenarios else []),
     ]
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
@@ -173,22 +184,30 @@ def main(argv=None):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", default="", metavar="CHECKOUT", help="another checkout to compare with")
     parser.add_argument("--segments", type=int, default=0, help="compare with the same core and so many segments")
+    parser.add_argument(
+        "--together", action="store_true", help="compare with the same core that counts what is looked at together"
+    )
     parser.add_argument("--scenarios", type=Path, metavar="FOLDER", help="other scenarios than those built in")
     parser.add_argument("--profile", default="", metavar="FILE", help="one round under cProfile, written to FILE")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.once or args.profile:
-        print(json.dumps(once(args.events, args.customers, args.profile, args.segments, args.scenarios)), flush=True)
+        print(
+            json.dumps(once(args.events, args.customers, args.profile, args.segments, args.scenarios, args.together)),
+            flush=True,
+        )
         return
-    checkouts = {"core": (HERE, 0)}
+    checkouts = {"core": (HERE, 0, False)}
     if args.against:
-        checkouts["other checkout"] = (Path(args.against).resolve(), 0)
+        checkouts["other checkout"] = (Path(args.against).resolve(), 0, False)
     if args.segments:
-        checkouts[f"{args.segments} segments"] = (HERE, args.segments)
+        checkouts[f"{args.segments} segments"] = (HERE, args.segments, False)
+    if args.together:
+        checkouts["what is looked at together"] = (HERE, 0, True)
     rounds = defaultdict(list)
     for _ in range(args.rounds):
-        for name, (checkout, segments) in checkouts.items():
-            rounds[name].append(round_of(checkout, args, segments))
+        for name, (checkout, segments, together) in checkouts.items():
+            rounds[name].append(round_of(checkout, args, segments, together))
     for name, lines in rounds.items():
         print(json.dumps(summary(name, args.events, lines)), flush=True)
 

@@ -9,6 +9,7 @@ is noted as what may be too much of it. So no weight is too small, none is too l
 one part in `MOST` of all weight is there.
 """
 
+from collections.abc import Iterable
 from math import log2
 from typing import Literal
 
@@ -83,11 +84,13 @@ def describe(row: Related, product: Product, at: float) -> None:
     )
 
 
-def count(row: Related, kind: Kind, other: str, at: float) -> None:
-    """Count the product `other` as met together with this one at `at` (epoch seconds)."""
+def count(row: Related, kind: Kind, others: Iterable[str], at: float) -> None:
+    """Count other products as met together with this one at `at` (epoch seconds)."""
     if at - row.at > REBASED_AFTER:
         _rebase(row, at)
-    _add(getattr(row, kind), other, grown(at - row.at, _HALF[kind]))
+    weight = grown(at - row.at, _HALF[kind])
+    for other in others:
+        _add(getattr(row, kind), other, weight)
 
 
 def grown(seconds: float, half: float) -> float:

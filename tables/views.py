@@ -95,11 +95,15 @@ class ViewRing(msgspec.Struct, array_like=True, gc=False):
         if index is not None and since <= self._at(index) <= at:
             return None
         found: list[Product] = []
+        end = len(self.texts)  # from the newest on, so that texts are found by their ends
         for index in range(len(self.taken) - 1, -1, -1):
-            if len(found) == most or self._at(index) < since:
+            seen = self._at(index)
+            if len(found) == most or seen < since:
                 break
-            if self._at(index) <= at:
-                found.append(self._product(index))
+            start = end - self._size(index)
+            if seen <= at:
+                found.append(_unpack(self.texts[start:end]))
+            end = start
         return found
 
     def may_have(self, marks: Collection[bytes]) -> bool:
