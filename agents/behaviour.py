@@ -85,7 +85,6 @@ class Behaviour:
         self._decider, self._dialogs = decider, dialogs
         self._presence = Presence(decider, self._advance if stream_time else None)
         self._stream_time, self._partitions = stream_time, partitions
-        self.sizes = Sizes()
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
             CLICKSTREAM.name: self._on_event,
             CHAT.name: self._chat.on_record,
@@ -96,9 +95,8 @@ class Behaviour:
         self.counts: Counter[tuple[str, str]] = Counter()
         """(scenario, reason) since the shell last took them for the metrics."""
         self.dead: Counter[str] = Counter()  # dead letters by reason, likewise
-        self.receipts: Counter[tuple[str, str]] = Counter()
-        """(scenario, outcome) of receipts, likewise."""
-        self.worth = Tally()  # what scenarios bring, likewise
+        self.receipts: Counter[tuple[str, str]] = Counter()  # by (scenario, outcome), likewise
+        self.sizes, self.worth = Sizes(), Tally()  # who is in which segment; what scenarios bring, likewise
 
     def take(
         self,

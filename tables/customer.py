@@ -14,8 +14,7 @@ from tables.ranking import Ranking
 from tables.related import Related
 from tables.views import ViewRing
 
-SEARCHES = 5
-CATEGORIES = 5
+SEARCHES = CATEGORIES = 5
 CART_LINES = 100
 ALIASES = 16
 OPEN_TRIGGERS = 8
