@@ -95,6 +95,14 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
         Tone.INFO,
         "{scenario} had a part in an order: its message by {channel} touched too (touch: {touch} at {touched_at}){event}",
     ),
+    Reason.GOAL_ATTRIBUTED: (
+        Tone.INFO,
+        "a goal ({goal}) is owed to {scenario}: its message by {channel} was the last that touched (touch: {touch} at {touched_at}){event}",
+    ),
+    Reason.GOAL_ASSOCIATED: (
+        Tone.INFO,
+        "{scenario} had a part in a goal ({goal}): its message by {channel} touched too (touch: {touch} at {touched_at}){event}",
+    ),
     Reason.REATTRIBUTED: (Tone.INFO, "an order is not owed to {scenario} any more: another touch came later{event}"),
     Reason.REFUNDED: (Tone.INFO, "an order that was owed to {scenario} was taken back: refunded or cancelled{event}"),
     Reason.BUDGET: (Tone.HELD, "{scenario} not sent by {channel}: what it may cost today is spent"),

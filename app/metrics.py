@@ -192,7 +192,20 @@ ORDERS_OWED = _counter(
     "channel",
     "part",
 )
-REVENUE = _counter("revenue_total", "What attributed orders came to.", "scenario", "channel", "currency")
+GOALS_OWED = _counter(
+    "goals_owed_total",
+    "Goals other than orders by what a scenario's messages have to do with them: attributed to the last that touched, or associated.",
+    "scenario",
+    "channel",
+    "part",
+)
+REVENUE = _counter(
+    "revenue_total",
+    "What attributed orders, and other goals that have a value, came to.",
+    "scenario",
+    "channel",
+    "currency",
+)
 REVENUE_BACK = _counter(
     "revenue_taken_back_total",
     "What of it was taken back: refunds, and orders that another message has now.",

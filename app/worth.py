@@ -25,7 +25,10 @@ class Sums(NamedTuple):
     messages: dict[tuple[str, str, str], tuple[int, float]]
     """(scenario, channel, `sent`, `opened` or `clicked`): messages, and what they cost."""
     owed: dict[tuple[str, str, str, str], tuple[int, float]]
-    """(scenario, channel, currency, `attributed` or `associated`): orders and what they came to, less what was taken back."""
+    """(scenario, channel, currency, `attributed` or `associated`): orders and what they came to, less what was taken back.
+
+    `goal_attributed` and `goal_associated` are goals other than orders.
+    """
     held: dict[tuple[str, str], int]
     """(scenario, reason): how often something was held back."""
 
@@ -41,13 +44,18 @@ class ChannelWorth(msgspec.Struct):
 
 
 class Owed(msgspec.Struct):
-    """Orders that are owed to a scenario over one channel, and those that its messages had a part in, in one currency."""
+    """Orders that are owed to a scenario over one channel, and those that its messages had a part in, in one currency.
+
+    `goals` are those of a scenario whose goal is another event; `revenue` is what those of both kinds that have a value came to.
+    """
 
     channel: str
     currency: str
     orders: int = 0
     revenue: float = 0.0
     associated: int = 0
+    goals: int = 0
+    goals_associated: int = 0
 
 
 class GroupWorth(msgspec.Struct):
@@ -165,16 +173,24 @@ def _channels(name: str, sums: Sums) -> list[ChannelWorth]:
     return list(found.values())
 
 
+_COUNTS = {
+    "attributed": "orders",
+    "associated": "associated",
+    "goal_attributed": "goals",
+    "goal_associated": "goals_associated",
+}
+"""Kind of what is owed -> the field that counts it."""
+
+
 def _owed(name: str, sums: Sums) -> list[Owed]:
     found: dict[tuple[str, str], Owed] = {}
     for (scenario, channel, currency, kind), (count, revenue) in sorted(sums.owed.items()):
         if scenario != name:
             continue
         one = found.setdefault((channel, currency), Owed(channel, currency))
-        if kind == "attributed":
-            one.orders, one.revenue = count, revenue
-        else:
-            one.associated = count
+        setattr(one, _COUNTS[kind], count)
+        if not kind.endswith("associated"):
+            one.revenue += revenue
     return list(found.values())
 
 

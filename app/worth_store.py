@@ -17,8 +17,10 @@ from app.worth import CONTROL, RECIPIENTS, Sums
 
 MOST_ROWS = 10_000
 """Sums that one query returns."""
+OWED = ("attributed", "associated", "goal_attributed", "goal_associated")
 _GOALS = {Reason.BOUGHT_AFTER: 1, Reason.GOAL_AFTER: 1, Reason.GOAL_UNDONE: -1}
 _OWED = {Reason.ATTRIBUTED: 1, Reason.REATTRIBUTED: -1, Reason.REFUNDED: -1}
+_OTHERS = {Reason.GOAL_ATTRIBUTED: "goal_attributed", Reason.GOAL_ASSOCIATED: "goal_associated"}
 _TOLD = {"opened": "opened", "clicked": "clicked", "replied": "clicked"}
 
 
@@ -46,6 +48,8 @@ def _fact(line: JournalLine) -> dict[str, Any] | None:
     if reason == Reason.RECEIPT:
         kind = _TOLD.get(str(detail.get("outcome")))
         return {"kind": kind, "subject": _word(detail.get("message"))} if kind else None
+    if reason in _OTHERS:
+        return _of_order(line, Reason(reason)) | {"kind": _OTHERS[Reason(reason)]}
     if reason in _GOALS or reason in _OWED or reason == Reason.ASSOCIATED:
         return _of_order(line, Reason(reason))
     return {"kind": "held", "subject": _word(reason)} if tone_of(reason) is Tone.HELD else None
@@ -112,7 +116,7 @@ def sums(connection: sa.Connection, since: float, until: float) -> Sums:
             _grouped(spender_, 3, add(spender_.c.spent), add(spender_.c.spent * spender_.c.spent)))},
         {row[:3]: (int(row[3]), float(row[4])) for row in rows(_grouped(message_, 3, sa.func.count(), add(message_.c.cost)))},
         {row[:4]: (int(row[4]), float(row[5])) for row in rows(
-            _of(since, until, ("attributed", "associated"), *owed, add(col.number), add(col.amount)).group_by(*owed))},
+            _of(since, until, OWED, *owed, add(col.number), add(col.amount)).group_by(*owed))},
         {row[:2]: int(row[2]) for row in rows(
             _of(since, until, "held", col.scenario, col.subject, sa.func.count()).group_by(col.scenario, col.subject))},
     )  # fmt: skip

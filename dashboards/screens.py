@@ -348,7 +348,10 @@ SCENARIOS = Screen(
                 Panel("Orders owed, 24 h", "Attributed to the last message that touched, associated with others, and taken back: refunds, and orders "
                       "that another message has now.", "short",
                       (q("sum by (scenario, part) (increase(boomerang_orders_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),), "bargauge", 8),
-                Panel("Revenue owed, 24 h", "What attributed orders came to, and what of it was taken back, by currency.", "short",
+                Panel("Goals owed, 24 h", "Goals other than orders, of scenarios that have such: attributed to the last of their messages that touched, "
+                      "and associated with others.", "short",
+                      (q("sum by (scenario, part) (increase(boomerang_goals_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),), "bargauge", 8),
+                Panel("Revenue owed, 24 h", "What attributed orders and goals with a value came to, and what of it was taken back, by currency.", "short",
                       (q("sum by (scenario, currency) (increase(boomerang_revenue_total{$J}[24h]))", "{{scenario}} {{currency}}"),
                        q("sum by (scenario, currency) (increase(boomerang_revenue_taken_back_total{$J}[24h]))",
                          "{{scenario}} {{currency}} taken back")), "bargauge", 8),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from agents.allowed import Basis, group_of
 from agents.cascade import stage_of
+from agents.conditions.ask import holds
 from agents.scenarios.language import Scenario
 from agents.worth.touches import Touch, is_touch, note, touches
 from app.model.event import Event, Properties
@@ -54,17 +55,31 @@ def on_order(basis: Basis, key: str, customer: Customer, event: Event, at: float
 def on_goal(
     basis: Basis, key: str, customer: Customer, event: Event, scenarios: Iterable[Scenario], at: float
 ) -> list[JournalLine]:
-    """An event at `at` that is the goal of these `scenarios`."""
+    """An event at `at` that is the goal of these `scenarios`: noted for each that had fired, and owed to the last touch of their messages."""
     told = event.properties
-    lines = []
+    what: Detail = {"goal": event.event, "order": event.messageId[:200]}
+    if told is not None and told.total:
+        what |= {"value": told.total, "currency": _currency(told, basis)}
+    lines, names = [], set()
     for scenario in scenarios:
+        if not _counts(basis, customer, scenario, told, at):
+            continue
+        names.add(scenario.id)
         entered = _entry(basis, key, customer, scenario, at)
         if entered is not None:
-            detail: Detail = {**_of(entered), "goal": event.event, "order": event.messageId[:200]}
-            if told is not None and told.total:
-                detail |= {"value": told.total, "currency": _currency(told, basis)}
+            detail = {**_of(entered), **what}
             lines.append(JournalLine(at, key, Reason.GOAL_AFTER, scenario.id, event_id=event.messageId, detail=detail))
+    found = touches((sent for sent in customer.sends or () if sent.scenario in names), at, basis.policy)
+    for touch in found[: 1 + MOST_ASSOCIATED]:
+        reason = Reason.GOAL_ATTRIBUTED if touch is found[0] else Reason.GOAL_ASSOCIATED
+        lines.append(_line_of(touch, reason, key, event.messageId, at, what))
     return lines
+
+
+def _counts(basis: Basis, customer: Customer, scenario: Scenario, told: Properties | None, at: float) -> bool:
+    """Whether the event is the scenario's goal by the condition that its file asks of it, if any."""
+    goal = scenario.program.goal if scenario.program is not None else None
+    return goal is None or goal.when is None or holds(goal.when, basis.policy, customer, at, told)
 
 
 def on_return(key: str, customer: Customer, event: Event, at: float) -> list[JournalLine]:
@@ -136,12 +151,15 @@ def _owe(
 
 def _touched(goal: Goal, touch: Touch, reason: Reason, key: str, event_id: str, at: float) -> JournalLine:
     """The line about a message that touched before an order."""
-    detail: Detail = {"touch": touch.by, "touched_at": touch.at, **_money(goal, goal.value - goal.back)}
-    if touch.sent.stage:
-        detail["stage"] = touch.sent.stage + 1
-    if goal.at != at:
-        detail["ordered_at"] = goal.at
-    sent = touch.sent
+    ordered: Detail = {"ordered_at": goal.at} if goal.at != at else {}
+    return _line_of(touch, reason, key, event_id, at, {**_money(goal, goal.value - goal.back), **ordered})
+
+
+def _line_of(touch: Touch, reason: Reason, key: str, event_id: str, at: float, what: Detail) -> JournalLine:
+    """The line about a message that touched before something."""
+    sent, detail = touch.sent, {"touch": touch.by, "touched_at": touch.at, **what}
+    if sent.stage:
+        detail["stage"] = sent.stage + 1
     return JournalLine(at, key, reason, sent.scenario, sent.trigger_id, event_id, sent.channel, detail=detail)
 
 

@@ -13,8 +13,9 @@ _OWED = {
     Reason.REATTRIBUTED: "taken_back",
     Reason.REFUNDED: "taken_back",
 }
+_GOALS_OWED = {Reason.GOAL_ATTRIBUTED: "attributed", Reason.GOAL_ASSOCIATED: "associated"}
 _GOALS = frozenset({Reason.BOUGHT_AFTER, Reason.GOAL_AFTER})
-COUNTED = frozenset({Reason.FIRED, Reason.CONTROL_GROUP, Reason.GOAL_UNDONE, *_GOALS, *_OWED})
+COUNTED = frozenset({Reason.FIRED, Reason.CONTROL_GROUP, Reason.GOAL_UNDONE, *_GOALS, *_OWED, *_GOALS_OWED})
 """Reasons of the lines that count."""
 
 
@@ -30,8 +31,10 @@ class Tally:
         """(scenario, group) of goals that were given back whole."""
         self.owed: Counter[tuple[str, str, str]] = Counter()
         """(scenario, channel, part): part is attributed, associated or taken_back."""
+        self.goals_owed: Counter[tuple[str, str, str]] = Counter()
+        """Likewise, of goals other than orders: attributed or associated."""
         self.revenue: dict[tuple[str, str, str], float] = {}
-        """(scenario, channel, currency) -> what attributed orders came to."""
+        """(scenario, channel, currency) -> what attributed orders, and goals that have a value, came to."""
         self.back: dict[tuple[str, str, str], float] = {}
         """Likewise, what of it was taken back."""
 
@@ -49,21 +52,23 @@ class Tally:
             self.goals[line.scenario, _group(line)] += 1
         elif reason == Reason.GOAL_UNDONE:
             self.undone[line.scenario, _group(line)] += int(bool(detail["whole"]))
+        elif reason in _GOALS_OWED:
+            self._owe(line, _GOALS_OWED[Reason(reason)], self.goals_owed)
         else:
-            self._owe(line, _OWED[Reason(reason)])
+            self._owe(line, _OWED[Reason(reason)], self.owed)
 
-    def _owe(self, line: JournalLine, part: str) -> None:
+    def _owe(self, line: JournalLine, part: str, counts: Counter[tuple[str, str, str]]) -> None:
         detail = line.detail
         if detail.get("whole", 1):
-            self.owed[line.scenario, line.channel, part] += 1
-        if part != "associated":
+            counts[line.scenario, line.channel, part] += 1
+        if part != "associated" and "value" in detail:
             sums = self.revenue if part == "attributed" else self.back
             key = (line.scenario, line.channel, str(detail["currency"]))
             sums[key] = sums.get(key, 0.0) + float(detail["value"])
 
     def clear(self) -> None:
         """Begin anew."""
-        for counts in (self.entered, self.goals, self.undone, self.owed, self.revenue, self.back):
+        for counts in (self.entered, self.goals, self.undone, self.owed, self.goals_owed, self.revenue, self.back):
             counts.clear()
 
 

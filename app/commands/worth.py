@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(found: "list[ScenarioWorth]") -> list[str]:
-    head = ("scenario", "fired", "control", "sent", "opened", "clicked", "orders owed", "revenue", "cost")
+    head = ("scenario", "fired", "control", "sent", "opened", "clicked", "orders owed", "goals owed", "revenue", "cost")
     rows = [head, *(_cells(one) for one in found)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
     out = []
@@ -88,5 +88,6 @@ def _cells(one: "ScenarioWorth") -> tuple[str, ...]:
         sum(channel.opened for channel in one.channels),
         sum(channel.clicked for channel in one.channels),
         sum(owed.orders for owed in one.owed),
+        sum(owed.goals for owed in one.owed),
     )
     return (one.scenario, *(f"{count:,}" for count in counts), revenue, f"{one.cost:,.2f}")

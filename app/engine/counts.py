@@ -138,6 +138,7 @@ class WorthCounts:
             (metrics.GOALS, tally.goals),
             (metrics.GOALS_UNDONE, tally.undone),
             (metrics.ORDERS_OWED, tally.owed),
+            (metrics.GOALS_OWED, tally.goals_owed),
         ):
             for labels, count in counts.items():
                 counter.labels(*labels).inc(count)

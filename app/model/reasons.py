@@ -56,6 +56,8 @@ class Reason(StrEnum):
     GOAL_UNDONE = "goal_undone"
     ATTRIBUTED = "attributed"
     ASSOCIATED = "associated"
+    GOAL_ATTRIBUTED = "goal_attributed"
+    GOAL_ASSOCIATED = "goal_associated"
     REATTRIBUTED = "reattributed"
     REFUNDED = "refunded"
     # the core, about the later stages of a cascade

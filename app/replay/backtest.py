@@ -103,6 +103,8 @@ REFUSALS = frozenset(Reason) - {
     Reason.ENDED_BY_EMPTIED_CART, Reason.ENDED_BY_EVENT, Reason.ENDED_BY_MERGE, Reason.GOAL_REACHED,
     Reason.JOURNEY_BEGUN, Reason.JOURNEY_WAITS, Reason.JOURNEY_EXITED, Reason.JOURNEY_ENDED, Reason.ENDED_BY_SEGMENT,
     Reason.BRANCH_TAKEN, Reason.WAITED_IN_VAIN, Reason.ARM_DRAWN, Reason.NOTED, Reason.TEAM_TOLD,
+    Reason.BOUGHT_AFTER, Reason.GOAL_AFTER, Reason.GOAL_UNDONE, Reason.ATTRIBUTED, Reason.ASSOCIATED, Reason.REATTRIBUTED,
+    Reason.REFUNDED, Reason.GOAL_ATTRIBUTED, Reason.GOAL_ASSOCIATED,
 }  # fmt: skip
 """Reasons that keep what was armed from being said."""
 ENDINGS = (

@@ -287,6 +287,81 @@ def test_a_scenario_may_have_another_goal_than_an_order_within_a_time_of_its_own
     assert goal.detail["goal"] == "Product Reviewed"
 
 
+WISH_REVIEW = MAIL.replace("reentry: 0s", "reentry: 0s\ngoal: {event: Product Reviewed}")
+
+
+def goals_told(engine):
+    return [
+        (str(line.reason), line.scenario, line.channel)
+        for line in of(engine, Reason.GOAL_ATTRIBUTED, Reason.GOAL_ASSOCIATED)
+    ]
+
+
+def test_a_goal_that_is_no_order_is_owed_to_the_last_touch_of_the_scenarios_that_are_for_it():
+    engine = shop(REVIEW, WISH_REVIEW, policy=OPEN)
+    engine.event("Wished")
+    engine.wait(MINUTE)
+    engine.add("p1")
+    engine.wait(HOUR + 2)
+    mail, text = engine.triggers
+    engine.receipt(mail)
+    engine.receipt(text)
+    engine.wait(MINUTE)
+    engine.event("Product Reviewed")
+    assert goals_told(engine) == [("goal_attributed", "cart", "sms")], "a mail that nobody opened has no part"
+    engine.receipt(mail, Outcome.CLICKED)
+    engine.wait(MINUTE)
+    engine.event("Product Reviewed", total=5.0)
+    assert goals_told(engine)[1:] == [("goal_attributed", "wish", "email"), ("goal_associated", "cart", "sms")]
+    plain, dear, _ = of(engine, Reason.GOAL_ATTRIBUTED, Reason.GOAL_ASSOCIATED)
+    assert plain.detail["goal"] == "Product Reviewed" and "value" not in plain.detail
+    assert (dear.detail["value"], dear.detail["currency"], dear.detail["touch"]) == (5.0, "EUR", "clicked")
+    engine.wait(6 * DAY)
+    engine.event("Product Reviewed")
+    assert len(goals_told(engine)) == 3, "every window is over"
+    assert told(engine) == []
+
+
+def test_a_message_of_a_scenario_with_another_goal_has_no_part_in_it():
+    engine = shop(REVIEW, MAIL, policy=OPEN)
+    engine.event("Wished")
+    engine.wait(MINUTE)
+    engine.add("p1")
+    engine.wait(HOUR + 2)
+    engine.receipt(engine.triggers[0])
+    engine.receipt(engine.triggers[0], Outcome.CLICKED)
+    engine.event("Product Reviewed")
+    assert goals_told(engine) == []
+
+
+JOURNEY = """
+id: course
+version: 1
+title: A course
+family: courses
+priority: 10
+entry: {event: Subscribed}
+goal: {event: Lesson Booked, when: {event: price, at_least: 10}, within: 5d}
+exit_on: end
+steps:
+  - message: {channel: sms, template: abandoned_cart}
+  - delay: 3d
+"""
+
+
+def test_a_goal_of_a_journey_counts_where_its_condition_holds():
+    engine = shop(JOURNEY, policy=OPEN)
+    engine.event("Subscribed", product_id="p1")
+    engine.wait(2)
+    engine.receipt(engine.triggers[0])
+    engine.wait(MINUTE)
+    engine.event("Lesson Booked", price=5.0)
+    assert goals_told(engine) == [] and of(engine, Reason.GOAL_AFTER) == []
+    engine.event("Lesson Booked", price=20.0)
+    assert goals_told(engine) == [("goal_attributed", "course", "sms")]
+    assert len(of(engine, Reason.GOAL_AFTER)) == 1
+
+
 def test_an_order_may_count_for_another_time_than_the_policy_says():
     engine = shop(SMS.replace("reentry: 0s", "reentry: 0s\ngoal: {within: 1d}"), policy=OPEN)
     engine.add("p1")

@@ -118,6 +118,39 @@ def test_orders_are_owed_less_what_was_taken_back(store):
     assert (sms.orders, sms.revenue, sms.associated) == (1, 50.0, 0)
 
 
+def reviewed(number, reason=Reason.GOAL_ATTRIBUTED, channel="email", value=0.0):
+    detail = {
+        "goal": "Product Reviewed",
+        "order": f"m{number}",
+        **({"value": value, "currency": "EUR"} if value else {}),
+    }
+    return JournalLine(NOW + 60, f"c{number}", reason, CART, f"t{number}", channel=channel, detail=detail)
+
+
+def test_goals_that_are_no_orders_are_owed_by_channel_with_what_they_are_worth(store):
+    after = [
+        JournalLine(NOW + 60, f"c{number}", Reason.GOAL_AFTER, CART,
+                    detail={"fired_at": NOW, "group": group, "goal": "Product Reviewed", "order": f"m{number}"})
+        for number, group in ((1, RECIPIENTS), (2, RECIPIENTS), (60, "all"))
+    ]  # fmt: skip
+    keep(
+        store,
+        *(entered(number, RECIPIENTS if number < 60 else "all") for number in range(120)),
+        *after,
+        sent(1), sent(2, "sms"),
+        reviewed(1), reviewed(2, channel="sms"), reviewed(3, channel="sms", value=7.0),
+        reviewed(1, Reason.GOAL_ASSOCIATED, "sms"),
+    )  # fmt: skip
+    found = worth(store)[CART]
+    assert (found.goal, found.recipients.reached, found.control.reached) == ("Product Reviewed", 2, 1)
+    assert [(one.channel, one.currency, one.goals, one.goals_associated, one.revenue, one.orders) for one in found.owed] == [
+        ("email", "", 1, 0, 0.0, 0), ("sms", "", 1, 1, 0.0, 0), ("sms", "EUR", 1, 0, 7.0, 0),
+    ]  # fmt: skip
+    assert found.uplift.verdict is Verdict.NOT_SURE and "goals (Product Reviewed) of 1,000 customers" in found.sentence
+    html = scenarios([found], 30, "EUR").decode()
+    assert "<dt>Goals owed to it</dt><dd>3</dd>" in html and "<th>Goals owed</th>" in html and "7 EUR" in html
+
+
 def test_a_goal_counts_once_a_customer_and_not_if_it_was_given_back(store):
     keep(
         store,
@@ -340,7 +373,7 @@ def test_the_command_tells_it_as_a_table_and_as_json(told_by, tmp_path):
     assert status == 0
     head, *rows = shown.out.splitlines()[1:]
     assert head.split()[:3] == ["scenario", "fired", "control"]
-    assert rows[0].split() == [CART, "450", "150", "1", "0", "0", "1", "25.00", "EUR", "3.50"]
+    assert rows[0].split() == [CART, "450", "150", "1", "0", "0", "1", "0", "25.00", "EUR", "3.50"]
     assert "more orders of 1,000 customers (between" in rows[1]
     status, shown = told_by(CART, "--json", *between)
     assert json.loads(shown.out)["scenarios"][0]["control"]["customers"] == 150

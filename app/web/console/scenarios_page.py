@@ -21,7 +21,7 @@ def scenarios(found: Sequence[ScenarioWorth], days: int, currency: str) -> bytes
         el("h1", "Scenarios"),
         el(
             "p",
-            "What each scenario did and brought. An order is owed to the last message that touched its customer; what messages "
+            "What each scenario did and brought. An order, or another goal, is owed to the last message that touched its customer; what messages "
             "really changed, only the control group tells.",
             class_="lead",
         ),
@@ -37,7 +37,7 @@ def _scenario(one: ScenarioWorth, currency: str) -> Html:
     tiles = [
         ("Fired", f"{one.recipients.times:,}", _customers(one.recipients)),
         ("Sent", f"{one.sent:,}", f"opened {sum(c.opened for c in one.channels):,}, clicked {sum(c.clicked for c in one.channels):,}"),
-        ("Orders owed to it", f"{sum(owed.orders for owed in one.owed):,}", _revenue(one)),
+        *_owed(one),
         ("Cost", _amount(one.cost), currency or "no prices in the policy" if not one.cost else currency),
     ]  # fmt: skip
     tone = _SURE.get(one.uplift.verdict, "wait")
@@ -54,6 +54,16 @@ def _scenario(one: ScenarioWorth, currency: str) -> Html:
         words = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in sorted(one.held.items(), key=lambda item: (-item[1], item[0])))  # fmt: skip
         parts.append(el("p", f"Held back: {words}", class_="lead"))
     return el("section", *parts, class_="worth", aria_labelledby=f"scenario-{one.scenario}")
+
+
+def _owed(one: ScenarioWorth) -> list[tuple[str, str, str]]:
+    """What is owed to it: orders, and where it has another goal those first."""
+    tiles = [("Orders owed to it", f"{sum(owed.orders for owed in one.owed):,}", _revenue(one))]
+    goals, part = sum(owed.goals for owed in one.owed), sum(owed.goals_associated for owed in one.owed)
+    if one.goal or goals:
+        words = f"a part in {part:,} more" if part else one.goal
+        tiles.insert(0, ("Goals owed to it", f"{goals:,}", words))
+    return tiles
 
 
 def _customers(group: GroupWorth) -> str:
@@ -84,15 +94,15 @@ def _groups(one: ScenarioWorth) -> Html:
 
 
 def _channels(one: ScenarioWorth) -> Html:
-    head = _row("th", "Channel", "Sent", "Opened", "Clicked", "Cost", "Orders owed", "Revenue")
+    goals = ["Goals owed"] if one.goal or any(item.goals for item in one.owed) else []
+    head = _row("th", "Channel", "Sent", "Opened", "Clicked", "Cost", "Orders owed", *goals, "Revenue")
     rows = []
     for channel in one.channels:
         owed = [item for item in one.owed if item.channel == channel.channel]
         revenue = ", ".join(f"{_amount(item.revenue)} {item.currency}".strip() for item in owed if item.revenue) or "—"
         numbers = (channel.sent, channel.opened, channel.clicked)
-        rows.append(
-            _row("td", channel.channel, *(f"{n:,}" for n in numbers), _amount(channel.cost), f"{sum(item.orders for item in owed):,}", revenue)
-        )  # fmt: skip
+        brought = [f"{sum(item.orders for item in owed):,}", *(f"{sum(item.goals for item in owed):,}" for _ in goals)]
+        rows.append(_row("td", channel.channel, *(f"{n:,}" for n in numbers), _amount(channel.cost), *brought, revenue))
     return el("table", el("thead", head), el("tbody", *rows))
 
 
