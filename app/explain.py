@@ -83,10 +83,7 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
     Reason.QUIET_HOURS: (Tone.WAIT, "{scenario} kept quiet: it is night where the customer lives{due}"),
     Reason.BOUGHT_AFTER: (Tone.INFO, "ordered after {scenario} had fired at {fired_at}{event}"),
     Reason.GOAL_AFTER: (Tone.INFO, "reached the goal of {scenario} ({goal}), which had fired at {fired_at}{event}"),
-    Reason.GOAL_UNDONE: (
-        Tone.INFO,
-        "an order after {scenario} does not count any more: it was refunded or cancelled{event}",
-    ),
+    Reason.GOAL_UNDONE: (Tone.INFO, "an order after {scenario} counts no more: it was refunded or cancelled{event}"),
     Reason.ATTRIBUTED: (
         Tone.INFO,
         "an order is owed to {scenario}: its message by {channel} was the last that touched (touch: {touch} at {touched_at}){event}",
@@ -95,14 +92,8 @@ _SAYING: Mapping[Reason, tuple[Tone, str]] = {
         Tone.INFO,
         "{scenario} had a part in an order: its message by {channel} touched too (touch: {touch} at {touched_at}){event}",
     ),
-    Reason.GOAL_ATTRIBUTED: (
-        Tone.INFO,
-        "a goal ({goal}) is owed to {scenario}: its message by {channel} was the last that touched (touch: {touch} at {touched_at}){event}",
-    ),
-    Reason.GOAL_ASSOCIATED: (
-        Tone.INFO,
-        "{scenario} had a part in a goal ({goal}): its message by {channel} touched too (touch: {touch} at {touched_at}){event}",
-    ),
+    Reason.GOAL_ATTRIBUTED: (Tone.INFO, "{goal} is owed to {scenario}: its message by {channel} touched last{event}"),
+    Reason.GOAL_ASSOCIATED: (Tone.INFO, "{scenario} had a part in {goal}: its message by {channel} touched too{event}"),
     Reason.REATTRIBUTED: (Tone.INFO, "an order is not owed to {scenario} any more: another touch came later{event}"),
     Reason.REFUNDED: (Tone.INFO, "an order that was owed to {scenario} was taken back: refunded or cancelled{event}"),
     Reason.BUDGET: (Tone.HELD, "{scenario} not sent by {channel}: what it may cost today is spent"),
