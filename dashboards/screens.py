@@ -346,11 +346,9 @@ SCENARIOS = Screen(
                       (q("sum by (scenario, group) (increase(boomerang_scenario_entered_total{$J}[7d]))", "{{scenario}} {{group}}"),),
                       "bargauge", 8),
                 Panel("Orders owed, 24 h", "Attributed to the last message that touched, associated with others, and taken back: refunds, and orders "
-                      "that another message has now.", "short",
-                      (q("sum by (scenario, part) (increase(boomerang_orders_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),), "bargauge", 8),
-                Panel("Goals owed, 24 h", "Goals other than orders, of scenarios that have such: attributed to the last of their messages that touched, "
-                      "and associated with others.", "short",
-                      (q("sum by (scenario, part) (increase(boomerang_goals_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),), "bargauge", 8),
+                      "that another message has now. Likewise goals other than orders, of scenarios that have such.", "short",
+                      (q("sum by (scenario, part) (increase(boomerang_orders_owed_total{$J}[24h]))", "{{scenario}} {{part}}"),
+                       q("sum by (scenario, part) (increase(boomerang_goals_owed_total{$J}[24h]))", "{{scenario}} goals {{part}}")), "bargauge", 8),
                 Panel("Revenue owed, 24 h", "What attributed orders and goals with a value came to, and what of it was taken back, by currency.", "short",
                       (q("sum by (scenario, currency) (increase(boomerang_revenue_total{$J}[24h]))", "{{scenario}} {{currency}}"),
                        q("sum by (scenario, currency) (increase(boomerang_revenue_taken_back_total{$J}[24h]))",
