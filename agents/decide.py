@@ -82,8 +82,8 @@ class Decider:
         self._index = index
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
-        self.coarse = not (self._reads_all or self.members or asks_presence(index.all()))  # the day is enough
-        self.kept = kept_for(index.all(), self.members.kept)
+        self.kept = kept_for(index.all(), self.members)
+        self.coarse = not (self._reads_all or self.members or self.kept.devices or asks_presence(index.all()))
         self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | self.kept.events
 
     def read_all(self) -> None:
@@ -105,7 +105,7 @@ class Decider:
         seen, counted = customer.last_seen, customer.orders.count if customer.orders is not None else 0
         signals = apply(customer, event, at)
         decision = Decision(customer)
-        if event.event in self.kept.events:
+        if event.event in self.kept.events or self.kept.devices:
             self.kept.note(customer, event, at)
         changed = self.members.on_event(customer, event, signals, at, seen) if self.members else []
         heard = self._index.heard(signals, "" if event.historical else event.event)

@@ -12,6 +12,7 @@ from app.codec import decode_glance
 from app.model.event import CLOCK, Event
 from tables.activity import note, was_seen
 from tables.customer import SHELF_PREFIX
+from tables.seenwith import is_noted
 from tables.step import Record, Step
 
 DAY = 86_400.0
@@ -50,6 +51,8 @@ class Presence:
         """Whether the event, read whole, says that `key` is there at `at` (epoch seconds), and no more; then it is noted."""
         decider, packed = self._decider, step.packed
         if packed is None or not decider.is_mere_activity(event):
+            return False
+        if decider.kept.devices and event.deviceKind and not is_noted(packed, key, event.deviceKind):
             return False
         members = decider.members
         if not note(packed, key, at, members.gap, newcomers=members.newcomers):

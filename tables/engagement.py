@@ -96,6 +96,13 @@ class Bought(msgspec.Struct, array_like=True, gc=False):
     decided: float = 0.0
 
 
+class SeenWith(msgspec.Struct, array_like=True, gc=False):
+    """What a customer was there with: words of `app/model/device.py`."""
+
+    kind: str
+    system: str
+
+
 class Engagement(msgspec.Struct, array_like=True, gc=False):
     """What scenarios with steps and segments keep of a customer."""
 
@@ -130,6 +137,8 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     """What was bought when, the newest last, where scenarios predict the next time from it (`tables/purchases.py`)."""
     had: bytes = b""
     """Marks of the products that he bought last (`tables/bought.py`)."""
+    seen_with: SeenWith | None = None
+    """What he was last there with, where a condition asks for it (`tables/seenwith.py`)."""
 
 
 def set_traits(engagement: Engagement, traits: dict[str, Trait], at: float) -> None:

@@ -30,7 +30,8 @@ from tables.windows import T
 def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     """Join `alias` into `owner`. Returns the scenarios of the alias that the join has ended."""
     owner.first_seen = min(filter(None, (owner.first_seen, alias.first_seen)), default=0.0)
-    if alias.last_seen > owner.last_seen:
+    newer = alias.last_seen > owner.last_seen
+    if newer:
         owner.last_seen, owner.session_started = alias.last_seen, alias.session_started
     owner.suppressed = _suppressed(owner, alias)
     if _elsewhere(owner.profile, alias.profile):  # what was confirmed there says nothing of the owner's address
@@ -51,7 +52,7 @@ def merge(owner: Customer, alias: Customer) -> tuple[str, ...]:
     owner.cart_known_at = max(owner.cart_known_at, alias.cart_known_at)
     owner.removed = _removed(owner.removed, alias.removed)
     owner.seen = (alias.seen + owner.seen)[-8 * SEEN :]
-    owner.engagement = _engagement(owner.engagement, alias.engagement)
+    owner.engagement = _engagement(owner.engagement, alias.engagement, newer=newer)
     goals.join(owner, alias)
     owner.dialogs = dialog.merge(owner.dialogs, alias.dialogs)
     return _armed(owner, alias)
@@ -147,8 +148,8 @@ def _days(orders: Orders) -> set[float]:
     return {orders.first_at // DAY, orders.last_at // DAY}
 
 
-def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagement | None:
-    """Memberships are worked out anew for whom the two are together; both keep what they were in until then."""
+def _engagement(owner: Engagement | None, alias: Engagement | None, *, newer: bool) -> Engagement | None:
+    """Memberships are worked out anew for whom the two are together; both keep what they were in until then. `newer`: the alias was seen later."""
     if owner is None or alias is None:
         return owner or alias
     both = dict(owner.segments or {})
@@ -164,6 +165,7 @@ def _engagement(owner: Engagement | None, alias: Engagement | None) -> Engagemen
     owner.audiences = _first(owner.audiences, alias.audiences, AUDIENCES)
     owner.traits_at = max(owner.traits_at, alias.traits_at)
     owner.dated = _last(owner.dated, alias.dated, ENTERED)
+    owner.seen_with = (alias.seen_with if newer else None) or owner.seen_with or alias.seen_with
     owner.wishes = _views(owner.wishes, alias.wishes)
     owner.had = bought.joined(owner.had, alias.had)
     owner.traits = dict([*{**(alias.traits or {}), **(owner.traits or {})}.items()][-TRAITS:]) or None

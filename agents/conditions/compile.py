@@ -4,9 +4,20 @@ from collections.abc import Callable, Iterator
 from math import inf
 
 from agents.conditions.history import Happened, OfCart, OfOrders, Seen, SinceOrder
-from agents.conditions.language import ConditionFile
+from agents.conditions.language import OF_DEVICE, ConditionFile
 from agents.conditions.logic import Either, Every, Opposite
-from agents.conditions.profile import Consented, HasDevice, InSegment, OfEvent, OfProfile, OfTime, OfTrait, Tagged, Text
+from agents.conditions.profile import (
+    Consented,
+    HasDevice,
+    InSegment,
+    LastSeenWith,
+    OfEvent,
+    OfProfile,
+    OfTime,
+    OfTrait,
+    Tagged,
+    Text,
+)
 from agents.conditions.ranges import Range
 from agents.conditions.rfm import BOUNDS, QUANTILES, Bounds, Ranked, Score
 from agents.conditions.verdict import Condition
@@ -98,6 +109,11 @@ def _orders(file: ConditionFile, scale: float) -> Condition:
     return OfOrders(file.orders or "", _asked(file))
 
 
+def _device(file: ConditionFile, _scale: float) -> Condition:
+    name = file.device or ""
+    return LastSeenWith(name, _text(file)) if name in OF_DEVICE else HasDevice(name)
+
+
 def _happened(file: ConditionFile, scale: float) -> Condition:
     asked, window = _asked(file), inf if file.within is None else duration(file.within) / scale
     if asked == Range():
@@ -114,7 +130,7 @@ _LEAVES: dict[str, Callable[[ConditionFile, float], Condition]] = {
     "event": _event,
     "happened": _happened,
     "segment": lambda file, _scale: InSegment(file.segment or ""),
-    "device": lambda file, _scale: HasDevice(file.device or ""),
+    "device": _device,
     "consent": lambda file, _scale: Consented(file.consent or "", str(file.is_)),
     "time": lambda file, _scale: OfTime(file.time or "", _asked(file), file.in_ or ()),
     "seen_within": lambda file, scale: Seen(duration(file.seen_within or "") / scale),

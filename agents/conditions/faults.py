@@ -4,7 +4,18 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeGuard
 
 from agents.conditions.history import SOURCES, most_of
-from agents.conditions.language import ASKED, CONSENTS, DAYS, HEADS, MOST_DEPTH, MOST_NODES, NEEDS_ONE, NUMBERS, PROFILE
+from agents.conditions.language import (
+    ASKED,
+    CONSENTS,
+    DAYS,
+    HEADS,
+    MOST_DEPTH,
+    MOST_NODES,
+    NEEDS_ONE,
+    NUMBERS,
+    OF_DEVICE,
+    PROFILE,
+)
 from agents.scenarios.shape import Fault, Place, nearest
 from tables.apply import HANDLERS
 from tables.signals import SIGNALS
@@ -164,6 +175,23 @@ def _consent(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
         yield Fault((*place, "is"), f"{word!r} is none of {', '.join(CONSENTS)}{nearest(str(word), CONSENTS)}")
 
 
+def _device(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
+    name, asked = value["device"], [word for word in _TEXTS if word in value]
+    words = OF_DEVICE.get(name) if isinstance(name, str) else None
+    if words is None:
+        if asked and name in ("webpush", "fcm"):
+            yield Fault((*place, asked[0]), f"says nothing beside `device: {name}`, which is there or is not")
+        return
+    if not asked:
+        yield Fault(place, f"`device: {name}` needs what is asked of it: one of {', '.join(_TEXTS)}")
+    said: list[tuple[Place, Any]] = [((*place, "is"), value["is"])] if "is" in value else []
+    said += [((*place, "in", index), word) for index, word in enumerate(_members(value, "in"))]
+    for where, word in said:
+        if not isinstance(word, str) or word.lower() not in words:
+            yield Fault(where, f"{word!r} is none of {', '.join(words)}{nearest(str(word), words)}")
+    yield from _profile(value, place)
+
+
 def _time(value: dict[Any, Any], place: Place) -> Iterator[Fault]:
     is_day = value["time"] == "weekday"
     for index, item in enumerate(_members(value, "in")):
@@ -199,6 +227,7 @@ _LOOKS = {
     "happened": _happened,
     "event": _event,
     "consent": _consent,
+    "device": _device,
     "time": _time,
     "orders": _whole,
     "rfm": _rfm,

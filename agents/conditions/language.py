@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from agents.conditions.words import Duration, Id, Name, Wait
+from app.model.device import KINDS, SYSTEMS
 
 MOST_NODES = 50
 MOST_DEPTH = 8
@@ -41,7 +42,7 @@ class ConditionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
     happened: Name | None = None
     segment: Id | None = None
     rfm: Literal["r", "f", "m"] | None = None
-    device: Literal["webpush", "fcm"] | None = None
+    device: Literal["webpush", "fcm", "kind", "os"] | None = None
     consent: Name | None = None
     time: Literal["hour", "weekday"] | None = None
     seen_within: Wait | None = None
@@ -60,6 +61,8 @@ class ConditionFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
 HEADS = (
     "all", "any", "not", "profile", "trait", "tag", "cart", "orders", "event", "happened", "segment", "rfm", "device", "consent", "time", "seen_within",
 )  # fmt: skip
+OF_DEVICE = {"kind": KINDS, "os": SYSTEMS}
+"""What is asked of the device that the customer was last there with, and the words that may be said of it."""
 NUMBERS = ("at_least", "at_most", "above", "below")
 ASKED: dict[str, tuple[str, ...]] = {
     "profile": ("is", "in", "exists"),
@@ -69,6 +72,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "event": (*NUMBERS, "is", "in", "exists"),
     "happened": (*NUMBERS, "within", "same", "category"),
     "rfm": NUMBERS,
+    "device": ("is", "in", "exists"),
     "consent": ("is",),
     "time": (*NUMBERS, "in"),
 }

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from agents.conditions.alike import Alike
 from agents.conditions.language import DAYS, Value
 from agents.conditions.ranges import Range, shown
-from agents.conditions.touched import CONSENT, DEVICES, EVENT, NOTED, PROFILE, TIME, member
+from agents.conditions.touched import CONSENT, DEVICES, EVENT, NOTED, PROFILE, SEEN_WITH, TIME, member
 from agents.conditions.verdict import ALWAYS, NEVER, Facts, Verdict
 from tables.engagement import Trait
 from tables.profile import permission
@@ -203,6 +203,31 @@ class HasDevice(Alike):
     def told(self, facts: Facts) -> str:
         """In a sentence."""
         return f"a device for {self._channel} is {'known' if self._has(facts) else 'unknown'}"
+
+
+class LastSeenWith(Alike):
+    """`{device: kind, is: mobile}`: what the customer was last there with."""
+
+    reads = frozenset({SEEN_WITH})
+    __slots__ = ("_field", "_text")
+
+    def __init__(self, field: str, text: Text) -> None:
+        self._field, self._text = field, text
+
+    def _value(self, facts: Facts) -> str:
+        engagement = facts.customer.engagement
+        device = engagement.seen_with if engagement is not None else None
+        if device is None:
+            return ""
+        return device.kind if self._field == "kind" else device.system
+
+    def holds(self, facts: Facts) -> Verdict:
+        """Whether it is as asked."""
+        return ALWAYS if self._text.holds(self._value(facts)) else NEVER
+
+    def told(self, facts: Facts) -> str:
+        """In a sentence."""
+        return self._text.told(f"the {self._field} of the last device", self._value(facts))
 
 
 class OfTime(Alike):

@@ -18,7 +18,7 @@ CONDITION: Mapping[str, str] = {
     "happened": "A signal that the state remembers, or an event by its name, so often, and within a time.",
     "segment": "The customer is in this segment.",
     "rfm": "A score of 1 to 5: recency, frequency, monetary.",
-    "device": "There is a device that can be pushed to.",
+    "device": "`webpush`, `fcm`: there is a device that can be pushed to. `kind`, `os`: of the device that the customer was last there with, `is`, `in` or `exists`.",
     "consent": "A channel, or channel:topic: what was said of it.",
     "time": "The hour or weekday where the customer lives. Not in segments.",
     "seen_within": "The customer was active within this time.",

@@ -12,6 +12,7 @@ from tables.signals import (
 )
 
 CART, CATEGORIES, CONSENT, DEVICES, EVENT = "cart", "categories", "consent", "devices", "event"
+SEEN_WITH = "seen_with"
 NOTED, ORDERS, PROFILE, SEARCHES, SEEN = "noted", "orders", "profile", "searches", "seen"
 RANKS, TIME, VIEWS = "ranks", "time", "views"
 """`noted` are traits and tags, which the shop tells or steps set; `ranks` where customers stand among the others."""
@@ -38,7 +39,9 @@ def named(event: str) -> str:
     return f"named:{event}"
 
 
-def touched(signals: tuple[str, ...], event: str, *, traits: bool, push: bool) -> frozenset[str]:
+def touched(
+    signals: tuple[str, ...], event: str, *, traits: bool, push: bool, seen_with: bool = False
+) -> frozenset[str]:
     """The facts that an event may have changed, `seen` apart."""
     found = {fact for signal in signals for fact in _BY_SIGNAL.get(signal, ())}
     if event:
@@ -49,4 +52,6 @@ def touched(signals: tuple[str, ...], event: str, *, traits: bool, push: bool) -
         found |= {PROFILE, CONSENT, NOTED}
     if push:
         found |= {DEVICES, CONSENT}
+    if seen_with:
+        found.add(SEEN_WITH)
     return frozenset(found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, VIEWS
+from agents.conditions.touched import CATEGORIES, SEARCHES, SEEN, SEEN_WITH, VIEWS
 from agents.conditions.verdict import Condition
 from agents.scenarios.language import BEGUN, Scenario, Show
 from agents.scenarios.program import Note, Say, Tell
@@ -74,6 +74,11 @@ def relates(scenarios: Iterable[Scenario]) -> bool:
 def asks_offers(scenarios: Iterable[Scenario]) -> bool:
     """Whether a message asks which products cannot be had, or are reduced."""
     return any(show.similar or "discounted" in show.prefer for show in shows_of(scenarios))
+
+
+def asks_device(scenarios: Iterable[Scenario]) -> bool:
+    """Whether some scenario asks what a customer was last there with."""
+    return any(SEEN_WITH in condition.reads for scenario in scenarios for condition in conditions_of(scenario))
 
 
 def conditions_of(scenario: Scenario) -> tuple[Condition, ...]:

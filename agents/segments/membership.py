@@ -9,7 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from agents.conditions.compile import kept_events, windows
-from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, RANKS, SEARCHES, SEEN, VIEWS, member, touched
+from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, RANKS, SEARCHES, SEEN, SEEN_WITH, VIEWS, member, touched
 from agents.conditions.verdict import Condition, Facts
 from agents.decision import Decision
 from agents.segments.language import Segment, SegmentSet
@@ -47,7 +47,7 @@ class Memberships:
         self._all = found.segments
         self.mark = found.mark
         """Tells these definitions from others."""
-        self._touched: dict[tuple[tuple[str, ...], str, bool, bool, bool], tuple[Segment, ...]] = {}
+        self._touched: dict[tuple[tuple[str, ...], str, bool, bool, bool, bool], tuple[Segment, ...]] = {}
         reads = frozenset[str]().union(*(segment.when.reads for segment in self._all))
         conditions = [segment.when for segment in self._all]
         self.gap = min((window for one in conditions for window in windows(one)), default=inf)
@@ -56,6 +56,8 @@ class Memberships:
         """Events of which the times have to be kept."""
         self.heard = self.kept | {name for fact, name in _READ_BY.items() if fact in reads}
         """Events that say more than that the customer is there."""
+        self.devices = SEEN_WITH in reads
+        """Whether it is asked for what a customer was last there with."""
         self.noted = NOTED in reads
         """Whether traits and tags are asked for, which steps of scenarios set."""
         self.ranked = RANKS in reads
@@ -100,10 +102,11 @@ class Memberships:
             event.traits is not None,
             bool(event.push),
             active,
+            self.devices and bool(event.deviceKind),
         )
         some = self._touched.get(key)
         if some is None:
-            facts = touched(signals, key[1], traits=key[2], push=key[3])
+            facts = touched(signals, key[1], traits=key[2], push=key[3], seen_with=key[5])
             some = self._touched[key] = self._asking(facts | {SEEN} if active else facts)
         return self._settle(customer, at, some)
 

@@ -104,6 +104,8 @@ class Event(msgspec.Struct, gc=False, omit_defaults=True):
     receivedAt: datetime | None = None
     push: str = ""
     """What the collector found in it of a device for notifications (`tables/devices.py`)."""
+    deviceKind: str = ""
+    """What the customer was there with: a kind and a system, as `mobile android` (`app/model/device.py`)."""
 
 
 class Unread(msgspec.Struct, gc=False):

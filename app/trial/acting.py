@@ -30,11 +30,10 @@ class Actor:
         """Let it happen. Returns why it could not, or nothing."""
         try:
             if step.event:
-                self._event(
-                    "browser", type="track", event=step.event, properties=step.properties, userId=step.by or CUSTOMER
-                )
+                told = {"type": "track", "event": step.event, "properties": step.properties}
+                self._event("browser", step, **told, userId=step.by or CUSTOMER)
             elif step.page:
-                self._event("browser", type="page", name=step.page, properties=step.properties)
+                self._event("browser", step, type="page", name=step.page, properties=step.properties)
             elif step.identify is not None:
                 self.identify(step.identify)
         except Refused as error:
@@ -59,8 +58,10 @@ class Actor:
         traits["consent"] = dict.fromkeys(person.consent, True)
         self._event("server", type="identify", traits=traits)
 
-    def _event(self, source: str, **event: Any) -> None:
+    def _event(self, source: str, step: StepFile | None = None, **event: Any) -> None:
         now = self._engine.clock.now()
+        if step is not None and step.device:
+            event["context"] = {"device": {"type": step.device}}
         envelope = Envelope(now, source)
         told = {"userId": CUSTOMER, "messageId": self._id("e"), "timestamp": moment(now).isoformat(), **event}
         accepted = normalise(told, "", envelope)

@@ -73,6 +73,7 @@ class StepFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     by: Annotated[str, Meta(max_length=64)] = ""
     """Another customer who does it; empty: the one whom the test is about."""
     page: str = ""
+    device: Literal["", "mobile", "tablet", "desktop", "app"] = ""
     identify: Person | None = None
     chat: Literal["client", "manager", "closed"] | None = None
     text: str = ""

@@ -94,6 +94,10 @@ def _step(step: StepFile, place: Any, last: float, scenarios: list[str], found: 
         found.append(Fault((*place, "at"), f"{step.at} is before the step above it: steps stand in the order of time"))
     if not action and step.expect is None and step.reason is None:
         found.append(Fault(place, "nothing happens and nothing is expected: name an event, or what to expect"))
+    if step.device and not (step.event or step.page):
+        found.append(
+            Fault((*place, "device"), "is what the customer is there with: it stands beside `event` or `page`")
+        )
     if (step.content is not None or step.channel or step.template) and step.expect in (None, "nothing"):
         found.append(
             Fault(place, "`content`, `channel` and `template` are about a message: say with `expect` which one")

@@ -27,6 +27,7 @@ from app.web.chat.courier import Courier
 from app.web.collector import commerce, eventtime, fields
 from app.web.collector.auth import Key, Keys
 from app.web.collector.body import BODY_LIMIT, Repeated, TooLarge, inflate, mend, parse
+from app.web.collector.context import USER_AGENT_LIMIT
 from app.web.collector.cors import Origins
 from app.web.collector.deadletters import dead_letter, topic_name
 from app.web.collector.declined import Declined
@@ -222,6 +223,7 @@ class Ingest:
             clamp=self._clamp,
             hosts=self._hosts,
             country=self._country,
+            agent=request.header(b"user-agent")[:USER_AGENT_LIMIT] if key.kind == "browser" else "",
         )
 
     def _record(self, accepted: Accepted, key: Key) -> Record:

@@ -6,6 +6,7 @@ What goes where:
   a `traits` is somebody else's (a group's) or a copy, and the core would take it for the customer's. A group's go to
   `groupTraits`; other events keep theirs in `context.traits`;
 - a browser's push subscription and an app's token go to `push` (app/web/collector/devices.py);
+- what the visitor's device is, a kind and a system, goes to `deviceKind` (app/web/collector/appliance.py);
 - `context` is kept without `ip`, user agent and page address are cut to a bound; `integrations` are dropped;
 - a page's address becomes the `url` of a viewed product that has none;
 - `messageId` of 100 characters and more (or with control characters) is hashed; a missing one is derived from the event,
@@ -21,7 +22,8 @@ import orjson
 
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.model.reasons import BadInput
-from app.web.collector import commerce, devices, eventtime, fields, profile
+from app.web.collector import appliance, commerce, devices, eventtime, fields, profile
+from app.web.collector.context import trim
 from app.web.collector.links import OwnHosts
 from app.web.collector.refusal import Refused
 
@@ -30,7 +32,6 @@ EVENT_LIMIT = 32 * 1024
 DEPTH_LIMIT = 20
 NAME_LIMIT = 256
 MESSAGE_ID_LIMIT = 100
-_USER_AGENT_LIMIT = 256
 _DROPPED_CONTEXT = ("ip", "userAgentData")
 _LONG = 1_500
 """Bytes of an event from which on its context is worth a look for long texts."""
@@ -41,7 +42,8 @@ class Envelope:
     """What the request says about all its events. Times are epoch seconds.
 
     `source` is the kind of the write key, `anonymous_id` the header's, `clamp` is off in stream time. `hosts`: where a
-    browser's products may point to; None: anywhere. `country`: the shop's, for phone numbers without one.
+    browser's products may point to; None: anywhere. `country`: the shop's, for phone numbers without one. `agent`: the
+    name of the browser that asks, where the key is a browser's.
     """
 
     received: float
@@ -53,6 +55,7 @@ class Envelope:
     clamp: bool = True
     hosts: OwnHosts | None = None
     country: str = ""
+    agent: str = ""
     received_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +104,9 @@ def normalise(raw: Any, kind: str, envelope: Envelope) -> Accepted:
         told = devices.push_of(out.get("event", ""), out.get("properties", {}), context)
         if told:
             out["push"] = told
+    kind_of_device = appliance.device_of(context, envelope.agent)
+    if kind_of_device:
+        out["deviceKind"] = kind_of_device
     if context:
         out["context"] = context
     value = _written(out, context)
@@ -111,7 +117,7 @@ def _written(out: dict[str, Any], context: dict[str, Any]) -> bytes:
     """The event's JSON. Depth and lengths are looked at only where brackets or size say that it is worth it."""
     try:
         value = orjson.dumps(out)
-        if len(value) > _LONG and _trim(context):
+        if len(value) > _LONG and trim(context):
             value = orjson.dumps(out)
     except (TypeError, ValueError):
         raise Refused(BadInput.TOO_DEEP if deeper_than(out, DEPTH_LIMIT) else BadInput.WRONG_TYPE, "event") from None
@@ -207,18 +213,6 @@ def _context(raw: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
     for name in _DROPPED_CONTEXT:
         context.pop(name, None)
     return context
-
-
-def _trim(context: dict[str, Any]) -> bool:
-    """Cut the long texts of a context; whether there were any."""
-    agent, page = context.get("userAgent"), context.get("page")
-    long_agent = type(agent) is str and len(agent) > _USER_AGENT_LIMIT
-    long_page = type(page) is dict and any(type(v) is str and len(v) > fields.URL_LIMIT for v in page.values())
-    if long_agent:
-        context["userAgent"] = str(agent)[:_USER_AGENT_LIMIT]
-    if long_page and type(page) is dict:
-        context["page"] = {k: v[: fields.URL_LIMIT] if type(v) is str else v for k, v in page.items()}
-    return long_agent or long_page
 
 
 def _keep_traits(context: dict[str, Any], traits: dict[str, Any], envelope: Envelope) -> int:

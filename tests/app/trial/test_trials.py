@@ -88,6 +88,30 @@ def test_a_faulty_file_is_refused_with_its_line(play, old, new, told):
     assert told in err
 
 
+def test_a_test_says_what_the_customer_is_there_with(tmp_path, capsys, play):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "hint.yaml").write_text(
+        "id: hint\nversion: 1\ntitle: Hint\nfamily: news\npriority: 5\n"
+        "entry: {event: Subscribed, when: {device: kind, in: [mobile, app]}}\n"
+        "steps: [{message: {channel: email, template: wishlist, show: {items: views, within: 1d}}}]\n"
+    )
+    (tmp_path / "tests" / "hint.yaml").write_text(
+        """\
+scenario: hint
+tests:
+  - name: only with a device for the pocket
+    steps:
+      - {event: Product Viewed, properties: {product_id: p1}, device: desktop}
+      - {at: +1m, event: Subscribed, expect: nothing}
+      - {at: +2m, event: Subscribed, device: mobile}
+      - {at: +3m, expect: fired}
+"""
+    )
+    assert cli.main(["test", "--scenarios", str(tmp_path)]) == 0, capsys.readouterr().err
+    status, _, err = play(CART.replace("at: +60m", "at: +60m\n        device: mobile"))
+    assert status == 1 and "it stands beside `event` or `page`" in err
+
+
 def test_all_faults_of_a_file_are_told_at_once(play):
     status, _, err = play(CART.replace("at: +60m", "at: soon").replace("abandoned_cart", "abandoned_kart"))
     assert status == 1
