@@ -35,8 +35,6 @@ class Rankings:
 
     def __init__(self, decider: Decider, sweeps: Sweeps, slice_: int = SLICE, sample: int = SAMPLE) -> None:
         self._decider, self._sweeps, self._slice, self._sample = decider, sweeps, slice_, sample
-        self._kept: dict[int, object] = {}
-        """Partition -> the segments for which it has a row, if they need one."""
         self._readings: dict[int, _Reading] = {}
         self._is_over = False
 
@@ -44,20 +42,14 @@ class Rankings:
         """Whether some segment asks where customers stand among the others."""
         return self._decider.members.ranked
 
-    def wants(self, partition: int) -> bool:
-        """Whether other segments are worked out than those for which the partition was looked after."""
-        return self._kept.get(partition) is not self._decider.members
-
     def keep(self, step: Step, at: float) -> None:
         """Have a row where one is needed; of one that is new the ranking is worked out at once. One that is needless goes when it comes up."""
         if self and type(step.rows.get(RANKING)) is not Ranking:
             step.put(RANKING, Ranking(at))
             step.wake(RANKING, at)
-        self._kept[step.partition] = self._decider.members
 
     def forget(self, partition: int) -> None:
         """What is known of a partition beside its rows counts no more: it is restored."""
-        self._kept.pop(partition, None)
         self._readings.pop(partition, None)
 
     def end(self) -> None:

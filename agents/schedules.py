@@ -25,21 +25,15 @@ def _planned(scenario: Scenario) -> Planned:
 
 
 class Schedules:
-    """The schedules of all partitions. In memory beside the rows is only which of them were looked after."""
+    """The schedules of all partitions. Nothing of them is in memory beside the rows."""
 
     def __init__(self, decider: Decider, sweeps: Sweeps) -> None:
         self._decider, self._sweeps = decider, sweeps
-        self._kept: dict[int, object] = {}
-        """Partition -> the scenarios for which it has rows."""
         self._is_over = False
 
     def __bool__(self) -> bool:
         """Whether some scenario has a schedule."""
         return bool(self._decider.planned)
-
-    def wants(self, partition: int) -> bool:
-        """Whether other scenarios run than those for which the partition has rows, as far as is known here."""
-        return self._kept.get(partition) is not self._decider.planned
 
     def keep(self, step: Step, at: float) -> None:
         """Have a row for each schedule; of one that is new, or has other times, the first comes after `at` (epoch seconds).
@@ -54,11 +48,6 @@ class Schedules:
                 due = next_after(_planned(scenario), zone, at)
                 step.put(key, Schedule(scenario.id, times, due))
                 step.wake(key, due)
-        self._kept[step.partition] = planned
-
-    def forget(self, partition: int) -> None:
-        """What is known of a partition beside its rows counts no more: it is restored."""
-        self._kept.pop(partition, None)
 
     def end(self) -> None:
         """Begin no walk any more: history is over, and only what has begun comes due."""

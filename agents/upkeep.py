@@ -14,6 +14,9 @@ class Upkeep:
 
     def __init__(self, decider: Decider, sweeps: Sweeps) -> None:
         self._schedules, self.rankings = Schedules(decider, sweeps), Rankings(decider, sweeps)
+        self._decider = decider
+        self._kept: dict[int, object] = {}
+        """Partition -> for what it was looked after: something that is new whenever other scenarios or segments are taken."""
 
     def __bool__(self) -> bool:
         """Whether anything needs such a row."""
@@ -21,12 +24,13 @@ class Upkeep:
 
     def wants(self, partition: int) -> bool:
         """Whether a partition is to be looked after: it was just opened, or other scenarios or segments run."""
-        return self._schedules.wants(partition) or self.rankings.wants(partition)
+        return self._kept.get(partition) is not self._decider.kept
 
     def keep(self, step: Step, at: float) -> None:
         """Have the rows that are needed, as of `at` (epoch seconds)."""
         self._schedules.keep(step, at)
         self.rankings.keep(step, at)
+        self._kept[step.partition] = self._decider.kept
 
     def begin(self, step: Step) -> None:
         """A step begins."""
@@ -42,7 +46,7 @@ class Upkeep:
 
     def forget(self, partition: int) -> None:
         """What is known of a partition beside its rows counts no more: it is restored."""
-        self._schedules.forget(partition)
+        self._kept.pop(partition, None)
         self.rankings.forget(partition)
 
     def end(self) -> None:

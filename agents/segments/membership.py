@@ -9,7 +9,18 @@ from math import inf
 from typing import NamedTuple
 
 from agents.conditions.compile import kept_events, windows
-from agents.conditions.touched import CATEGORIES, CONSENT, NOTED, RANKS, SEARCHES, SEEN, SEEN_WITH, VIEWS, member, touched
+from agents.conditions.touched import (
+    CATEGORIES,
+    CONSENT,
+    NOTED,
+    RANKS,
+    SEARCHES,
+    SEEN,
+    SEEN_WITH,
+    VIEWS,
+    member,
+    touched,
+)
 from agents.conditions.verdict import Condition, Facts
 from agents.decision import Decision
 from agents.segments.language import Segment, SegmentSet

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.journeys.occurrences import last_until, next_after, told_in_words
-from agents.scenarios.load import parse
+from agents.scenarios.load import Loaded, parse
 from agents.scenarios.program import Planned
 from agents.scenarios.unarmed import standings
 from agents.segments.load import load_segments
@@ -46,8 +46,9 @@ def shop_of(text=DAILY, *, people=("u1",), at=MONDAY, zone="UTC", slice_=None, *
     return shop
 
 
-def take(shop, text, segments=None):
-    shop.decider.take([parse(HEAD + text)] if text else [], segments=segments)
+def take(shop, *texts, **more):
+    shop.behaviour.take(Loaded([parse(text) for text in texts], [], []), **more)
+    shop.event("Page Seen", "somebody")  # whatever happens in a partition has it look after its schedules
     shop.plan()
 
 
@@ -195,12 +196,12 @@ def test_conditions_are_asked_as_of_the_moment_and_fire_asks_nothing_less():
 def test_a_scenario_that_is_taken_later_begins_with_the_next_time_and_one_that_is_gone_begins_no_more():
     shop = shop_of("entry: {event: Never Seen}\n" + GREETS)
     shop.wait(2 * HOUR)
-    take(shop, DAILY)
+    take(shop, HEAD + DAILY)
     shop.wait(HOUR)
     assert shop.fired == []  # that of today was before
     shop.wait(DAY)
     assert shop.fired == ["weekly"]
-    take(shop, "")
+    take(shop)
     shop.wait(2 * DAY)
     assert shop.fired == ["weekly"]
     assert rows_of(shop, PLAN_PREFIX) == []
@@ -210,24 +211,31 @@ def test_a_new_version_with_the_same_times_runs_not_again_and_one_with_a_later_t
     shop = shop_of()
     shop.wait(HOUR + MINUTE)
     newer = HEAD.replace("version: 1", "version: 2") + DAILY
-    shop.decider.take([parse(newer)])
-    shop.plan()
+    take(shop, newer)
     shop.wait(3 * HOUR)
     assert shop.fired == ["weekly"]
-    shop.decider.take([parse(newer.replace("10:00", "15:00"))])
-    shop.plan()
+    take(shop, newer.replace("10:00", "15:00"))
     shop.wait(3 * HOUR)
     assert [(trigger.scenario, trigger.version) for trigger in shop.triggers] == [("weekly", 1), ("weekly", 2)]
 
 
+def test_a_clock_of_the_shop_that_is_changed_counts_from_then_on():
+    shop = shop_of()
+    take(shop, HEAD + DAILY, policy=Policy(zone="America/New_York"))
+    shop.wait(5 * HOUR)
+    assert shop.fired == []
+    shop.wait(2 * HOUR)
+    assert {trigger.due for trigger in shop.triggers} == {MONDAY + 6 * HOUR}
+
+
 def test_a_walk_whose_scenario_is_taken_away_or_stopped_ends():
     people = [f"u{number}" for number in range(20)]
-    for text in ("", "stopped: true\n" + DAILY):
+    for texts in ((), (HEAD + "stopped: true\n" + DAILY,)):
         shop = shop_of(people=people, slice_=1)
         shop.wait(HOUR)
         heard = len(begun(shop))
         assert 0 < heard <= shop.partitions
-        take(shop, text)
+        take(shop, *texts)
         shop.wait(HOUR)
         assert len(begun(shop)) == heard
         assert rows_of(shop, SWEEP_PREFIX) == []
