@@ -25,6 +25,7 @@ from app.journal_schema import worth as _worth
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
 from app.model.journal import JournalLine, StoredLine
 from app.model.reasons import Reason
+from app.under_way import BEGAN, LEAVING, STANDING, Seen
 from app.worth import Sums
 from app.worth_store import fact_of, sums
 
@@ -32,6 +33,8 @@ MAX_LINES = 10_000
 """Most lines that one query returns."""
 SENT_WITHIN = 60.0
 """Seconds between a message at the relay and its line at the most, for `customer_of`."""
+MOST_OF_JOURNEYS = 50_000
+"""Most lines about journeys that one look reads."""
 MAX_KEYS = 32
 """Most linked customer keys that one story joins."""
 PRUNE_BATCH = 2_000
@@ -129,6 +132,20 @@ class JournalStore:
         """What scenarios did and brought from `since` up to `until` (epoch seconds)."""
         result: Sums = self._call(lambda connection: sums(connection, since, until))
         return result
+
+    def journeys(self, since: float) -> list[Seen]:
+        """The newest lines about journeys since `since` (epoch seconds), newest first, at most `MOST_OF_JOURNEYS`."""
+        reasons, began = sorted(STANDING | LEAVING), f'"{BEGAN}":'
+        meant = _lines.c.reason.in_(sorted(STANDING)) | _lines.c.detail.contains(began, autoescape=True)
+        query = (
+            sa.select(_lines, _links.c.owner)
+            .outerjoin(_links, _links.c.alias == _lines.c.customer)
+            .where(_lines.c.at >= since, _lines.c.reason.in_(reasons), meant)
+            .order_by(_lines.c.at.desc(), _lines.c.id.desc())
+            .limit(MOST_OF_JOURNEYS)
+        )
+        rows = self._call(lambda connection: connection.execute(query).all())
+        return [Seen(row.id, row.owner or row.customer, _line(row).line) for row in rows]
 
     def prune(self, before: float, batches: int = 50) -> int:
         """Delete lines older than `before` (epoch seconds) in small transactions, at most `batches` of them.

@@ -42,7 +42,7 @@ def _is_over(moment: Moment, scenario: Scenario, journey: Journey, heard: Heard)
         return True
     if not journey.reached:
         journey.reached = moment.at
-        moment.tell(Reason.GOAL_REACHED, scenario.id, {"goal": goal.event, "began": journey.at})
+        moment.tell(Reason.GOAL_REACHED, scenario.id, {"goal": goal.event, "began": journey.at, "goes_on": 1})
     return False
 
 

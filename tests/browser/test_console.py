@@ -39,6 +39,9 @@ def settings(make_settings):
     now = SYSTEM.now()
     lines = [
         JournalLine(now - 60, "anna", Reason.ARMED, "abandoned_cart", event_id=LONG, due=now, detail={"signal": EVIL}),
+        JournalLine(now - 50, "anna", Reason.JOURNEY_BEGUN, "welcome"),
+        JournalLine(now - 50, "anna", Reason.JOURNEY_WAITS, "welcome", due=now + 86_400, detail={"step": "2"}),
+        JournalLine(now - 40, "ben", Reason.JOURNEY_EXITED, "welcome", detail={"began": now - 90, "step": LONG}),
         JournalLine(now, "anna", Reason.SENT, "abandoned_cart", "t1", channel="email", detail={"detail": LONG}),
     ]
     journal = JournalStore(settings.sql_url)
@@ -151,6 +154,7 @@ def test_every_page_fits_its_screen_and_is_readable(browser, console, settings, 
         "/customers/anna",
         f"/customers/{LONG}",
         "/scenarios",
+        "/journeys",
         "/inbox",
         "/inbox/1",
         "/inbox/99",
@@ -167,6 +171,19 @@ def test_every_page_fits_its_screen_and_is_readable(browser, console, settings, 
         for entry in browser.get_log("browser")
         if "404" not in entry["message"] and "sandboxed" not in entry["message"]
     ]
+    assert wrong == []
+
+
+def test_from_a_customer_one_comes_to_all_who_are_in_the_same_journey(browser, console):
+    browser.get(console + "/customers/anna")
+    browser.find_element("css selector", "a[href='/journeys#journeys-welcome']").click()
+    until(browser, "location.pathname === '/journeys' && location.hash === '#journeys-welcome'")
+    cells = [cell.text for cell in browser.find_elements("css selector", "section.worth tbody td")]
+    assert cells[:2] == ["2", "1"] and "UTC, in 23 h" in cells[2], "a day, less what this test has taken"
+    assert "journey exited 1" in browser.find_element("tag name", "main").text
+    browser.find_element("css selector", "a[href='/scenarios#scenario-welcome']").click()
+    until(browser, "location.pathname === '/scenarios'")
+    wrong = [entry for entry in browser.get_log("browser") if "Content Security" in entry["message"]]
     assert wrong == []
 
 

@@ -112,6 +112,15 @@ async def scenarios(request: Request) -> Response:
     return as_json({"days": days, "currency": console.currency, "scenarios": found})
 
 
+async def journeys(request: Request) -> Response:
+    """Where customers stand in scenarios with steps."""
+    days = number(request, "days", WORTH_DAYS, LONGEST)
+    found = await console_of(request).journeys(days)
+    return as_json(
+        {"days": days, "scenarios": [{**msgspec.to_builtins(one), "under_way": one.under_way} for one in found]}
+    )
+
+
 async def stream(request: Request) -> Response:
     """The live feed as server-sent events."""
     live = console_of(request).live
@@ -152,6 +161,7 @@ ROUTES = [
     Route("/api/inbox/{number:int}", inbox_one),
     Route("/api/overview", overview),
     Route("/api/scenarios", scenarios),
+    Route("/api/journeys", journeys),
     Route("/api/stream", stream),
     Route("/healthz", healthz),
     Route("/readyz", readyz),

@@ -26,7 +26,7 @@ from app.engine.provision import check_partitions
 from app.errors import CommandError, JournalDownError
 from app.inbox import Inbox, Mail
 from app.settings import Settings
-from app.web.console import board_api, board_page, pages, scenarios_page
+from app.web.console import board_api, board_page, journeys_page, pages, scenarios_page
 from app.web.console.api import ROUTES, WORTH_DAYS, as_json, number, word
 from app.web.console.guard import Guard, mail_policy
 from app.web.console.html import SESSION, customer_link, session
@@ -51,6 +51,7 @@ def create(console: Console) -> ASGIApp:
             Route("/customers", customers),
             Route("/customers/{customer:path}", customer),
             Route("/scenarios", scenarios),
+            Route("/journeys", journeys),
             Route("/inbox", inbox),
             Route("/inbox/{number:int}", mail),
             Route("/inbox/{number:int}/html", mail_html),
@@ -181,6 +182,13 @@ async def scenarios(request: Request) -> Response:
     days = number(request, "days", WORTH_DAYS, LONGEST)
     console = console_of(request)
     return _html(request, scenarios_page.scenarios(await console.worth(days), days, console.currency))
+
+
+async def journeys(request: Request) -> Response:
+    """Where customers stand in scenarios with steps."""
+    days = number(request, "days", WORTH_DAYS, LONGEST)
+    console = console_of(request)
+    return _html(request, journeys_page.journeys(await console.journeys(days), days, console.clock.now()))
 
 
 async def inbox(request: Request) -> Response:

@@ -45,6 +45,7 @@ _NAVIGATION = (
     ("/dialogs", "Dialogs"),
     ("/customers", "Customers"),
     ("/scenarios", "Scenarios"),
+    ("/journeys", "Journeys"),
     ("/inbox", "Inbox"),
 )
 SESSION = Html("<!--session-->")

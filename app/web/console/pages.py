@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from app.explain import Tone, clock_time, full_time, standing, told
 from app.inbox import EMAIL, Body, Mail
 from app.model.journal import StoredLine
+from app.under_way import STANDING
 from app.web.console.html import Html, customer_link, el, join, page
 
 _TILES = (
@@ -83,6 +84,10 @@ def timeline(
     )
     if scenarios:
         parts.append(_scenario_filter(key, scenarios, scenario))
+    journeys = sorted({item.line.scenario for item in stored if item.line.reason in STANDING})
+    if journeys:
+        links = [el("a", name, href=f"/journeys#journeys-{quote(name)}") for name in journeys]
+        parts.append(el("p", "All who are in ", *_listed(links), class_="lead"))
     if not stored:
         parts.append(el("p", "Nothing has been decided about this customer yet.", class_="empty"))
         return page(key, "/customers", *parts, query=key)

@@ -11,6 +11,7 @@ from app.clock import Clock
 from app.inbox import InboxStore
 from app.model.journal import StoredLine
 from app.settings import Settings
+from app.under_way import Journeys, journeys_of
 from app.web.console.boardroom import Boardroom
 from app.web.console.live import Live
 from app.worth import ScenarioWorth, worth_of
@@ -36,6 +37,7 @@ class Console:
         self._journal: JournalStore | None = None
         self._lock = threading.Lock()
         self._worth: dict[int, tuple[float, list[ScenarioWorth]]] = {}
+        self._journeys: dict[int, tuple[float, list[Journeys]]] = {}
         self._asking = asyncio.Lock()
 
     def open_journal(self) -> "JournalStore":
@@ -63,6 +65,18 @@ class Console:
             async with self._asking:  # one such question at a time: it may read much
                 found = await asyncio.to_thread(lambda: worth_of(self.open_journal().worth(now - days * DAY, now)))
             self._worth = {**dict(list(self._worth.items())[-3:]), days: (now, found)}
+            return found
+        return known[1]
+
+    async def journeys(self, days: int) -> list[Journeys]:
+        """Where customers stand in scenarios with steps, by the last `days`; asked again soon, it is what it was."""
+        now = self.clock.now()
+        known = self._journeys.get(days)
+        if known is None or not 0 <= now - known[0] < WORTH_FOR:
+            async with self._asking:
+                seen = await asyncio.to_thread(lambda: self.open_journal().journeys(now - days * DAY))
+                found = await asyncio.to_thread(journeys_of, seen, now)
+            self._journeys = {**dict(list(self._journeys.items())[-3:]), days: (now, found)}
             return found
         return known[1]
 
