@@ -1,220 +1,267 @@
-"""A cascade of three mails in the simulated installation: customers who react, and which stages must be spoken.
+"""Cascades in the simulated installation: customers who react, buy, refuse and unsubscribe between the stages, over four channels.
 
-`stages_of` knows nothing of the engine: it reads what stood in the log, and when.
+What must hold of a run stands in cascade_check.py, which stages must be spoken in cascade_reference.py.
 """
 
 import random
-from collections import Counter, defaultdict
-from math import ceil, inf
+import re
+from collections import defaultdict
+from hashlib import blake2b
 from pathlib import Path
 
 from agents.behaviour import Behaviour
 from agents.decide import Decider
 from agents.scenarios.load import load_folder
+from app.clock import moment
 from app.codec import decode_outgoing, encode_json
+from app.model.event import Consent, Event, Traits
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from app.model.trigger import Trigger
-from app.topics import RECEIPTS, partition_of
-from channels.ledger import UNSETTLED, Message, State
-from tests.simulation.check import Findings
-from tests.simulation.history import GRACE, HOUR
-from tests.simulation.reference import LATEST, Racing
-from tests.simulation.world import PARTITIONS, World
+from app.topics import CLICKSTREAM, RECEIPTS, partition_of
+from tests.simulation import providers
+from tests.simulation.cascade_reference import CHANNELS, HTTP, MAILS
+from tests.simulation.history import HOUR, Happening
+from tests.simulation.world import BASE, PARTITIONS, POINTS, Fault, World, email, record_of
 
-SCENARIOS = load_folder(Path(__file__).parent / "scenarios")
-WAITS = (17 * HOUR, 18 * HOUR)
-"""Of the scenario's stages but the last, as a reader of its file would say."""
-REACTIONS = ({"clicked", "replied"}, {"opened", "clicked", "replied"})
-"""What ends the cascade when it is said of the stage's mail."""
-CAP = 16 * HOUR
-"""Between two mails to a customer, as the policy has it by default."""
-SPOKEN = {"fired", "next_stage"}
+SCENARIOS = {plan: load_folder(Path(__file__).parent / "scenarios" / plan.name) for plan in (MAILS, CHANNELS)}
+HTTP_POINTS = (("ledger", "http connected"), ("ledger", "in flight"), ("ledger", "http taken"))
+NEWS = (
+    (Outcome.DELIVERED, 0.7),
+    (Outcome.OPENED, 0.3),
+    (Outcome.CLICKED, 0.15),
+    (Outcome.REPLIED, 0.04),
+    (Outcome.FAILED, 0.05),
+    (Outcome.BOUNCED, 0.06),
+    (Outcome.COMPLAINED, 0.02),
+    (Outcome.UNSUBSCRIBED, 0.04),
+)
+"""What may be told of a message that was taken, and how often."""
+_NO_CONTENT = re.compile(rb"^Date: .*\r\n", re.MULTILINE)
+_RECIPIENT = re.compile(r"<([^@>]+)@")
 
 
 class CascadeWorld(World):
-    """Who gets a mail may look at it: news of that reaches the log late, twice, never and in any order."""
+    """Whoever gets a message may react: news of that reaches the log late, twice, never and in any order."""
 
-    tail = 60 * HOUR
+    points = POINTS + HTTP_POINTS
 
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.happenings = [one for one in self.happenings if one.kind != "remove" or one.who[-1] in "147"]
-        self.moods = random.Random(f"{self.seed}/reactions")
-        self.relay.on_taken = self._taken
+    def __init__(self, seed, events, happenings=None, schedule=None):
+        given = schedule is not None
+        super().__init__(seed, events, happenings, schedule)
+        self.happenings = [one for one in self.happenings if one.kind != "remove" or one.who[-1] == "1"]
+        if self.happenings and not given:
+            self.schedule = sorted([*self.schedule, *more_faults(seed, self.happenings)])
+        chosen = random.Random(f"{seed}/plan")
+        self.plan = chosen.choice((MAILS, CHANNELS, CHANNELS))
+        self.off = {"sms"} if self.plan is CHANNELS and chosen.random() < 0.15 else set()
+        """Channels that the sender does not have."""
+        self.tail = (60 if self.plan is MAILS else 140) * HOUR
+        self.moods = random.Random(f"{seed}/reactions")
+        self.providers = providers.Providers(random.Random(f"{seed}/providers"), self.wall, self.violate)
+        self.did = []
+        """What customers did because of messages: further happenings."""
+        self.books = defaultdict(set)
+        """Message id -> {(channel, address, digest of what it said)}, as the providers' own side was shown it."""
+        self._known, self._read = {}, [0] * PARTITIONS
+        self._redis_traps = []
+        self.relay.on_handed, self.relay.on_taken, self.relay.on_asked = self._mail, self._taken, self._asked
+        self.providers.on_handed, self.providers.on_taken = self._handed, self._taken
+
+    # -- what is real
 
     def make_behaviour(self):
-        return Behaviour(Decider(SCENARIOS), stream_time=False, partitions=PARTITIONS)
+        return Behaviour(Decider(SCENARIOS[self.plan]), stream_time=False, partitions=PARTITIONS)
+
+    def make_channels(self, process, email):
+        if self.plan is MAILS:
+            return {"email": email}
+        every = {"email": email, **providers.channels(self, process)}
+        return {name: channel for name, channel in every.items() if name not in self.off}
+
+    # -- who can be reached, and how
+
+    def ways(self, who):
+        """Channel -> whether there is consent; only those channels to which the customer has an address."""
+        if self.plan is MAILS:
+            return {"email": True}
+        rng, found = random.Random(f"{self.seed}/{who}/ways"), {"email": True}
+        if rng.random() < 0.6:
+            found["fcm"] = rng.random() < 0.9
+        if rng.random() < 0.75:
+            found["sms"], found["whatsapp"] = rng.random() < 0.8, rng.random() < 0.6
+        return found
+
+    def _arrive(self, item):
+        topic, value = self._record_of(item)
+        self.broker.append(topic, partition_of(item.who, PARTITIONS), item.who.encode(), value)
+
+    def _record_of(self, item):
+        if item.kind not in ("consent", "login", "withdraw") or self.plan is MAILS:
+            return record_of(item)
+        event = Event("identify", moment(item.t), "", item.id, item.who, source="server")
+        if item.kind == "withdraw":
+            event.traits = Traits(consent={item.what: Consent(granted=False)})
+            return CLICKSTREAM.name, encode_json(event)
+        source, ways = "form" if item.what == "form" else "", self.ways(item.who)
+        consents = {name: Consent(item.what != "no", source=source) for name, given in ways.items() if given}
+        event.traits = Traits(email=email(item.who), phone=phone(item.who) if "sms" in ways else None, consent=consents)
+        event.push = f"fcm:{token(item.who)}" if "fcm" in ways else ""
+        event.anonymousId = item.what if item.kind == "login" else None
+        return CLICKSTREAM.name, encode_json(event)
+
+    # -- the providers' side
+
+    def _mail(self, message_id, prepared):
+        recipient = re.search(rb"^To: .*?<?([^\s<>]+)>?\r$", prepared, re.MULTILINE)[1].decode()
+        self._note(providers.Handed("email", message_id, recipient, _NO_CONTENT.sub(b"", prepared, count=1).decode()))
+
+    def _handed(self, handed):
+        self.happened[f"to {handed.channel}"] += 1
+        self._note(handed)
+
+    def _note(self, handed):
+        said = blake2b(handed.content.encode(), digest_size=8).hexdigest()
+        self.books[handed.message_id].add((handed.channel, handed.address, said))
+
+    async def _asked(self, words):
+        if words[0] == "RCPT":
+            await self._slowly(_RECIPIENT.search(words[1])[1])
+
+    async def is_slow(self, message_id):
+        """A connection takes its time, and whom the message is for may buy just then."""
+        await self._slowly(self._trigger(message_id).customer)
+
+    async def _slowly(self, who):
+        if self.calm or self.moods.random() >= 0.08:
+            return
+        if self.moods.random() < 0.5:
+            self._do("order", who, "", self.wall.true() + self.moods.uniform(0.0, 4.0))
+        await self._sleep(self.moods.uniform(0.1, 12.0))
+
+    async def _sleep(self, seconds):
+        done = self.loop.create_future()
+        self.loop.call_later(seconds, lambda: done.done() or done.set_result(None))
+        await done
 
     def _taken(self, message_id):
-        trigger = self._trigger(message_id)
-        for outcome, probability in (
-            (Outcome.DELIVERED, 0.7),
-            (Outcome.OPENED, 0.3),
-            (Outcome.CLICKED, 0.15),
-            (Outcome.BOUNCED, 0.06),
-            (Outcome.UNSUBSCRIBED, 0.04),
-        ):
-            if self.moods.random() >= probability:
-                continue
-            at = self.moods.choice((self.moods.uniform(1, 600), self.moods.uniform(600, 16 * HOUR), 17 * HOUR - 30))
-            late = self.moods.choice((0.1, self.moods.uniform(0.1, 90), self.moods.uniform(0.1, 3 * HOUR)))
-            for _ in range(self.moods.choice((0, 1, 1, 1, 2))):
-                self.loop.call_later(at + late, self._tell, trigger, message_id, outcome, self.wall.true() + at)
-                late += self.moods.uniform(0.0, 600)
+        trigger, channel = self._trigger(message_id), next(iter(self.books[message_id]))[0]
+        wait = self.plan.steps[trigger.stage].wait or 10 * HOUR
+        for outcome, probability in NEWS:
+            if self.moods.random() < probability and (channel != "email" or outcome is not Outcome.FAILED):
+                self._report(trigger, message_id, channel, outcome, wait)
+        now = self.wall.true()
+        if self.moods.random() < 0.06:
+            self._do("order", trigger.customer, "", now + self._when(wait))
+        if self.moods.random() < 0.12 and self.plan is CHANNELS:
+            other = self.moods.choice(sorted(self.ways(trigger.customer)))
+            self._do("withdraw", trigger.customer, other, now + self._when(wait))
+
+    def _report(self, trigger, message_id, channel, outcome, wait):
+        at = self._when(wait)
+        late = self.moods.choice((0.1, self.moods.uniform(0.1, 90), self.moods.uniform(0.1, 3 * HOUR)))
+        for _ in range(self.moods.choice((0, 1, 1, 1, 2))):
+            self.loop.call_later(at + late, self._tell, trigger, message_id, channel, outcome, self.wall.true() + at)
+            late += self.moods.uniform(0.0, 600)
+
+    def _when(self, wait):
+        """Soon, some time, or about the moment when the next stage is due."""
+        moods = self.moods
+        return moods.choice((moods.uniform(1, 600), moods.uniform(600, wait), wait - 30, wait + moods.uniform(-4, 6)))
+
+    def _do(self, kind, who, what, at):
+        known = at + self.moods.uniform(0.01, 0.3)
+        self.happened[f"then: {kind}"] += 1
+        item = Happening(round(at, 3), who, kind, what, f"d{len(self.did)}", (known,))
+        self.did.append(item)
+        self.loop.call_at(known - BASE, self._arrive, item)
 
     def _trigger(self, message_id):
-        for _, record in self.broker.all("outbox"):
-            item = decode_outgoing(record.value)
-            if isinstance(item, Trigger) and message_id.startswith(item.trigger_id):
-                return item
-        raise AssertionError(f"{message_id} was spoken and is of no trigger")
+        name = message_id.rpartition(".")[0]
+        for number in range(PARTITIONS) if name not in self._known else ():
+            records = self.broker.log("outbox", number).everything
+            for record in records[self._read[number] :]:
+                item = decode_outgoing(record.value)
+                if isinstance(item, Trigger):
+                    self._known.setdefault(item.trigger_id, {})[item.stage] = item
+            self._read[number] = len(records)
+        stages, stage = self._known[name], int(message_id.rpartition(".")[2])
+        if stage not in stages:
+            del self._known[name]
+            self._read = [0] * PARTITIONS
+            return self._trigger(message_id)
+        return stages[stage]
 
-    def _tell(self, trigger, message_id, outcome, at):
+    def _tell(self, trigger, message_id, channel, outcome, at):
         who = trigger.customer
-        told = Receipt(outcome, who, "email", at, message_id, trigger.trigger_id, trigger.scenario, Reason.RECEIPT)
+        told = Receipt(outcome, who, channel, at, message_id, trigger.trigger_id, trigger.scenario, Reason.RECEIPT)
         self.happened[f"told: {outcome.value}"] += 1
         self.broker.append(RECEIPTS.name, partition_of(who, PARTITIONS), who.encode(), encode_json(told))
 
+    # -- what goes wrong
 
-class CascadeFindings(Findings):
-    """What must hold of a run with a cascade."""
+    def strikes(self, process, point):
+        for trap in self._redis_traps if not self.calm else ():
+            if trap[:2] == [process.table.name, point]:
+                trap[2] -= 1
+                if trap[2] < 0:
+                    self._redis_traps.remove(trap)
+                    self.happened[f"redis at {process.table.name}: {point}"] += 1
+                    self.redis.data.clear()
+                    self.redis.away_until = self.loop.time() + self.moods.choice((0.0, 2.0, 60.0))
+                    break
+        return super().strikes(process, point)
 
-    looks = (
-        "inputs_are_applied_once",
-        "stages_are_decided_once",
-        "nobody_is_accused",
-        "memory_is_the_changelog",
-        "a_replay_gives_the_same",
-        "stages_are_sent_once",
-        "cancelled_is_not_spoken",
-        "no_cascade_is_left_open",
-        "stages_agree",
-    )
+    def _redis_point(self, fault, _process):
+        """Redis is killed, with all it knew, when a process comes to a point."""
+        name, point = self.points[fault.a % len(self.points)]
+        self._redis_traps.append([name, point, int(fault.b)])
 
-    def stages_are_decided_once(self):
-        for (what, stage), times in Counter((item.trigger_id, item.stage) for _, item in self.triggers).items():
-            if times > 1:
-                self.say(f"stage {stage} of {what} was decided {times} times")
-        spoken = Counter(line.trigger_id for line in self.lines if line.reason in SPOKEN)
-        if spoken != Counter(item.trigger_id for _, item in self.triggers):
-            self.say("the journal and the outbox do not tell of the same stages")
-        for _, record in self.broker.all("dead-letters"):
-            self.say(f"dead letter: {record.value[:200]!r}")
+    def _provider(self, fault, _process):
+        self.providers.down_until = self.loop.time() + fault.b
 
-    def stages_are_sent_once(self):
-        rows = {key: row for part in self.ledger.values() for key, row in part.rows.items() if isinstance(row, Message)}
-        taken = Counter(message for message, _ in self.world.relay.accepted)
-        for _, trigger in self.triggers:
-            message = f"{trigger.trigger_id}.{trigger.stage}"
-            row = rows.get(f"m:{message}")
-            if row is None or row.state in UNSETTLED:
-                self.say(f"the message {message} is lost ({row and row.state})")
-            elif taken[message] not in {State.SENT: (1,), State.AMBIGUOUS: (0, 1)}.get(row.state, (0,)):
-                self.say(f"mail {message} is {row.state} and was taken {taken[message]} times")
+    def _provider_mood(self, fault, _process):
+        self.providers.moody_until = self.loop.time() + fault.b
 
-    def no_cascade_is_left_open(self):
-        for part in self.customers.values():
-            for key, row in part.packed.unpacked():
-                for item in getattr(row, "open", None) or ():
-                    if item.next_at and item.next_at + LATEST < self.world.wall.now():
-                        self.say(f"{key}: stage {item.stage + 1} was due at {item.next_at} and is still open")
-
-    def stages_agree(self):
-        """The decided stages are those of the reference."""
-        told, cascades = defaultdict(list), defaultdict(dict)
-        for record, receipt in self.receipts:
-            told[receipt.customer].append((record.at, receipt))
-        for _, item in self.triggers:
-            cascades[item.customer].setdefault(item.trigger_id, {})[item.stage] = item
-        lives = defaultdict(list)
-        for item in self.world.happenings:
-            lives[item.who].append(item)
-        for key, triggers in cascades.items():
-            try:
-                _check_alone(triggers, lives[key])
-                wrong = [
-                    text
-                    for name, stages in triggers.items()
-                    for text in self._compare(name, stages, lives[key], told[key])
-                ]
-            except Racing:
-                self.racing += 1
-                continue
-            self.compared += 1
-            for text in wrong:
-                self.say(f"{key}: {text}")
-
-    def _compare(self, name, stages, did, told):
-        for number, wait in enumerate(WAITS):
-            due = due_of(f"{name}.{number}", wait, told)
-            following = stages.get(number + 1)
-            end = ended(name, number, did, told)
-            if due == inf:
-                if following is not None:
-                    yield f"stage {number + 1} of {name} was not expected: nothing is known of the one before"
-                return
-            decided = following.fired_at if following else due + LATEST
-            sure = due + GRACE - self.slack - 1.0
-            if sure <= end <= decided + self.slack + 1.0:
-                raise Racing("its end was told while the stage was decided")
-            if end < sure:
-                if following is not None:
-                    yield f"stage {number + 1} of {name} was spoken after the cascade had ended"
-                return
-            said = {Outcome.SENT, Outcome.AMBIGUOUS} & {
-                one.outcome for _, one in told if one.message_id == f"{name}.{number}"
-            }
-            if said and due - stages[number].fired_at < CAP:  # it bounced: the mail that did counts for the cap
-                if following is not None:
-                    yield f"stage {number + 1} of {name} was spoken against the cap"
-                return
-            if following is None:
-                yield f"stage {number + 1} of {name} is missing, it was due at {due}"
-                return
-            if abs(following.due - due) > 1e-3:
-                yield f"stage {number + 1} of {name} was due at {due}, and was decided for {following.due}"
+    def calm_down(self):
+        super().calm_down()
+        self.providers.calm, self.providers.down_until = True, 0.0
 
 
-def _check_alone(triggers, did):
-    """Raises Racing when what lies in a cascade's time makes it another thing than its own messages and what came of them."""
-    spans = sorted((stages[0].fired_at, stages[max(stages)].fired_at) for stages in triggers.values())
-    for (_, last), (first, _) in zip(spans, spans[1:], strict=False):
-        if first < last + max(WAITS) + HOUR:
-            raise Racing("the scenario fired anew, or its mails count for the cap")
-    for first, last in spans:
-        for one in did:
-            if one.kind in ("login", "remove", "consent") and first - HOUR < one.t < last + max(WAITS) + HOUR:
-                raise Racing(f"a {one.kind} lies in the cascade's time")
+def more_faults(seed, happenings):
+    """Faults of providers and of Redis, which a run without other channels does not have."""
+    rng = random.Random(f"{seed}/more faults")
+    out = []
+    for _ in range(max(len(happenings) // 25, 3)):
+        t = rng.choice(happenings).t + rng.choice((HOUR, 4 * HOUR, 18 * HOUR, 22 * HOUR)) + rng.uniform(-90, 90)
+        kind = rng.choices(("redis_point", "provider", "provider_mood"), (5, 3, 3))[0]
+        long = {
+            "redis_point": float(rng.randint(0, 3)),
+            "provider": rng.uniform(5, 1800),
+            "provider_mood": rng.uniform(600, 3 * HOUR),
+        }[kind]
+        out.append(Fault(t, kind, rng.randrange(1000), long))
+    return out
 
 
-def due_of(message, wait, told):
-    """When the stage after this message is due; infinity: never."""
-    due = inf
-    for _, receipt in told:
-        if receipt.message_id != message:
-            continue
-        if receipt.outcome in (Outcome.SENT, Outcome.AMBIGUOUS):
-            due = min(due, ceil(receipt.at + wait))
-        elif receipt.outcome in (Outcome.FAILED, Outcome.BOUNCED):
-            due = min(due, ceil(receipt.at))
-        elif receipt.outcome is Outcome.SKIPPED:
-            return inf
-        if receipt.outcome is Outcome.BOUNCED and receipt.address:  # the address is dead: no mail follows
-            return inf
-    return due
+def phone(who):
+    """The customer's number, in E.164."""
+    return f"+7900{int(who[1:]):07d}"
 
 
-def ended(name, number, did, told):
-    """When the log knew that the cascade is over after stage `number`; infinity: it never did."""
-    known = [one.arrivals[0] for one in did if one.kind in ("order", "unsubscribe") and one.arrivals]
-    first = min((receipt.at for _, receipt in told if receipt.trigger_id == name), default=inf)
-    known = [at for at in known if at > first - HOUR]
-    for at, receipt in told:
-        if receipt.trigger_id != name:
-            continue
-        stage = int(receipt.message_id.rpartition(".")[2])
-        reacted = stage <= number < len(REACTIONS) and receipt.outcome.value in REACTIONS[stage]
-        if reacted or receipt.outcome is Outcome.UNSUBSCRIBED:
-            known.append(at)
-    return min(known, default=inf)
+def token(who):
+    """The registration token of the customer's app."""
+    return f"app-of-{who}:APA91bHun4MxP5egoKMwt2KZFBaFUH"
+
+
+def address(channel, who):
+    """Where the customer is spoken to."""
+    return {"email": email, "fcm": token}.get(channel, phone)(who)
+
+
+def handed_over(world):
+    """(message id, true time) of everything that was taken, over whatever channel."""
+    return [*world.relay.accepted, *world.providers.accepted]
+
+
+__all__ = ("HTTP", "CascadeWorld", "address", "handed_over")

@@ -187,6 +187,10 @@ class Findings:
         if ambiguous > allowed:
             self.say(f"{ambiguous} messages are ambiguous, {allowed} would be excused")
 
+    def accepted(self):
+        """(message id, true time) of all that providers have taken."""
+        return self.world.relay.accepted
+
     def cancelled_is_not_spoken(self):
         cancelled, granted = {}, defaultdict(list)
         outbox = {(number, record.offset): record for number, record in self.broker.all("outbox")}
@@ -203,7 +207,7 @@ class Findings:
         for trigger, seq in cancelled.items():
             if any(record.txn.seq > seq for record in granted[trigger]):
                 self.say(f"trigger {trigger} was cancelled, and spoken after that")
-        for message, at in self.world.relay.accepted:
+        for message, at in self.accepted():
             if not any(record.at <= at for record in granted[message[:-2]]):
                 self.say(f"mail {message} was spoken without being noted as in flight")
 

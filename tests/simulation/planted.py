@@ -1,18 +1,23 @@
 """Bugs to plant: each is a way to be wrong that the simulation must see."""
 
+import itertools
 import random
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from agents import cascade, due
+from msgspec import structs
+
+from agents import cascade, due, ending
+from agents.allowed import allow
 from agents.behaviour import Behaviour
-from agents.delivery import speaker, steps
+from agents.delivery import settle, speaker, steps
 from agents.delivery.settle import grant
-from channels import ledger, policy
+from channels import ledger, policy, rendering
 from tables.changelog import Codec
+from tables.customer import SENDS, Sent
 from tables.gate import Gate
 from tables.held import HeldPartition
-from tests.simulation.process import Table
+from tests.simulation.process import SenderProcess, Table
 
 
 @contextmanager
@@ -149,6 +154,113 @@ def wait_not_rebuilt():
         yield None
 
 
+@contextmanager
+def granted_after_the_goal():
+    """The sender asks whether a message is called back when it begins with it, and not again before it speaks."""
+
+    def noted(step, cancel, now, _rules):
+        mark = ledger.Cancelled(cancel.reason, now, now + ledger.KEEP_CANCELLED)
+        step.put(ledger.cancel_key(cancel.trigger_id), mark)
+        return []
+
+    with patch.object(steps, "_cancel", noted), patch.object(settle, "gate", lambda *_: None):
+        yield None
+
+
+@contextmanager
+def ledger_forgotten():
+    """A sender that comes back begins with an empty ledger."""
+    recover = SenderProcess._recover
+
+    async def without(process, changelog, number):
+        await recover(process, changelog, number)
+        if process.name != "auditor":
+            process.table.parts[number].rows.clear()
+
+    with patch.object(SenderProcess, "_recover", without):
+        yield None
+
+
+@contextmanager
+def consent_not_asked_again():
+    """Whoever has refused a channel is spoken to over it all the same, if the cascade has begun."""
+    real = cascade.reach
+
+    def careless(scenario, key, customer, start=0):
+        return real(structs.replace(scenario, marketing=False), key, customer, start)
+
+    with patch.object(cascade, "reach", careless):
+        yield None
+
+
+@contextmanager
+def receipt_counted_twice():
+    """Each further receipt of a message counts as another message for the caps."""
+
+    def always(_policy, customer, item, receipt, number):
+        sent = Sent(item.trigger_id, item.scenario, receipt.channel, item.at, item.marketing, number)
+        customer.sends = [*(customer.sends or ()), sent][-SENDS:]
+
+    with patch.object(cascade, "_count", always):
+        yield None
+
+
+@contextmanager
+def receipt_noted_of_another():
+    """What is told of a message is not noted when it was told before of any kind."""
+    real = ledger.Message.tell
+    with patch.object(ledger.Message, "tell", lambda row, outcome: not row.told and real(row, outcome)):
+        yield None
+
+
+@contextmanager
+def said_anew():
+    """A further attempt says something else."""
+    real, count = rendering.Rendering.render, itertools.count()
+
+    async def render(*given):
+        texts = await real(*given)
+        return texts._replace(subject=f"{texts.subject} {next(count)}", text=f"{texts.text} {next(count)}")
+
+    with patch.object(rendering.Rendering, "render", render):
+        yield None
+
+
+@contextmanager
+def end_not_kept():
+    """What ends a cascade that waits is written down, and the cascade goes on."""
+    real = cascade.take_back
+
+    def careless(decision, key, item, *rest):
+        if item.is_with_sender:
+            real(decision, key, item, *rest)
+
+    with patch.object(cascade, "take_back", careless), patch.object(ending, "take_back", careless):
+        yield None
+
+
+@contextmanager
+def ended_in_silence():
+    """A cascade that reaches nobody any more ends without a word."""
+
+    def silent(decision, _key, item, _now, _why):
+        cascade.drop(decision.customer, item)
+
+    with patch.object(cascade, "_end", silent):
+        yield None
+
+
+@contextmanager
+def night_forgotten():
+    """A stage is spoken at night."""
+    with patch.object(cascade, "allow", lambda *given: _by_day(*given)):
+        yield None
+
+
+def _by_day(basis, *rest):
+    return allow(basis._replace(policy=structs.replace(basis.policy, quiet=None)), *rest)
+
+
 BUGS = (
     no_lag_gate,
     committed_before_durable,
@@ -161,4 +273,17 @@ BUGS = (
     postponed_without_grace,
 )
 
-CASCADE_BUGS = (stage_decided_twice, reaction_ignored, wait_not_rebuilt)
+CASCADE_BUGS = (
+    stage_decided_twice,
+    reaction_ignored,
+    wait_not_rebuilt,
+    granted_after_the_goal,
+    ledger_forgotten,
+    consent_not_asked_again,
+    receipt_counted_twice,
+    receipt_noted_of_another,
+    said_anew,
+    end_not_kept,
+    ended_in_silence,
+    night_forgotten,
+)

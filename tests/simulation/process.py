@@ -33,6 +33,10 @@ from tests.simulation.virtual import owner
 AUDIT = "audit"
 """The harness's own topic: each step writes there, in its transaction, what it was."""
 TEMPLATES = Templates(shop_url="https://shop.example")
+URLS = Urls(
+    lambda message, *_: f"https://c.shop.example/u/{message}",
+    lambda message, _trigger, channel: f"https://c.shop.example/receipts/{channel.name}?t={message}",
+)
 encode = msgspec.json.encode
 
 
@@ -369,9 +373,9 @@ class SenderProcess(Process):
         guard = Guard("redis://127.0.0.1:1/0", "", world.wall.monotonic, lambda: None)
         guard._redis = world.redis
         self.delivery = _Sender(
-            channels={"email": email},
+            channels=world.make_channels(self, email),
             templates=TEMPLATES,
-            urls=Urls(lambda message, *_: f"https://c.shop.example/u/{message}"),
+            urls=URLS,
             clock=world.wall,
             grace=world.grace,
             guard=guard if world.guarded else None,

@@ -19,6 +19,10 @@ class Relay:
         """(message id, true time), one for each time that a mail was taken."""
         self.on_taken = lambda _message: None
         """Told of each mail that was taken."""
+        self.on_handed = lambda _message, _prepared: None
+        """Told of each mail whose whole text has come, taken or not."""
+        self.on_asked = None
+        """Awaited with the words of each command before it is answered, where it is set."""
         self.down_until = 0.0
         self.moody_until = 0.0
         self.calm = False
@@ -48,6 +52,8 @@ class Connection:
 
     async def command(self, *words):
         await self._process.io()
+        if self._relay.on_asked is not None:
+            await self._relay.on_asked(words)
         mood = "ok" if words[0] == "RSET" else self._relay.mood(words[0])
         if mood == "gone":
             self.worth_keeping = False
@@ -64,6 +70,7 @@ class Connection:
         process.fault("in flight")
         await process.io()
         message, mood = _ID.search(prepared)[1].decode(), relay.mood("dot")
+        relay.on_handed(message, prepared)
         if mood == "4xx":
             return Reply(452, "4.3.1 full")
         if mood == "5xx":

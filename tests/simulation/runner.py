@@ -5,8 +5,16 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
+from tests.simulation.cascade import CascadeWorld
+from tests.simulation.cascade_check import CascadeFindings
 from tests.simulation.check import Findings
 from tests.simulation.world import World
+
+
+PLAIN = World, Findings
+"""The main simulation: its world, and what must hold of a run."""
+CASCADE = CascadeWorld, CascadeFindings
+"""The simulation of cascades."""
 
 
 class Outcome(NamedTuple):
@@ -20,7 +28,7 @@ class Outcome(NamedTuple):
     digest: str
 
 
-def trial(seed, events, happenings=None, schedule=None, table_type=None, kind=(World, Findings)):
+def trial(seed, events, happenings=None, schedule=None, table_type=None, kind=PLAIN):
     """One run from beginning to end."""
     world_type, findings = kind
     world = world_type(seed, events, happenings, schedule)
@@ -37,11 +45,11 @@ def trial(seed, events, happenings=None, schedule=None, table_type=None, kind=(W
         world.close()
 
 
-def timed(events, seed):
+def timed(events, seed, kind=PLAIN):
     """(seed, outcome, seconds of CPU); a crash of the simulation is an outcome too."""
     started = time.process_time()
     try:
-        outcome = trial(seed, events)
+        outcome = trial(seed, events, kind=kind)
     except Exception as error:
         outcome = Outcome([f"{type(error).__name__}: {error}"], 0, 0, 0, {}, "")
     return seed, outcome, time.process_time() - started
@@ -56,29 +64,29 @@ def digest(broker):
     return out.hexdigest()
 
 
-def fails(seed, happenings, schedule, table_type=None):
+def fails(seed, happenings, schedule, table_type=None, kind=PLAIN):
     """What goes wrong with this history and these faults; a crash of the simulation itself is a failure too."""
     try:
-        return trial(seed, len(happenings), happenings, schedule, table_type).wrong
+        return trial(seed, len(happenings), happenings, schedule, table_type, kind).wrong
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
 
 
-def shrink(seed, events, most=400, table_type=None):
+def shrink(seed, events, most=400, table_type=None, kind=PLAIN):
     """(happenings, faults, what is wrong) as few as `most` trials can make them."""
-    world = World(seed, events)
+    world = kind[0](seed, events)
     happenings, schedule = world.happenings, world.schedule
     world.close()
     budget = [most]
 
     def still(happenings, schedule):
         budget[0] -= 1
-        return budget[0] >= 0 and bool(fails(seed, happenings, schedule, table_type))
+        return budget[0] >= 0 and bool(fails(seed, happenings, schedule, table_type, kind))
 
     for _ in range(2):
         happenings = _fewer(happenings, partial(still, schedule=schedule))
         schedule = _fewer(schedule, partial(still, happenings))
-    return happenings, schedule, fails(seed, happenings, schedule, table_type)
+    return happenings, schedule, fails(seed, happenings, schedule, table_type, kind)
 
 
 def _fewer(items, still):

@@ -162,6 +162,8 @@ class World:
     """`happenings` and `schedule` may be given (a shrunken run); all else follows from the seed."""
 
     table_type = Table
+    points = POINTS
+    """(table, point) at which processes are killed."""
     tail = 8 * HOUR
     """Seconds of calm at the end, in which all that waits comes due."""
 
@@ -199,6 +201,11 @@ class World:
 
     def make_behaviour(self):
         return Behaviour(Decider(SCENARIOS), stream_time=False, partitions=PARTITIONS)
+
+    def make_channels(self, process, email):
+        """The sender's channels, by name."""
+        del process
+        return {"email": email}
 
     # -- what goes wrong
 
@@ -249,7 +256,7 @@ class World:
         getattr(self, f"_{fault.kind}")(fault, process)
 
     def _point(self, fault, _process):
-        name, point = POINTS[fault.a % len(POINTS)]
+        name, point = self.points[fault.a % len(self.points)]
         self.traps.append([name, point, int(fault.b)])
 
     def _kill(self, _fault, process):
@@ -338,9 +345,13 @@ class World:
                 self.start(group)
         last = max((at for item in self.happenings for at in item.arrivals), default=BASE) - BASE
         await asyncio.sleep(last + QUIET)
+        self.calm_down()
+        await asyncio.sleep(self.tail)
+
+    def calm_down(self):
+        """Nothing breaks any more."""
         self.calm = self.relay.calm = True
         self.relay.down_until = self.redis.away_until = 0.0
-        await asyncio.sleep(self.tail)
 
     def restored(self, group):
         """Rows and fences that a new process restores from the changelog alone."""
