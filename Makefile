@@ -18,7 +18,7 @@ help:  ## what can be made
 	@echo "make up            install, start everything without the demo shop"
 	@echo "make test          install, run the tests            make test ARGS='-k cart'"
 	@echo "make install       install alone (quick when nothing changed)"
-	@echo "make simulation    2,000 seeds x 2,000 events of the simulated installation; hours of CPU"
+	@echo "make simulation    2,000 seeds x 2,000 events of the simulated installation; hours of CPU   make simulation ARGS=--cascade"
 	@echo "make check         format, lint, types, import contracts, alert rules"
 	@echo "make bench         measure                           make bench ARGS=engine"
 	@echo "make chaos         kills, outages, poison and the rest at full size   make chaos ARGS='kills --scale 0.1'"
@@ -56,7 +56,7 @@ test: install-dev
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --maxprocesses 4)
 
 simulation: install-dev
-	@$(BIN)/python -m tests.simulation --seeds 2000 --events 2000 --jobs 2 $(ARGS)
+	@$(BIN)/python -m tests.simulation --seeds 2000 --events 2000 --jobs $$(nproc) $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff format --check .

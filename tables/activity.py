@@ -48,7 +48,7 @@ def note(rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: 
     """
     row = rows.opened.get(key)
     if row is not None:
-        if type(row) is not Customer or row.dialogs is not None or at - row.last_seen >= gap:
+        if type(row) is not Customer or row.dialogs is not None or at - row.last_seen >= gap or not row.first_seen:
             return False
         visit(row, at)
         return True

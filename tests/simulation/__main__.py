@@ -15,7 +15,9 @@ OUT = Path(__file__).resolve().parents[2] / "bench" / "out"
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--cascade", action="store_true", help="cascades over four channels, instead of the built-in scenarios")
+    parser.add_argument(
+        "--cascade", action="store_true", help="cascades over four channels, instead of the built-in scenarios"
+    )
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--events", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="the first seed")

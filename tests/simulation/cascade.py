@@ -45,6 +45,7 @@ class CascadeWorld(World):
     """Whoever gets a message may react: news of that reaches the log late, twice, never and in any order."""
 
     points = POINTS + HTTP_POINTS
+    tidies_every = 1200.0
 
     def __init__(self, seed, events, happenings=None, schedule=None):
         given = schedule is not None

@@ -7,7 +7,7 @@ from channels.ledger import UNSETTLED, Message, State
 from tests.simulation.cascade import address, handed_over
 from tests.simulation.cascade_reference import NEXT_AT_ONCE, SAID, Fact, First, Racing, Walk
 from tests.simulation.check import Findings
-from tests.simulation.history import GRACE, HOUR
+from tests.simulation.history import HOUR
 from tests.simulation.reference import LATEST
 
 SPOKEN = {"fired", "next_stage"}
@@ -17,7 +17,16 @@ FINAL = {
 }  # fmt: skip
 """The engine's words after which a trigger says nothing more. The sender's lines of the same reasons tell of a message."""
 OWN = {Outcome.SENT, Outcome.AMBIGUOUS, Outcome.SKIPPED, Outcome.FAILED, Outcome.BOUNCED}
-BITS = {"delivered": 1, "opened": 2, "clicked": 4, "replied": 8, "bounced": 16, "complained": 32, "unsubscribed": 64, "failed": 128}
+BITS = {
+    "delivered": 1,
+    "opened": 2,
+    "clicked": 4,
+    "replied": 8,
+    "bounced": 16,
+    "complained": 32,
+    "unsubscribed": 64,
+    "failed": 128,
+}
 """The ledger's note of what was told of a message, as its format has it."""
 ALONE = 26 * HOUR
 """Between the last stage of one cascade and the first of the next, so that caps do not reach over."""
@@ -211,9 +220,8 @@ class CascadeFindings(Findings):
             for number, item in sorted(stages.items())
             if number != first.stage
         )
-        late = [(number, due) for number, _, due in spoken if stages[number].fired_at > due + GRACE + LATEST]
-        if late:
-            yield f"stages of {name} were decided late: {late}"
+        if walk.late:
+            yield f"stages of {name} were decided late: {walk.late}"
         if [one[:2] for one in spoken] != [one[:2] for one in expected.spoken] or any(
             abs(one[2] - other[2]) > 1e-3 for one, other in zip(spoken, expected.spoken, strict=True)
         ):

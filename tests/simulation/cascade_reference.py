@@ -47,7 +47,15 @@ CAPS = {"email": 16 * HOUR, "sms": 24 * HOUR, "whatsapp": 24 * HOUR, "fcm": 24 *
 LADDER = ("delivered", "opened", "clicked", "replied")
 SAID = ("sent", "ambiguous")
 REFUSALS = ("unsubscribed", "complained")
-NEXT_AT_ONCE = ("channel_disabled", "no_address", "bad_address", "suppressed", "unsubscribed", "expired", "budget_spent")
+NEXT_AT_ONCE = (
+    "channel_disabled",
+    "no_address",
+    "bad_address",
+    "suppressed",
+    "unsubscribed",
+    "expired",
+    "budget_spent",
+)
 """Why a message is not sent, where the next stage follows at once. After any other reason nothing does."""
 BETWEEN_TOPICS = 1200.0
 """Seconds within which the order of records of two topics is open, since a worker may be away or one topic stalled."""
@@ -90,7 +98,9 @@ class Walk:
         self.moments = sorted(moments)
         self.addresses = addresses
         self.stage, self.ways, self.fired = first.stage, first.channels, first.fired_at
-        self.with_sender, self.due = True, inf
+        self.due, self.told = inf, 0.0
+        self.late = []
+        """Stages that were decided later than any fault lasts, after the log had what makes them due."""
         self.sends, self.dead = [], set()
         self.spoken, self.reason = [], ""
 
@@ -116,7 +126,7 @@ class Walk:
 
     def _moment(self):
         early = self.due + GRACE - self.slack - 0.01
-        return next((at for at in self.moments if at >= early), self.due + LATEST)
+        return next((at for at in self.moments if at >= early), max(self.due, self.told) + LATEST)
 
     def _comes_before(self, fact):
         """Whether the next stage is decided before this is known. Raises Racing where nobody can say."""
@@ -183,18 +193,25 @@ class Walk:
             self._end(told.reason or told.outcome, fact)
         elif told.outcome in SAID:
             self.sends.append((told.channel, self.fired))
-            self.ways, self.with_sender = (told.channel,), False
-            self.due = min(self.due, ceil(told.at + self.plan.steps[number].wait))
+            self.ways = (told.channel,)
+            self._wait(told.at + self.plan.steps[number].wait, fact)
         elif told.outcome in ("failed", "bounced") or told.reason in NEXT_AT_ONCE:
-            self.with_sender = False
-            self.due = min(self.due, ceil(told.at))
+            self._wait(told.at, fact)
         else:
             self._end(told.reason, fact)
+
+    def _wait(self, until, fact):
+        if ceil(until) < self.due:
+            self.due, self.told = ceil(until), fact.known
 
     def _end(self, reason, fact):
         """Raises Racing where something in another topic may have been read first, and ends it too."""
         for other in self.facts:
-            if (other.kind == "receipt") != (fact.kind == "receipt") and self._might_end(other) and self._tangled(other, fact):
+            if (
+                (other.kind == "receipt") != (fact.kind == "receipt")
+                and self._might_end(other)
+                and self._tangled(other, fact)
+            ):
                 raise Racing("two ends in two topics")
         self.reason = reason
 
@@ -219,6 +236,8 @@ class Walk:
 
     def _decide(self):
         now, due = self._moment(), self.due
+        if now > max(due, self.told) + GRACE + LATEST + self.slack:
+            self.late.append((self.stage + 1, due, now))
         for number in range(self.stage + 1, len(self.plan.steps)):
             usable = [name for name in self.plan.steps[number].channels if self._may(name, now)]
             if usable:
@@ -236,7 +255,7 @@ class Walk:
             return
         self.spoken.append((number, tuple(awake), due))
         self.stage, self.ways, self.fired = number, tuple(awake), now
-        self.with_sender, self.due = True, inf
+        self.due = inf
 
     def _may(self, channel, now):
         if channel not in self.addresses or channel in self.dead:

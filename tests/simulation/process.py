@@ -351,9 +351,11 @@ def audit_bundle(step, bundle, now, key="b"):
 
 
 class _Sender(Delivery):
+    tidies_every = 300.0
+
     async def _keep_house(self):
         while True:
-            await asyncio.sleep(300.0)
+            await asyncio.sleep(self.tidies_every)
             await self._tidy()
 
 
@@ -380,6 +382,7 @@ class SenderProcess(Process):
             grace=world.grace,
             guard=guard if world.guarded else None,
         )
+        self.delivery.tidies_every = world.tidies_every
         return world.table_type(
             self,
             name="ledger",

@@ -11,15 +11,17 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from app.model.receipt import read_callback_data
+from channels import fcm
 from channels.channel import Ambiguous, Down
 from channels.egress import Reply
-from channels.fcm import Fcm
+from channels.jwt import rsa_of
 from channels.rate import Rate
 from channels.sms.make import make as make_sms
 from channels.whatsapp import WhatsApp
@@ -134,7 +136,7 @@ def channels(world, process):
             token=META_TOKEN, number=META_NUMBER, api=META,
             egress=wire, rate=Rate(80.0, monotonic), monotonic=monotonic,
         ),
-        Fcm(account_file=_account(), api=GOOGLE, egress=wire, now=world.wall.now),
+        _push(wire, world.wall.now),
     )  # fmt: skip
     for channel in made:
         channel.workers = WORKERS
@@ -156,7 +158,11 @@ def _aero(url, body, headers):
 def _meta(url, body, headers):
     asked = json.loads(body)
     assert url == f"{META}/{META_NUMBER}/messages" and headers["Authorization"] == f"Bearer {META_TOKEN}"
-    assert (asked["messaging_product"], asked["recipient_type"], asked["type"]) == ("whatsapp", "individual", "template")
+    assert (asked["messaging_product"], asked["recipient_type"], asked["type"]) == (
+        "whatsapp",
+        "individual",
+        "template",
+    )
     ours = read_callback_data(asked["biz_opaque_callback_data"])
     return Handed("whatsapp", ours.message_id, "+" + asked["to"], json.dumps(asked["template"], sort_keys=True))
 
@@ -177,7 +183,9 @@ def _tokens(url, body, _headers):
     assert url == TOKENS and form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-_READERS = {urlsplit(url).hostname: read for url, read in ((AERO, _aero), (META, _meta), (GOOGLE, _fcm), (TOKENS, _tokens))}
+_READERS = {
+    urlsplit(url).hostname: read for url, read in ((AERO, _aero), (META, _meta), (GOOGLE, _fcm), (TOKENS, _tokens))
+}
 
 
 # -- what they answer
@@ -234,6 +242,17 @@ _ANSWERS = {"sms": _of_aero, "whatsapp": _of_meta, "fcm": _of_fcm}
 # -- Google's service account
 
 
+def _push(wire, now):
+    with patch.object(fcm, "rsa_of", _rsa_of):
+        return fcm.Fcm(account_file=_account(), api=GOOGLE, egress=wire, now=now)
+
+
+@functools.cache
+def _rsa_of(pem):
+    """Reading a key takes longer than most runs of a sender: once is enough."""
+    return rsa_of(pem)
+
+
 @functools.cache
 def _private():
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -244,7 +263,12 @@ def _account():
     pem = _private().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    told = {"project_id": PROJECT, "private_key": pem.decode(), "client_email": "push@shop.example", "token_uri": TOKENS}
+    told = {
+        "project_id": PROJECT,
+        "private_key": pem.decode(),
+        "client_email": "push@shop.example",
+        "token_uri": TOKENS,
+    }
     folder = tempfile.TemporaryDirectory(prefix="boomerang-simulation-")
     _FOLDERS.append(folder)  # goes with the process
     path = Path(folder.name) / "account.json"

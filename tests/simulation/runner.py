@@ -10,7 +10,6 @@ from tests.simulation.cascade_check import CascadeFindings
 from tests.simulation.check import Findings
 from tests.simulation.world import World
 
-
 PLAIN = World, Findings
 """The main simulation: its world, and what must hold of a run."""
 CASCADE = CascadeWorld, CascadeFindings

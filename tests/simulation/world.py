@@ -164,6 +164,8 @@ class World:
     table_type = Table
     points = POINTS
     """(table, point) at which processes are killed."""
+    tidies_every = 300.0
+    """Seconds between two looks of a sender at what has expired."""
     tail = 8 * HOUR
     """Seconds of calm at the end, in which all that waits comes due."""
 

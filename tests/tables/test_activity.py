@@ -73,6 +73,17 @@ def test_noting_activity_is_applying_it(visits):
     assert noted.size == sum(len(cell.packed) for cell in noted.cells.values())
 
 
+def test_who_is_known_and_was_never_seen_is_read_whole_whether_unpacked_or_not():
+    """A back end has told of him; when he is there first is noted exactly, whatever the step holds besides."""
+    for opened in (False, True):
+        rows = packed_rows()
+        rows.put_packed("told", encode(Customer()))
+        if opened:
+            rows.get("told")
+        assert not note(rows, "told", NOW)
+        assert rows.get("told") == Customer()
+
+
 def test_a_new_row_is_that_of_a_new_customer():
     assert first_seen(NOW) == encode(Customer(NOW, NOW, NOW))
 

@@ -1,0 +1,53 @@
+"""Many seeds: what was done counts, also when it is ended before its time."""
+
+import pytest
+
+from tests.simulation import campaign as module
+from tests.simulation.campaign import campaign, earlier
+from tests.simulation.runner import PLAIN
+
+EVENTS = 30
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 0.5)
+
+
+def test_a_campaign_that_is_ended_goes_on_where_it_was_and_comes_to_the_same(tmp_path):
+    kept, said = tmp_path / "kept.json", []
+
+    def ended(text):
+        said.append(text)
+        raise KeyboardInterrupt
+
+    first = campaign(PLAIN, EVENTS, range(500), 1, ended, kept)
+    assert first.interrupted
+    assert 0 <= first.next < 500
+    assert first.total["seeds"] == first.next
+    assert "nothing wrong" in said[0] and "of 500" in said[0]
+    before = earlier(kept, EVENTS)
+    assert (before.next, before.total["triggers"]) == (first.next, first.total["triggers"])
+    assert earlier(kept, EVENTS + 1) is None
+    end = first.next + 3
+    rest = campaign(PLAIN, EVENTS, range(before.next, end), 1, said.append, kept, before)
+    whole = campaign(PLAIN, EVENTS, range(end), 2, said.append)
+    assert not rest.interrupted
+    assert rest.next == whole.next == end
+    for name in ("seeds", "triggers", "compared", "racing"):
+        assert rest.total[name] == whole.total[name]
+    assert rest.happened == whole.happened
+
+
+def test_a_seed_that_fails_ends_it_and_is_named(monkeypatch):
+    monkeypatch.setattr(module, "timed", _wrong)
+    done = campaign(PLAIN, EVENTS, range(5, 9), 1, lambda _: None)
+    assert done.failed[0] == 7
+    assert done.next == 7
+    assert "wrong with seed 7" in done.told(EVENTS)
+
+
+def _wrong(events, seed, kind):
+    outcome = module.Outcome(["it is wrong"] if seed == 7 else [], events, 0, 1, {}, "")
+    assert kind == PLAIN
+    return seed, outcome, 0.1
