@@ -2,10 +2,11 @@
 
 from collections import Counter, defaultdict
 
+from app.codec import decode_journal
 from app.model.receipt import Outcome
 from channels.ledger import UNSETTLED, Message, State
 from tests.simulation.cascade import address, handed_over
-from tests.simulation.cascade_reference import NEXT_AT_ONCE, SAID, Fact, First, Racing, Walk
+from tests.simulation.cascade_reference import NEXT_AT_ONCE, SAID, Fact, First, Moment, Racing, Walk
 from tests.simulation.check import Findings
 from tests.simulation.history import HOUR
 from tests.simulation.reference import LATEST
@@ -51,12 +52,14 @@ class CascadeFindings(Findings):
     )
 
     def __init__(self, world):
-        self.triggers_of = defaultdict(dict)
+        self.triggers_of, self.moments = defaultdict(dict), defaultdict(list)
         super().__init__(world)
 
     def stages_are_decided_once(self):
-        for _, item in self.triggers:
-            self.triggers_of[item.trigger_id][item.stage] = item
+        for record, item in self.triggers:
+            if item.stage not in self.triggers_of[item.trigger_id]:
+                self.triggers_of[item.trigger_id][item.stage] = item
+                self.moments[item.trigger_id].append(Moment(record.at, item.fired_at))
         for (what, stage), times in Counter((item.trigger_id, item.stage) for _, item in self.triggers).items():
             if times > 1:
                 self.say(f"stage {stage} of {what} was decided {times} times")
@@ -176,18 +179,14 @@ class CascadeFindings(Findings):
         facts, cascades = self._facts(), defaultdict(dict)
         for name, stages in self.triggers_of.items():
             cascades[stages[min(stages)].customer][name] = stages
-        moments = defaultdict(list)
-        for line in self.lines:
-            if line.due and line.reason not in ("fired", "armed", "moved") and "message_id" not in line.detail:
-                moments[line.trigger_id].append(line.at)
+        for _, record in self.broker.all("journal"):
+            line = decode_journal(record.value)
+            if line.due and line.reason not in (*SPOKEN, "armed", "moved") and "message_id" not in line.detail:
+                self.moments[line.trigger_id].append(Moment(record.at, line.at))
         for key, triggers in cascades.items():
             try:
                 _check_alone(triggers, facts[key])
-                wrong = [
-                    text
-                    for name, stages in triggers.items()
-                    for text in self._compare(name, stages, facts[key], moments[name])
-                ]
+                wrong = [text for name, stages in triggers.items() for text in self._compare(name, stages, facts[key])]
             except Racing:
                 self.racing += 1
                 continue
@@ -209,9 +208,11 @@ class CascadeFindings(Findings):
                 found[receipt.customer].append(Fact(record.at, record.offset, "receipt", receipt, receipt.at))
         return found
 
-    def _compare(self, name, stages, facts, moments):
+    def _compare(self, name, stages, facts):
         first = stages[min(stages)]
-        begun = First(first.stage, tuple(way.channel for way in first.cascade), first.fired_at)
+        moments = self.moments[name]
+        began = next(one for one in moments if one.at == first.fired_at)
+        begun = First(first.stage, tuple(way.channel for way in first.cascade), began)
         world = self.world
         walk = Walk(world.plan, name, begun, facts, moments, world.ways(first.customer), self.slack, world.disturbed)
         expected = walk.run()

@@ -72,11 +72,18 @@ class Fact(NamedTuple):
 
 
 class First(NamedTuple):
-    """The stage that the trigger fired with."""
+    """The stage that the trigger fired with; `moment` is that of its decision."""
 
     stage: int
     channels: tuple
-    fired_at: float
+    moment: "Moment"
+
+
+class Moment(NamedTuple):
+    """A decision. `known`: when the log had it (true time, like that of facts); `at`: the engine's clock, which may have been wrong."""
+
+    known: float
+    at: float
 
 
 class Expected(NamedTuple):
@@ -97,7 +104,8 @@ class Walk:
         self.facts = sorted(facts, key=lambda fact: fact[:2])
         self.moments = sorted(moments)
         self.addresses = addresses
-        self.stage, self.ways, self.fired = first.stage, first.channels, first.fired_at
+        self.stage, self.ways, self.fired = first.stage, first.channels, first.moment.at
+        self.begun = first.moment.known
         self.due, self.told = inf, 0.0
         self.late = []
         """Stages that were decided later than any fault lasts, after the log had what makes them due."""
@@ -107,7 +115,7 @@ class Walk:
     def run(self):
         """Raises Racing where two outcomes are right."""
         for fact in self.facts:
-            if fact.known > self.fired:
+            if fact.known > self.begun:
                 while not self.reason and self._comes_before(fact):
                     self._decide()
                 if self.reason:
@@ -125,18 +133,19 @@ class Walk:
         return self.due + GRACE - self.slack - 0.01
 
     def _moment(self):
-        early = self.due + GRACE - self.slack - 0.01
-        return next((at for at in self.moments if at >= early), max(self.due, self.told) + LATEST)
+        """Of the decision; where there is none, the latest that would be right."""
+        early, latest = self.due + GRACE - self.slack - 0.01, max(self.due, self.told) + LATEST
+        return next((one for one in self.moments if one.at >= early and one.known > self.told), Moment(latest, latest))
 
     def _comes_before(self, fact):
         """Whether the next stage is decided before this is known. Raises Racing where nobody can say."""
         if self.due == inf or fact.known < self._sure():
             return False
-        if self._follows(fact):
+        if self._follows(fact) or fact.known > self._moment().known:
             return True
-        if fact.known <= self._moment() + self.slack + 0.01 and self._matters(fact):
+        if self._matters(fact):
             raise Racing("something was told while the stage was decided")
-        return fact.known > self._moment() + self.slack + 0.01
+        return False
 
     def _follows(self, fact):
         """Whether it tells of a message that is not decided yet."""
@@ -235,11 +244,11 @@ class Walk:
     # -- what is decided
 
     def _decide(self):
-        now, due = self._moment(), self.due
+        (known, now), due = self._moment(), self.due
         if now > max(due, self.told) + GRACE + LATEST + self.slack:
             self.late.append((self.stage + 1, due, now))
         for number in range(self.stage + 1, len(self.plan.steps)):
-            usable = [name for name in self.plan.steps[number].channels if self._may(name, now)]
+            usable = [name for name in self.plan.steps[number].channels if self._may(name, known)]
             if usable:
                 break
         else:
@@ -251,16 +260,16 @@ class Walk:
             return
         awake = [name for name in free if name not in HTTP or not morning(now)]
         if not awake:
-            self.due = ceil(morning(now))
+            self.due, self.told = ceil(morning(now)), known
             return
         self.spoken.append((number, tuple(awake), due))
         self.stage, self.ways, self.fired = number, tuple(awake), now
         self.due = inf
 
-    def _may(self, channel, now):
+    def _may(self, channel, known):
         if channel not in self.addresses or channel in self.dead:
             return False
-        return granted(channel, self.facts, self.addresses[channel], now)
+        return granted(channel, self.facts, self.addresses[channel], known)
 
 
 def granted(channel, facts, given, now):
