@@ -35,9 +35,12 @@ def complete(show: Show, customer: Customer, out: Content, now: float, rows: Row
     """Add similar products to what a message shows as of `now`, and bring first what the customer prefers."""
     if not show.similar and not show.prefer:
         return
-    if "discounted" in show.prefer:
+    if "discounted" in show.prefer and not out.order_id:  # what was bought has cost what it cost
+        before = _worth(out)
         for line in out.items:
             _repriced(line, rows)
+        if show.items == "cart":
+            out.value = max(0.0, out.value + _worth(out) - before)
     found = _found(show, customer, out, now, rows) if show.similar else []
     average = average_of(customer.orders)
     if "average" in show.prefer and average:
@@ -60,14 +63,19 @@ def average_of(orders: Orders | None) -> float:
 def _bring_first(show: Show, customer: Customer, out: Content, found: list[Line], now: float) -> None:
     """Of what is preferred the first that there is: what is reduced, or the bonus that expires."""
     for preferred in show.prefer:
-        if preferred == "discounted" and any(line.old_price for line in (*out.items, *found)):
-            for lines in (out.items, found):
+        choice = (found,) if out.order_id else (out.items, found)
+        if preferred == "discounted" and any(line.old_price for lines in choice for line in lines):
+            for lines in choice:
                 lines.sort(key=lambda line: not line.old_price)
             return
         if preferred == "bonus":
             out.bonus = bonus_of(customer, now)
             if out.bonus is not None:
                 return
+
+
+def _worth(out: Content) -> float:
+    return sum(line.price * line.quantity for line in out.items)
 
 
 def bonus_of(customer: Customer, now: float) -> Bonus | None:

@@ -33,7 +33,8 @@ class Actor:
                 told = {"type": "track", "event": step.event, "properties": step.properties}
                 self._event("browser", step, **told, userId=step.by or CUSTOMER)
             elif step.page:
-                self._event("browser", step, type="page", name=step.page, properties=step.properties)
+                told = {"type": "page", "name": step.page, "properties": step.properties}
+                self._event("browser", step, **told, userId=step.by or CUSTOMER)
             elif step.identify is not None:
                 self.identify(step.identify)
         except Refused as error:

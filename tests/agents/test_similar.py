@@ -158,6 +158,41 @@ def test_prices_of_the_catalogue_are_shown_to_all_where_reduced_goods_come_first
     assert [(line.price, line.old_price) for line in (*content.items, *content.similar)] == [(7.0, 10.0), (8.0, 10.0)]
 
 
+def test_the_total_of_a_cart_follows_the_prices_of_the_catalogue():
+    text = SCENARIO.replace("items: views", "items: cart").replace("product_viewed", "cart_changed")
+    shop = Engine([parse(text.replace("PREFER", "[discounted]"))], partitions=1, delivers=True)
+    shop.subscriber()
+    shop.add("lamp", quantity=2.0)
+    shop.add("sofa", price=50.0)
+    told(shop, ("lamp", 8.0, 10.0))
+    shop.wait(4 * HOUR)
+    content = shop.triggers[-1].content
+    assert (content.value, [line.price for line in content.items]) == (66.0, [8.0, 50.0])
+
+
+def test_what_an_order_was_about_keeps_its_price_and_its_place():
+    text = (
+        "id: more\nversion: 1\ntitle: More\nfamily: more\npriority: 1\nreentry: always\nentry: {event: Order Completed}\n"
+        "exit_on: end\nsteps:\n  - delay: 1h\n  - message: {channel: email, template: order_more,"
+        " show: {items: begun, most: 1, similar: 2, similar_by: bought, prefer: [discounted]}}\n"
+    )
+    shop = Engine([parse(text)], partitions=1, delivers=True)
+    shop.subscriber()
+    told(shop, ("lamp", 1.0, 5.0), ("rug", 2.0, 5.0))
+    names = ("lamp", "sofa", "rug", "mug")
+    for number in range(2):
+        shop.order("other", products=[{"product_id": name, "price": 5.0} for name in names[number:]])
+        shop.order(discount=1.0, products=[{"product_id": f"x{number}", "price": 5.0}])
+        shop.wait(2 * DAY)
+    shop.order(discount=1.0, total=10.0, products=[{"product_id": name, "price": 5.0} for name in ("sofa", "lamp")])
+    shop.wait(2 * HOUR)
+    content = shop.triggers[-1].content
+    assert [(line.product_id, line.price, line.old_price) for line in content.items] == [("sofa", 5.0, 0.0)]
+    assert content.value == 10.0
+    beside = [(line.product_id, line.price, line.old_price) for line in content.similar]
+    assert beside == [("rug", 2.0, 5.0), ("mug", 5.0, 0.0)]
+
+
 def test_who_loves_discounts_is_whom_the_segment_has():
     text = (BUILT_IN_SEGMENTS / "discount_lovers.yaml").read_text()
     assert f"{{orders: count, at_least: {LOVER_ORDERS}}}" in text
