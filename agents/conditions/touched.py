@@ -39,6 +39,11 @@ def named(event: str) -> str:
     return f"named:{event}"
 
 
+def is_named(fact: str) -> bool:
+    """Whether a fact is that an event of some name happened."""
+    return fact.startswith("named:")
+
+
 def touched(
     signals: tuple[str, ...], event: str, *, traits: bool, push: bool, seen_with: bool = False
 ) -> frozenset[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import NamedTuple
 
+from agents.conditions.absent import facts_of as absent_facts
+from agents.conditions.absent import missing, sure
 from agents.conditions.compile import kept_events, windows
 from agents.conditions.touched import (
     CATEGORIES,
@@ -59,7 +61,9 @@ class Memberships:
         self.mark = found.mark
         """Tells these definitions from others."""
         self._touched: dict[tuple[tuple[str, ...], str, bool, bool, bool, bool], tuple[Segment, ...]] = {}
-        reads = frozenset[str]().union(*(segment.when.reads for segment in self._all))
+        self._asked: dict[frozenset[str], tuple[Segment, ...]] = {}
+        self._open: dict[tuple[int, int], tuple[tuple[Segment, ...], frozenset[str]]] = {}
+        reads = self._reads = frozenset[str]().union(*(segment.when.reads for segment in self._all))
         conditions = [segment.when for segment in self._all]
         self.gap = min((window for one in conditions for window in windows(one)), default=inf)
         """Seconds of silence after which activity may change a membership: the smallest window that a condition names."""
@@ -151,14 +155,36 @@ class Memberships:
 
     def _asking(self, facts: frozenset[str]) -> tuple[Segment, ...]:
         """The segments that ask for any of these, and those that ask for such a segment."""
+        known = self._asked.get(facts)
+        if known is not None:
+            return known
         found: list[Segment] = []
+        touching = facts
         for segment in self._all:
-            if segment.when.reads & facts:
+            if segment.when.reads & touching:
                 found.append(segment)
-                facts |= {member(segment.id)}
-        return tuple(found)
+                touching |= {member(segment.id)}
+        self._asked[facts] = tuple(found)
+        return self._asked[facts]
 
-    def _settle(self, customer: Customer, at: float, some: Sequence[Segment]) -> list[Changed]:
+    def _questions(self, some: tuple[Segment, ...], bits: int) -> tuple[tuple[Segment, ...], frozenset[str]]:
+        """Which of some segments have to be worked out for a customer of whom that is missing, and the others: nobody like him is in one.
+
+        `some` are all, or were found once and for all (`_asking`), so that their identity tells them apart.
+        """
+        known = self._open.get((id(some), bits))
+        if known is None:
+            absent, left, needless = absent_facts(bits, self._reads), [], set()
+            for segment in some:
+                if sure(segment.when, absent) is False:
+                    needless.add(segment.id)
+                    absent |= {member(segment.id)}
+                else:
+                    left.append(segment)
+            known = self._open[id(some), bits] = (tuple(left), frozenset(needless))
+        return known
+
+    def _settle(self, customer: Customer, at: float, some: tuple[Segment, ...]) -> list[Changed]:
         """Work these out anew as of `at`, or of what is known already if that is later: nobody goes back in time."""
         engagement = customer.engagement
         if (engagement.segments_of if engagement is not None else 0) != self.mark:
@@ -169,10 +195,12 @@ class Memberships:
             engagement = customer.engagement = Engagement()
         moment = max(at, engagement.segments_known, customer.last_seen)
         members = dict(engagement.segments or {})
-        sure = (
-            some if self.ranks is not None or not self.ranked else [one for one in some if RANKS not in one.when.reads]
-        )
-        changed, until = _worked_out(Facts(customer, moment, members=members, ranks=self.ranks), members, sure)
+        asked, needless = self._questions(some, missing(customer))
+        if members and not needless.isdisjoint(members):
+            asked = some
+        if self.ranked and self.ranks is None:
+            asked = tuple(one for one in asked if RANKS not in one.when.reads)
+        changed, until = _worked_out(Facts(customer, moment, members=members, ranks=self.ranks), members, asked)
         if some is self._all:
             changed += _gone(members, self._all)
         elif engagement.segments_at:
@@ -188,8 +216,8 @@ def _worked_out(facts: Facts, members: dict[str, float], some: Sequence[Segment]
     changed: list[Changed] = []
     until = inf
     for segment in some:
-        value, sure = segment.when.holds(facts)
-        until = min(until, sure)
+        value, lasts = segment.when.holds(facts)
+        until = min(until, lasts)
         if value != (segment.id in members):
             changed.append(Changed(segment.id, value, segment.when.told(facts)[:_WHY]))
             if value:

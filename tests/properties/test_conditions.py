@@ -1,12 +1,14 @@
 """What a condition says of the time until which it is sure: nothing changes before, against a look at every quarter of an hour."""
 
 from datetime import UTC, datetime
+from math import inf
 from zoneinfo import ZoneInfo
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.conditions.absent import facts_of, missing, sure
 from agents.conditions.compile import compiled
 from agents.conditions.faults import condition_faults
 from agents.conditions.language import ConditionFile
@@ -101,3 +103,14 @@ def test_going_from_one_such_moment_to_the_next_finds_the_value_of_any_time(file
         assert condition.holds(Facts(customer, (now + until) / 2)).value == value
         assert condition.holds(Facts(customer, until - 0.001)).value == value
         now = until
+
+
+@given(conditions, happenings, st.sampled_from([0.0, HOUR, 3 * DAY]))
+@settings(max_examples=400, deadline=None)
+def test_what_is_sure_where_something_is_missing_is_so_for_everybody_of_whom_it_is(file, history, after):
+    if [*misfits(file, ConditionFile), *(fault for fault in condition_faults(file, ()) if "scores" not in fault.text)]:
+        return
+    condition, customer = compiled(msgspec.convert(file, ConditionFile)), customer_of(history)
+    found = sure(condition, facts_of(missing(customer), condition.reads))
+    if found is not None:
+        assert condition.holds(Facts(customer, START + after)) == (found, inf)
