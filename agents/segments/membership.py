@@ -202,7 +202,7 @@ class Memberships:
             asked = tuple(one for one in asked if RANKS not in one.when.reads)
         changed, until = _worked_out(Facts(customer, moment, members=members, ranks=self.ranks), members, asked)
         if some is self._all:
-            changed += _gone(members, self._all)
+            changed += _gone(members, self._all) if members else []
         elif engagement.segments_at:
             until = min(until, engagement.segments_at)
         engagement.segments = members or None

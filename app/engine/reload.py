@@ -25,6 +25,8 @@ from tables.activity import has_dialogs
 from tables.held import HeldPartition
 from tables.store import FencedTable
 
+MANY = 32
+"""Of more scenarios a row is unpacked instead of being searched for each of their names: that takes less."""
 SLICE = 1_000
 """Rows looked at between two chances for the worker's other work: a few milliseconds."""
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class Reloader(FolderWatch):
         cell = part.packed.cells.get(key) if part.packed is not None else None
         if cell is None or not cell.packed:
             return False
+        everyone = everyone or len(names) > MANY
         touched = everyone or any(name in cell.packed for name in names) or (dialogs and has_dialogs(cell.packed))
         if not touched:
             return False
@@ -100,9 +103,21 @@ class Reloader(FolderWatch):
 
 
 def _concerns_all(before: Rules, after: Rules) -> bool:
-    """Whether every customer may be due sooner: memberships follow other definitions, or dates come at midnight of another place."""
+    """Whether every customer may be due sooner: memberships follow other definitions, dates come at midnight of another place, or other dates, or predictions, count."""
+    if _unarmed(before.scenarios) != _unarmed(after.scenarios):
+        return True
     zones = (before.policy.zone, before.policy.cities) != (after.policy.zone, after.policy.cities)
     return before.segments.mark != after.segments.mark or zones
+
+
+def _unarmed(loaded: Loaded) -> set[tuple[str, int, object, object]]:
+    """Scenarios that begin at moments that are worked out from what is known of a customer: his row does not name them before."""
+    found = ((item, item.program) for item in loaded.site if item.program is not None)
+    return {
+        (item.id, item.version, program.dated, program.replenish)
+        for item, program in found
+        if program.dated is not None or program.replenish is not None
+    }
 
 
 def _changed(before: Loaded, after: Loaded) -> tuple[tuple[bytes, ...], bool]:

@@ -17,7 +17,7 @@ from app import metrics
 from app.clock import SYSTEM
 from app.engine.folder import Files, FolderWatch
 from app.engine.policy import PolicyReloader
-from app.engine.reload import SLICE, Reloader
+from app.engine.reload import MANY, SLICE, Reloader
 from app.engine.rules import load_rules
 from app.engine.templates import TemplateReloader
 from app.model.trigger import Content, Trigger
@@ -136,6 +136,56 @@ async def test_a_shorter_wait_brings_the_deadlines_of_those_who_wait_forward(wor
     await worker.look()
     assert worker.due(NOW + 11 * 60) == 2 * SLICE + 5
     assert worker.table.changed == [0]
+
+
+AGAIN = """\
+id: again
+version: {version}
+title: Soon used up
+family: again
+priority: 10
+entry: {{replenish: {{ahead: {ahead}}}}}
+steps:
+  - message: {{channel: email, template: abandoned_product}}
+"""
+
+
+async def test_a_prediction_that_looks_further_ahead_finds_those_whom_no_row_names(worker):
+    worker.write("again.yaml", AGAIN.format(version=1, ahead="3d"))
+    await worker.look()
+    part, day = worker.table.parts[0], 24 * HOUR
+    records = [
+        MemoryRecord(
+            b"u1",
+            b'{"type":"track","event":"Order Completed","messageId":"o%d","userId":"u1","timestamp":"2026-01-%02dT12:00:00Z",'
+            b'"properties":{"order_id":"o%d","total":1.0,"products":[{"product_id":"tea"}]}}'
+            % (number, number, number),
+            number,
+            0,
+        )
+        for number in (1, 11, 21)
+    ]
+    step = Step(part)
+    worker.behaviour.on_bundle(step, MemoryBatch(CLICKSTREAM.name, 0, records), NOW)
+    list(worker.table.codec.records(step.rows, step.changed))
+    part.packed.close()
+    assert worker.due(NOW + 22 * day) == 0
+    worker.write("again.yaml", AGAIN.format(version=2, ahead="9d"))
+    await worker.look()
+    assert worker.due(NOW + 22 * day) == 1
+
+
+async def test_where_nearly_all_scenarios_change_rows_are_not_searched_for_each(worker):
+    for number in range(MANY + 1):
+        worker.write(f"left{number}.yaml", text(1).replace("id: left", f"id: left_{number}"))
+    await worker.look()
+    worker.carts(3)
+    assert worker.due(NOW + 11 * 60) == 0
+    for number in range(MANY + 1):
+        changed = text(2).replace("id: left", f"id: left_{number}").replace("for: 60m", "for: 10m")
+        worker.write(f"left{number}.yaml", changed)
+    await worker.look()
+    assert worker.due(NOW + 11 * 60) == 3
 
 
 async def test_files_count_once_two_looks_have_found_the_same(worker):
