@@ -26,6 +26,14 @@ BETWEEN: dict[str, tuple[float, float]] = {
     "sms_segments": (1, 255),
     "sms_per_second": (0, 10_000),
     "trace_share": (0, 1),
+    "collector_port": (0, 65_535),
+    "collector_metrics_port": (0, 65_535),
+    "console_port": (0, 65_535),
+    "chat_gateway_port": (0, 65_535),
+    "shop_port": (0, 65_535),
+    "worker_port": (0, 65_535),
+    "delivery_port": (0, 65_535),
+    "inbox_port": (0, 65_535),
 }
 """Numbers, the bounds included."""
 ONE_OF: dict[str, tuple[str, ...]] = {

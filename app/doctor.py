@@ -96,17 +96,21 @@ async def _scenarios(settings: Settings, _clock: Clock) -> list[Finding]:
     from agents.delivery.channels import template_folders
     from agents.policy import PolicyError, load_policy
     from agents.scenarios.language import ScenarioError
-    from agents.scenarios.load import load_folder, templates_of
+    from agents.scenarios.load import read_folder, templates_of
+    from agents.segments.load import check_segments
     from channels import CHANNELS
     from channels.examples import check_templates
 
     try:
-        scenarios = load_folder(settings.scenarios, time_scale=settings.time_scale, channels=CHANNELS)
+        scenarios = read_folder(settings.scenarios, time_scale=settings.time_scale, channels=CHANNELS)
         load_policy(settings.policy)
     except (ScenarioError, PolicyError) as error:
         return [_bad("scenarios", f"{error}; `boomerang check` says more")]
     wanted = [pair for item in scenarios for pair in templates_of(item)]
-    faults = check_templates(wanted, folders=template_folders(settings))
+    faults = [
+        *check_segments(settings.segments, time_scale=settings.time_scale).faults,
+        *check_templates(wanted, folders=template_folders(settings)),
+    ]
     return [_bad("scenarios", fault) for fault in faults] or [_good("scenarios", f"{len(scenarios)} are fine")]
 
 

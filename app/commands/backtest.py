@@ -120,6 +120,8 @@ def _one(
 ) -> Backtest:
     since = moment_of(args.since, "--from") if args.since else 0.0
     until = moment_of(args.until, "--to") if args.until else float("inf")
+    if until < since:
+        raise UsageError("--to lies before --from: nothing would be counted")
     test = Backtest(
         scenarios,
         policy,

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,13 +35,18 @@ def run(args: argparse.Namespace) -> int:
     from app.settings import load
 
     until = moment_of(args.at) if args.at else None
+    if args.limit < 1:
+        raise UsageError("--limit must be at least 1")
     if args.why_not:
         if until is not None:
             raise UsageError("--why-not tells how it stands now: leave --at out")
         return _why_not(args.customer, args.scenario)
     settings = load()
     if not settings.sql and not Path(settings.data / "journal.sqlite").exists():
-        raise CommandError(f"there is no journal in {settings.data}; set BOOMERANG_DATA or BOOMERANG_SQL")
+        raise CommandError(
+            f"there is no journal in {settings.data}: nothing was decided there yet, or it lies elsewhere "
+            "(BOOMERANG_DATA, BOOMERANG_SQL)"
+        )
     store = JournalStore(settings.sql_url)
     try:
         found = store.for_customer(args.customer, args.scenario or None, until, args.limit)
@@ -104,9 +110,13 @@ def _why_not(name: str, only: str) -> int:
 def moment_of(text: str, option: str = "--at") -> float:
     """An ISO time, or seconds since the epoch, as epoch seconds. Raises UsageError."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if not math.isfinite(seconds):
+            raise UsageError(f"{option} {text!r} is not a time; write it like 2026-11-22T12:00:00")
+        return seconds
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

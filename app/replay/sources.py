@@ -7,6 +7,7 @@ behavior data from multi category store".
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,11 @@ def read(path: Path, *, addresses: bool = False) -> Iterator[Document]:
             yield from _with_addresses(events) if addresses else events
     except FileNotFoundError:
         raise CommandError(f"{path}: no such file") from None
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise CommandError(f"{path}: cannot be read to its end ({error})") from None
+        raise CommandError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
         raise CommandError(f"{path}: cannot be read to its end ({error})") from None
 
 
@@ -59,7 +64,11 @@ def _is_csv(stream: BinaryIO) -> bool:
 def _json(stream: BinaryIO, path: Path) -> Iterator[Document]:
     first = stream.peek(64)[:64].lstrip()[:1]  # type: ignore[attr-defined]
     if first == b"[":
-        yield from _documents(orjson.loads(stream.read()), path, 1)
+        try:
+            found = orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise CommandError(f"{path}: line {error.lineno} is not JSON ({error})") from None
+        yield from _documents(found, path, 1)
         return
     for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
         if line.strip():

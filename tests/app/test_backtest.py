@@ -141,6 +141,7 @@ PACK = BUILT_IN.parent / "pack"
         (str(PACK / "price_drop.yaml"), [], 1, "begins on a change of the catalogue"),
         ("none.yaml", [], 1, "none.yaml"),
         ("abandoned_cart", ["--from", "soon"], 2, "--from 'soon' is not a time"),
+        ("abandoned_cart", ["--from", "2026-12-01", "--to", "2026-01-01"], 2, "--to lies before --from"),
         ("abandoned_cart", ["--samples", "-1"], 2, "cannot be negative"),
         ("abandoned_cart", ["--against", "none.yaml"], 1, "cannot be read"),
     ],

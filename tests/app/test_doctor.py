@@ -5,6 +5,7 @@ import pytest
 from app.clock import SYSTEM, moment
 from app.doctor import EXAMINATIONS, Verdict, findings
 from app.engine.provision import provision
+from app.settings import Settings
 from tests.app.test_metrics import certificate
 from tests.app.web.chat.gateway_server import TOKEN, gateway_server
 from tests.channels.relays import relay
@@ -57,6 +58,22 @@ async def test_every_bad_thing_is_told_and_what_to_do_about_it(make_settings, tm
     assert found["kafka certificate"].verdict is Verdict.DOUBTFUL
     assert found["transactions"].verdict is Verdict.GOOD
     assert "BOOMERANG_WRITE_KEYS" in " ".join([finding.text async for finding in findings(settings, SYSTEM)])
+
+
+async def test_scenarios_of_dialogs_and_segments_are_looked_at_too(make_settings, tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    dialog = (Settings().scenarios / "first_response.yaml").read_text()
+    (tmp_path / "scenarios" / "first_response.yaml").write_text(dialog)
+    settings = make_settings(scenarios=tmp_path / "scenarios")
+    (found,) = await EXAMINATIONS["scenarios"](settings, SYSTEM)
+    assert (found.verdict, found.text) == (Verdict.GOOD, "1 are fine")
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments" / "broken.yaml").write_text("id: [")
+    (found,) = await EXAMINATIONS["scenarios"](
+        make_settings(scenarios=tmp_path / "scenarios", segments=tmp_path / "segments"), SYSTEM
+    )
+    assert found.verdict is Verdict.BAD
+    assert "broken.yaml" in found.text
 
 
 @pytest.mark.parametrize(

@@ -176,9 +176,17 @@ def test_an_unknown_customer_is_a_failure_in_one_line(capsys):
 
 
 @pytest.mark.usefixtures("journal")
-def test_a_time_that_cannot_be_read_is_wrong_use(capsys):
-    assert cli.main(["explain", "anna", "--at", "yesterday"]) == 2
+@pytest.mark.parametrize("at", ["yesterday", "nan", "inf"])
+def test_a_time_that_cannot_be_read_is_wrong_use(capsys, at):
+    assert cli.main(["explain", "anna", "--at", at]) == 2
     assert "2026-11-22T12:00:00" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("limit", ["0", "-5"])
+def test_a_limit_below_one_is_wrong_use(capsys, limit):
+    assert cli.main(["explain", "anna", "--limit", limit]) == 2
+    assert "--limit must be at least 1" in capsys.readouterr().err
 
 
 def test_without_a_journal_nothing_is_created(tmp_path, monkeypatch, capsys):

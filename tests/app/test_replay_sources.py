@@ -54,6 +54,8 @@ def test_made_up_addresses_come_before_a_visitors_first_event(tmp_path):
     [
         (b'{"a":1}\n{"a":', "line 2 is not JSON"),
         (b"5\n", "line 1 holds int"),
+        (b'[{"a":1},\n{"a":', "line 2 is not JSON"),
+        (gzip.compress(orjson.dumps(EVENT) * 1000, mtime=0)[:10] + b"\xff" * 20, "read to its end"),
         (CSV.replace("35.79,54", "cheap,54").encode(), "row 1"),
         (CSV.replace(",view,", ",stare,").encode(), "row 1"),
         (gzip.compress(orjson.dumps(EVENT) * 1000, mtime=0)[:-20], "read to its end"),
@@ -69,6 +71,11 @@ def test_a_file_that_cannot_be_read_is_told_with_its_line(tmp_path, text, told):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(CommandError, match="no such file"):
         list(read(tmp_path / "nothing"))
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+    with pytest.raises(CommandError, match="cannot be read"):
+        list(read(tmp_path))
 
 
 def test_batches_keep_the_collectors_limits():

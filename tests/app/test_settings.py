@@ -42,6 +42,8 @@ def test_a_childs_environment_has_none_of_our_own_variables_left(monkeypatch):
         ("PARTITIONS", "0", "between 1 and 512"),
         ("PARTITIONS", "many", "is not a whole number"),
         ("GRACE", "-1", "between 0 and 3600"),
+        ("COLLECTOR_PORT", "65536", "between 0 and 65535"),
+        ("WORKER_PORT", "-1", "between 0 and 65535"),
         ("TIME", "later", "live or stream"),
         ("TIME_SCALE", "0", "above 0"),
         ("KAFKA", "127.0.0.1:9092", "must begin with kafka://"),

@@ -181,11 +181,12 @@ class Ingest:
             self._slow_down(self.of_address(request, tokens=len(events) / EVENTS_PER_TOKEN))
         envelope = self._envelope(request, route, key, mend(head, DEPTH_LIMIT) if lenient else head)
         records: list[Record] = []
+        letters: list[Record] = []
         spoken: list[Record] = []
         taken: list[Accepted] = []
         names: Counter[str] = Counter()
         errors: list[dict[str, Any]] = []
-        rejected = stripped = 0
+        stripped = 0
         for index, raw in enumerate(events):
             try:
                 if large and len(orjson.dumps(raw, default=str)) > EVENT_LIMIT:
@@ -193,8 +194,7 @@ class Ingest:
                 accepted = normalise(mend(raw, DEPTH_LIMIT) if lenient else raw, "", envelope)
                 spoken += self._spoken(accepted, key, envelope)
             except Refused as refused:
-                rejected += 1
-                records.append(self._dead_letter(raw, refused, envelope))
+                letters.append(self._dead_letter(raw, refused, envelope))
                 if len(errors) < ERRORS_SHOWN:
                     errors.append({"index": index, "reason": refused.reason, "detail": refused.detail})
                 continue
@@ -203,13 +203,24 @@ class Ingest:
                 taken.append(accepted)
             names[accepted.name] += 1
             stripped += accepted.stripped
-        duplicates = await self._intake.publish(records)
+        duplicates = await self._store(records, letters)
         if self._told is not None:
             collected(self._told, taken, route.label, envelope.received, self._clock.now())
         if spoken:
             await self._intake.publish(spoken)
-        _count(names, rejected, duplicates, stripped)
-        return _batch_answer(len(records) - rejected, rejected, duplicates, errors)
+        _count(names, len(letters), duplicates, stripped)
+        return _batch_answer(len(records), len(letters), duplicates, errors)
+
+    async def _store(self, records: list[Record], letters: list[Record]) -> int:
+        """Take events and dead letters: how many events were known. Raises Unavailable.
+
+        A letter is known too where a batch is sent again, and is no repeated event.
+        """
+        aside = self._intake.submit(letters)
+        duplicates = await self._intake.publish(records)
+        if not await aside.done:
+            raise Unavailable(5)
+        return duplicates
 
     def _envelope(self, request: Request, route: Route, key: Key, head: dict[str, Any]) -> Envelope:
         context = head.get("context")

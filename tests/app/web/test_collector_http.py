@@ -301,6 +301,18 @@ async def test_the_same_message_id_counts_once_for_each_write_key(house: House) 
     assert (answer["accepted"], answer["duplicates"]) == (1, 2)
 
 
+async def test_a_batch_sent_again_counts_what_it_refuses_as_refused_alone(house: House) -> None:
+    batch = {"batch": [track("x", messageId="m1"), {"type": "foo"}, 3]}
+    before = sample("collector_events_total", outcome="duplicate")
+    for accepted, duplicates in ((1, 0), (0, 1)):
+        answer = (await house.post("/v1/batch", batch)).json()
+        assert (answer["accepted"], answer["rejected"], answer["duplicates"]) == (accepted, 2, duplicates)
+    fresh = {"batch": [track("x", messageId="m2"), {"type": "foo"}, 3]}
+    answer = (await house.post("/v1/batch", fresh)).json()
+    assert (answer["accepted"], answer["rejected"], answer["duplicates"]) == (1, 2, 0)
+    assert sample("collector_events_total", outcome="duplicate") == before + 1
+
+
 async def test_a_client_that_calls_all_its_messages_alike_loses_nobody_elses(house: House) -> None:
     same = {"messageId": "1", "timestamp": "2026-11-22T07:19:00Z"}
     await house.post("/v1/track", track("Product Added", userId="u1", **same))
