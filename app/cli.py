@@ -5,6 +5,7 @@ so that `boomerang --help` is quick. Exit status: 0 fine, 1 failed, 2 wrong use;
 """
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -87,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser(chosen if chosen in COMMANDS else None).parse_args(argv)
     try:
         status: int = import_module(_module(args.command)).run(args)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"boomerang {args.command}: {error}", file=sys.stderr)
         return 2
@@ -95,6 +97,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads us (`head`) has enough; the interpreter's own last flush must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return status
 
 

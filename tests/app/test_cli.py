@@ -1,5 +1,9 @@
 """`boomerang` as a person at a terminal meets it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from app.cli import COMMANDS, main
@@ -48,3 +52,20 @@ def test_a_feed_that_cannot_be_watched_is_told_before_anything_is_connected(
 ) -> None:
     assert main(["catalogue", "watch", *words]) == 2
     assert hint in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_is_no_fault() -> None:
+    """As in `boomerang settings | head -1`: the reader is gone before anything is written."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", "settings"],
+            check=False,
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            timeout=120,
+        )
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (141, b"")
