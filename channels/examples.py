@@ -10,7 +10,7 @@ from app.model.alert import Alert, Watch, Word
 from app.model.chat import Speaker
 from app.model.trigger import CONFIRMATION, Content, Trigger
 from channels.alert import SIZES, TEMPLATE, card
-from channels.render import LOCALES, NAMES, OWN, SHORT, RenderError, Templates
+from channels.render import ALERT, LOCALES, NAMES, OWN, SHORT, RenderError, Templates
 from channels.whatsapp_template import read
 
 EXAMPLE = Trigger(
@@ -72,6 +72,13 @@ def example_of(name: str, locale: str) -> Trigger:
     return msgspec.structs.replace(EXAMPLE, locale=locale)
 
 
+def told_by(name: str, trigger: Trigger) -> Trigger:
+    """The example as an alert that template `name` tells."""
+    assert trigger.alert is not None, "the example has one"
+    replace = msgspec.structs.replace
+    return replace(trigger, alert=replace(trigger.alert, watch=None, dialog="", template=name))
+
+
 def check_templates(
     wanted: Iterable[tuple[str, str]] = (), *, folders: Sequence[Path] = (), every: bool = True
 ) -> list[str]:
@@ -89,6 +96,10 @@ def check_templates(
         for locale in LOCALES:
             trigger = example_of(name, locale)
             try:
+                if templates.is_alert(name):
+                    templates.told(told_by(name, trigger))
+                    if not any(template == name and channel != ALERT for channel, template in wanted):
+                        continue
                 shown = card(trigger, locale, 1_800.0, "https://shop.example", change=None, ref="", size=SIZES[0])
                 for channel in _channels_of(name, wanted):
                     card_of = shown if name == TEMPLATE else None

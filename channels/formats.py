@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
+from app.model.alert import Alert
 from app.model.event import Line
 from app.model.trigger import Bonus, Delivery
 
@@ -157,6 +158,20 @@ def day(text: str, locale: str) -> str:
     except (ValueError, IndexError):
         return text
     return f"{number_}{_BLANK}{name}" if locale == "ru" else f"{name}{_BLANK}{number_}"
+
+
+def customer(alert: Alert, locale: str) -> dict[str, Any]:
+    """What a template of an alert may show of its customer: plain texts and numbers; what is not known is empty."""
+    return {
+        "who": alert.who,
+        "phone": alert.phone,
+        "cart": [line.name or line.product_id for line in alert.cart],
+        "value": money(alert.value, alert.currency, locale) if alert.value else "",
+        "viewed": [line.name or line.product_id for line in alert.views],
+        "searched": list(alert.searches),
+        "orders": alert.orders,
+        "spent": money(alert.orders_total, alert.currency, locale) if alert.orders_total else "",
+    }
 
 
 def plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ from channels.circuit import FAILURES, Circuits, name_of
 from channels.ledger import Move
 from channels.policy import Facts, hushed, refusal
 from channels.render import RenderError, Templates
-from channels.rendering import Rendering, Thread
+from channels.rendering import AT_ONCE, Rendering, Thread
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,10 @@ class Render:
 
     async def __call__(self, job: Job) -> Verdict | None:
         """Park a message whose template fails; nobody else waits for it."""
-        trigger = job.trigger
+        try:
+            trigger = self._told(job.trigger)
+        except RenderError as error:
+            return Verdict(Move.FAIL, Reason.RENDER_FAILED, str(error)[:MOST_DETAIL])
         what = job.message_id, trigger, job.channel.name, job.address
         link = self._urls.unsubscribe(*what) if trigger.marketing else ""
         now, locale = self._now(), self._templates.language(trigger.locale)
@@ -189,6 +192,14 @@ class Render:
             trigger.customer,
         )
         return None
+
+    def _told(self, trigger: Trigger) -> Trigger:
+        """The trigger with the words of its alert, where a template says them. Raises RenderError."""
+        if trigger.alert is None or not trigger.alert.template:
+            return trigger
+        title, note = self._templates.told(trigger, seconds=AT_ONCE)
+        told = msgspec.structs.replace(trigger.alert, title=title, note=note)
+        return msgspec.structs.replace(trigger, alert=told)
 
 
 async def affordable(job: Job) -> Verdict | None:

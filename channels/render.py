@@ -26,6 +26,8 @@ NAMES = ("abandoned_cart", "abandoned_product", "abandoned_category", "abandoned
 """Templates that come with the product; a scenario may name further ones that lie in the same folders."""
 
 SUBJECT, TEXT, HTML, SMS, PUSH, WHATSAPP = "subject.txt", "txt", "html", "sms.txt", "push.txt", "whatsapp.txt"
+ALERT = "alert.txt"
+"""The part that tells the sales team of a customer: its first line is the alert's title."""
 SHORT = {"sms": SMS, "webpush": PUSH, "fcm": PUSH}
 """Channels that show a part of their own instead of the long text."""
 OWN = {"whatsapp": WHATSAPP}
@@ -104,19 +106,24 @@ class Templates:
         problems = []
         found = (name for locale in LOCALES for name in self._folders.names(locale))
         for name in {*NAMES, TEMPLATE, CONFIRMATION, *found} if only is None else set(only):
+            needed = (ALERT,) if self.is_alert(name) else (SUBJECT, HTML)
             for locale in LOCALES:
-                for part in (SUBJECT, HTML):
+                for part in needed:
                     try:
                         self._part(name, locale, part, needed=True)
                     except RenderError as error:
                         problems.append(str(error))
                         break
-                for part in (TEXT, SMS, PUSH, WHATSAPP):
+                for part in {SUBJECT, HTML, TEXT, SMS, PUSH, WHATSAPP} - set(needed):
                     try:
                         self._part(name, locale, part)
                     except RenderError as error:
                         problems.append(str(error))
         return sorted(problems)
+
+    def is_alert(self, name: str) -> bool:
+        """Whether a template tells the sales team of a customer."""
+        return any(self._folders.find(f"{locale}/{name}.{ALERT}.j2") for locale in LOCALES)
 
     def language(self, wanted: str) -> str:
         """The language of a message: what the customer's locale begins with if we speak it, else the shop's."""
@@ -172,6 +179,21 @@ class Templates:
             return Texts(subject, self._run(parts[TEXT], plain), "", link)
         html = self._run(parts[HTML], values)
         return Texts(subject, self._run(parts[TEXT], plain) or text_of(html), html, link)
+
+    def told(self, trigger: Trigger, *, seconds: float = MOST_SECONDS) -> tuple[str, str]:
+        """Title and note of an alert whose step names a template: plain, and each on one line. Raises RenderError."""
+        alert = trigger.alert
+        assert alert is not None, "asked for an alert alone"
+        locale = self.language(trigger.locale)
+        part = self._part(alert.template, locale, ALERT, needed=True)
+        values = {**self._context(trigger, locale, ""), "customer": formats.customer(alert, locale)}
+        self._env.begin(seconds)
+        lines = [
+            line.strip() for line in self._run(part, formats.plain(values))[:MOST_SHORT].splitlines() if line.strip()
+        ]
+        if not lines:
+            raise RenderError(f"template {locale}/{alert.template}: it says nothing")
+        return lines[0], " ".join(lines[1:])
 
     def _context(self, trigger: Trigger, locale: str, signed: str) -> dict[str, Any]:
         content, asks = trigger.content, bool(trigger.confirm_until)

@@ -24,7 +24,7 @@ def tell_team(moment: Moment, scenario: Scenario, journey: Journey, step: Tell) 
         moment.tell(held.reason, scenario.id, {"step": step.place, **held.detail}, trigger_id=name, due=journey.due)
         return held
     profile = customer.profile
-    alert = Alert(name, None, "", "", journey.at, to=target.member, title=step.text)
+    alert = Alert(name, None, "", "", journey.at, to=target.member, title=step.text, template=step.template)
     if profile is not None:
         alert.who, alert.phone = profile.name or profile.first_name, profile.phone
     show_customer(alert, customer)
@@ -40,7 +40,7 @@ def tell_team(moment: Moment, scenario: Scenario, journey: Journey, step: Tell) 
             expires_at=now + scenario.send_within,
             cascade=[Stage(channel, TEMPLATE) for channel in target.addresses],
             addresses=dict(target.addresses),
-            content=Content(name=target.name),
+            content=_content(target.name, moment) if step.template else Content(name=target.name),
             step=journey.step,
             locale=target.locale,
             marketing=False,
@@ -50,3 +50,11 @@ def tell_team(moment: Moment, scenario: Scenario, journey: Journey, step: Tell) 
     detail: dict[str, str | float | int] = {"step": step.place, "to": target.member or step.to}
     moment.tell(Reason.TEAM_TOLD, scenario.id, detail, trigger_id=name, due=journey.due)
     return None
+
+
+def _content(name: str, moment: Moment) -> Content:
+    """What a template of an alert may show beside the alert: `name` is the member's."""
+    out, engagement = Content(name=name), moment.customer.engagement
+    if engagement is not None:
+        out.traits, out.tags = dict(engagement.traits or {}), list(engagement.tags or ())
+    return out

@@ -203,7 +203,7 @@ class _Flat:
             said = self._say(place, (StageFile("webhook", step.webhook.template),), None)
             return Say(place, msgspec.structs.replace(said.scenario, marketing=False, in_dialog=0.0))
         if step.alert is not None:
-            return Tell(place, step.alert.text, step.alert.to)
+            return Tell(place, step.alert.text or "", step.alert.to, step.alert.template or "")
         if step.set is not None:
             return Note(place, traits=tuple(step.set.items()))
         if step.tag is not None:

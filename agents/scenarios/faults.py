@@ -132,7 +132,7 @@ def stage_faults(stage: dict[Any, Any], place: Place, known: Known, *, is_last: 
     names = [name for name in (said if isinstance(said, list) else [said]) if isinstance(name, str)]
     if isinstance(said, list) and (not names or len(set(names)) != len(names)):
         yield Fault((*place, "channel"), "name one channel, or several different ones: the first that can be used is")
-    yield from _spoken(names, stage.get("template"), place, known)
+    yield from spoken(names, stage.get("template"), place, known)
     try:
         waits = duration(str(stage.get("wait", "0s"))) > 0
     except ScenarioError:
@@ -148,7 +148,8 @@ def channels_of(stage: StageFile) -> tuple[str, ...]:
     return (stage.channel,) if isinstance(stage.channel, str) else stage.channel
 
 
-def _spoken(channels: list[str], template: Any, place: Place, known: Known) -> Iterator[Fault]:
+def spoken(channels: list[str], template: Any, place: Place, known: Known) -> Iterator[Fault]:
+    """Faults of channels and of a template's name."""
     for channel in channels:
         if known.channels is not None and channel not in known.channels:
             hint = nearest(channel, known.channels) or f"; there are: {', '.join(sorted(known.channels))}"
@@ -167,7 +168,7 @@ def _dialog(value: dict[Any, Any], known: Known) -> Iterator[Fault]:
         if isinstance(told, dict):
             channel = told.get("channel")
             names = [channel] if isinstance(channel, str) else []
-            yield from _spoken(names, told.get("template"), ("cascade", index), known)
+            yield from spoken(names, told.get("template"), ("cascade", index), known)
 
 
 def _list(value: dict[Any, Any], name: str) -> list[Any]:

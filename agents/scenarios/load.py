@@ -13,6 +13,7 @@ from agents.scenarios.document import Document, read_document, read_text, refuse
 from agents.scenarios.faults import Known, channels_of, faults_of, has_steps, is_of_dialogs
 from agents.scenarios.header import header_of
 from agents.scenarios.language import Scenario, ScenarioError, ScenarioFile, Stage, StageFile, duration
+from agents.scenarios.program import Tell
 from agents.scenarios.shape import Fault
 from agents.scenarios.steps import JourneyFile
 from tables.signals import ORDERED
@@ -247,6 +248,13 @@ def _compile(file: ScenarioFile, time_scale: float) -> Scenario:
 
 def _stage(file: StageFile, time_scale: float) -> Stage:
     return Stage(channels_of(file), file.template, duration(file.wait) / time_scale, file.reaction)
+
+
+def alerts_of(scenario: AnyScenario) -> list[str]:
+    """The templates by which steps of a scenario tell the sales team."""
+    program = scenario.program if isinstance(scenario, Scenario) else None
+    steps = program.steps if program is not None else ()
+    return [step.template for step in steps if isinstance(step, Tell) and step.template]
 
 
 def templates_of(scenario: AnyScenario) -> list[tuple[str, str]]:

@@ -68,11 +68,12 @@ class Say(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """An alert to the sales team: what it says, and to whom (`Staff.named`)."""
+    """An alert to the sales team: what it says, by a text or a template, and to whom (`Staff.named`)."""
 
     place: str
     text: str
     to: str
+    template: str = ""
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.conditions.faults import condition_faults
 from agents.conditions.language import DAYS
-from agents.scenarios.faults import Known, absence_faults, event_faults, show_faults, stage_faults
+from agents.scenarios.faults import Known, absence_faults, event_faults, show_faults, spoken, stage_faults
 from agents.scenarios.language import ScenarioError, duration
 from agents.scenarios.shape import Fault, Place, nearest
 from agents.scenarios.steps import KINDS, MOST_DEPTH, MOST_STEPS
@@ -263,6 +263,10 @@ class _Look:
         to, team = alert.get("to") if isinstance(alert, dict) else None, self._known.team
         if isinstance(to, str) and team is not None and to not in team:
             yield Fault((*place, "to"), f"nobody of the team is {to!r}{_among(to, team)}")
+        if isinstance(alert, dict):
+            if ("text" in alert) == ("template" in alert):
+                yield Fault(place, "say with `text` or with `template` what the team is told, with one of them")
+            yield from spoken([], alert.get("template"), place, self._known)
 
     def _marks(self, marks: Any, place: Place, _depth: int) -> Iterator[Fault]:
         if isinstance(marks, dict) and not marks.get("add") and not marks.get("remove"):

@@ -218,9 +218,10 @@ class HookFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AlertFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """An alert to the sales team. `to`: `team`, `head`, or the id of a member of the team file."""
+    """An alert to the sales team, by its `text` or by a `template`. `to`: `team`, `head`, or the id of a member of the team file."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=MOST_ALERT)]
+    text: Annotated[str, Meta(min_length=1, max_length=MOST_ALERT)] | None = None
+    template: Name | None = None
     to: Name = "team"
 
 

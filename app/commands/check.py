@@ -11,7 +11,7 @@ from agents.policy import PolicyError, described, load_policy, unknown_names
 from agents.scenarios.faults import Known
 from agents.scenarios.hints import hints
 from agents.scenarios.language import Scenario, ScenarioError
-from agents.scenarios.load import Checked, check_folder, templates_of, told
+from agents.scenarios.load import Checked, alerts_of, check_folder, templates_of, told
 from agents.scenarios.moved import misled
 from agents.segments.load import check_segments
 from agents.team import TeamError, load_staff, load_team
@@ -76,7 +76,7 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     from app.web.collector.commerce import SPEC, canonical
     from channels import CHANNELS
     from channels.examples import check_templates
-    from channels.render import TEMPLATES, names_in
+    from channels.render import ALERT, TEMPLATES, names_in
 
     folders = template_folders(settings)
     groups = check_segments(settings.segments, time_scale=settings.time_scale)
@@ -85,6 +85,7 @@ def _scenarios(folder: Path, settings: Settings) -> tuple[Checked, list[str], li
     checked = check_folder(folder, known, time_scale=settings.time_scale)
     every = [*checked.scenarios, *(item.scenario for item in checked.former)]
     wanted = [pair for scenario in every for pair in templates_of(scenario)]
+    wanted += [(ALERT, name) for scenario in every for name in alerts_of(scenario)]
     own = folders != (TEMPLATES,)  # a shop's file may stand in for a part of any of ours
     faults = [*groups.faults, *checked.faults, *check_templates(wanted, folders=folders, every=own)]
     notes = _hints(checked, SPEC)

@@ -82,6 +82,8 @@ class Alert(msgspec.Struct, gc=False, omit_defaults=True):
     title: str = ""
     phone: str = ""
     """Where the customer is called."""
+    template: str = ""
+    """What makes `title` and `note`, where the sender is to; else they stand here."""
 
 
 class AlertUpdate(msgspec.Struct, gc=False, omit_defaults=True, tag="alert_update", tag_field="kind"):

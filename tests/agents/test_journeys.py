@@ -455,6 +455,15 @@ def test_the_sales_team_is_told_once_by_its_own_addresses_whatever_the_customer_
     assert shop.reasons("welcome").count("team_told") == 1
 
 
+def test_an_alert_with_a_template_takes_along_what_it_may_show():
+    shop = Engine([parse(HEAD + CALLS.replace("text: Please call", "template: silent_vip"))], staff=Staff(TEAM))
+    shop.event("Subscribed")
+    shop.wait(1)
+    (trigger,) = shop.triggers
+    assert (trigger.alert.template, trigger.alert.title) == ("silent_vip", "")
+    assert [stage.template for stage in trigger.cascade] == ["alert"] * 2
+
+
 @pytest.mark.parametrize("outcome", [Outcome.COMPLAINED, Outcome.UNSUBSCRIBED, Outcome.BOUNCED])
 @pytest.mark.parametrize("named", [True, False])
 def test_what_the_team_does_with_its_message_says_nothing_of_the_customer(outcome, named):

@@ -265,6 +265,12 @@ def test_waits_are_divided_by_the_time_scale():
 @pytest.mark.parametrize(
     ("alert", "told"),
     [
+        ("{to: maria}", "alert: say with `text` or with `template`"),
+        (
+            "{text: Call, template: hello}",
+            "alert: say with `text` or with `template` what the team is told, with one of them",
+        ),
+        ("{template: helo}", "alert.template: there is no template 'helo'; did you mean 'hello'?"),
         ("{text: Call, to: marya}", "alert.to: nobody of the team is 'marya'; did you mean 'maria'?"),
         ("{to: team}", "text"),
         ("{text: ''}", "text"),
