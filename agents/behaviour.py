@@ -133,7 +133,8 @@ class Behaviour:
         if not self._stream_time and self.upkeep.wants(step.partition):
             self.upkeep.keep(step, now)
         self.upkeep.begin(step)
-        for record in batch.records:
+        clicks = batch.topic == CLICKSTREAM.name
+        for record in self._presence.rest(step, batch.records) if clicks else batch.records:
             try:
                 handler(step, record, batch)
             except TooLargeError as error:
@@ -200,8 +201,6 @@ class Behaviour:
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:
         raw = record.value or b""
         check_size(record.key, raw)
-        if self._presence.is_all(step, record, raw):
-            return
         event = decode_event(raw)
         at = event.timestamp.timestamp()
         if self._stream_time and at > step.part.clock:

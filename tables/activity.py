@@ -26,6 +26,8 @@ _NIL = 0xC0
 _TIMES = Struct(">dBd")
 """Two floats and what announces the second."""
 _THREE_TIMES = Struct(">dBdBd")
+_MARK = Struct(">Bd")
+_NO_FLOAT = bytes([_FLOAT + 1])
 _NEW = msgspec.msgpack.encode(Customer(1.0, 1.0, 1.0))
 """A customer of whom nothing is known but the times."""
 _NEW_HEAD, _NEW_TAIL = _NEW[:5], _NEW[_END:]
@@ -76,6 +78,16 @@ def was_seen(rows: PackedRows, key: str, at: float) -> bool:
         return False
     last = last_seen(cell.packed)
     return last is not None and last >= at and not has_dialogs(cell.packed)
+
+
+def mark(at: float) -> bytes:
+    """What `is_marked` asks by: an instant from the epoch on (seconds) as rows have it, the sooner the less."""
+    return _MARK.pack(_FLOAT, at)
+
+
+def is_marked(packed: bytes, since: bytes) -> bool:
+    """Whether a packed customer without dialogs was seen at the instant of a `mark` or later. False: it has to be looked at closer."""
+    return packed[:5] == _NEW_HEAD and since <= packed[_LAST - 1 : _LAST + 8] < _NO_FLOAT and packed[-1] == _NIL
 
 
 def first_seen(at: float) -> bytes:

@@ -1,15 +1,16 @@
 """Activity moved on in the packed row is the same as in the unpacked one."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.clock import moment
 from app.model.event import Event
 from app.replay.core import packed_rows
-from tables.activity import first_seen, note, seen_again, was_seen
+from tables.activity import first_seen, is_marked, mark, note, seen_again, was_seen
 from tables.apply import apply
-from tables.customer import Armed, Customer, Pointer, Row, Shelf
+from tables.customer import Armed, Customer, Pointer, Row, Shelf, Sweep
 from tables.dialog import Dialog
 from tables.views import Product, View, ViewRing
 
@@ -100,3 +101,14 @@ def test_who_was_seen_later_is_known_whether_unpacked_or_not(at, opened):
             rows.get(key)
     assert was_seen(rows, "known", at) == (at <= NOW)
     assert not any(was_seen(rows, key, at) for key in ("talking", "pointer", "shelf", "nobody"))
+
+
+@given(st.floats(0.0, 2 * NOW), st.floats(0.0, 2 * NOW))
+def test_a_mark_asks_the_same_of_the_bytes_alone(last, at):
+    assert is_marked(encode(Customer(1.0, last, 1.0)), mark(at)) == (last >= at)
+    assert not is_marked(encode(Customer(1.0, last, 1.0, dialogs=[Dialog("telegram:shop:1", NOW)])), mark(0.0))
+
+
+@pytest.mark.parametrize("row", [Pointer("u1"), Shelf(), Sweep("s", NOW, [], NOW)], ids=lambda row: type(row).__name__)
+def test_what_is_no_customer_was_never_there(row):
+    assert not is_marked(encode(row), mark(0.0)) and not is_marked(b"", mark(0.0))
