@@ -164,9 +164,10 @@ _MOMENTS = frozenset(
         "touched_at",
         "lapsed_at",
         "until",
+        "predicted",
     }
 )
-_SPANS = frozenset({"late", "allowed", "window", "wait"})
+_SPANS = frozenset({"late", "allowed", "window", "wait", "every"})
 _MISSING = {"by": "another", "outcome": "news", "window": "a while", "late": "too"}
 
 

@@ -13,6 +13,7 @@ from agents.scenarios.load import parse
 from agents.scenarios.unarmed import standings
 from app.clock import moment
 from app.codec import encode_json
+from app.explain import story
 from app.model.event import Event, Line, Properties
 from app.model.reasons import Reason
 from app.topics import CLICKSTREAM
@@ -86,6 +87,8 @@ def test_a_journey_begins_ahead_of_the_predicted_moment_and_says_on_what_it_stan
     assert begun.detail["every"] == 30 * DAY
     assert begun.detail["predicted"] - begun.at == 3 * DAY
     assert [line.product_id for line in engine.triggers[0].content.items] == ["tea"]
+    (told,) = [text for text in story([begun]) if "again began" in text]
+    assert "key: tea, predicted: 2024-02-12 22:13:20, every: 30 d, gaps: 2" in told
 
 
 def test_of_one_purchase_it_is_told_once():
