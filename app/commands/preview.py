@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the texts. Raises CommandError, UsageError."""
     from agents.delivery.channels import template_folders
-    from channels.examples import example_of
+    from channels.examples import example_of, told_by
     from channels.render import LOCALES, RenderError, Templates
 
     settings = load()
@@ -43,7 +43,11 @@ def run(args: argparse.Namespace) -> int:
     )
     for channel, template in _stages(settings, args.name, args.channel):
         try:
-            texts = templates.render(template, example_of(template, locale), SAMPLE_LINK, channel=channel)
+            example = example_of(template, locale)
+            if templates.is_alert(template):
+                print(f"--- alert: {template}, {locale}", *templates.told(told_by(template, example)), "", sep="\n")
+                continue
+            texts = templates.render(template, example, SAMPLE_LINK, channel=channel)
         except RenderError as error:
             raise CommandError(str(error)) from None
         print(f"--- {channel}: {template}, {locale}\n{texts.subject}\n\n{texts.text.strip()}\n")
@@ -58,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 def _stages(settings: Settings, name: str, channel: str) -> list[tuple[str, str]]:
     """(channel, template) pairs to show."""
     from agents.scenarios.language import ScenarioError
-    from agents.scenarios.load import load_folder, templates_of
+    from agents.scenarios.load import alerts_of, load_folder, templates_of
     from channels import CHANNELS
 
     if channel and channel not in CHANNELS:
@@ -71,7 +75,7 @@ def _stages(settings: Settings, name: str, channel: str) -> list[tuple[str, str]
         return [(channel or "email", name)]
     stages = templates_of(scenarios[name])
     if not channel:
-        return stages
+        return stages + [("alert", told) for told in alerts_of(scenarios[name])]
     return [stage for stage in stages if stage[0] == channel] or [(channel, stages[0][1])]
 
 

@@ -31,6 +31,14 @@ def test_the_mail_is_shown_in_a_browser_or_we_say_that_there_is_none(capsys, tmp
     assert "there is no browser here" in preview(capsys, "abandoned_cart", "--open", str(file))[1]
 
 
+def test_an_alert_of_a_scenario_is_shown_as_the_team_is_told(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("BOOMERANG_TEMPLATES", str(tmp_path))
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "vip.alert.txt.j2").write_text("{{ customer.who }} is silent\nand has {{ customer.value }}\n")
+    status, out, _ = preview(capsys, "vip", "--locale", "en")
+    assert (status, out) == (0, "--- alert: vip, en\nAnna is silent\nand has €120.50\n\n")
+
+
 def test_a_template_of_the_shops_own_folder_is_shown(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BOOMERANG_TEMPLATES", str(tmp_path))
     (tmp_path / "ru").mkdir()
