@@ -123,7 +123,10 @@ class Templates:
 
     def is_alert(self, name: str) -> bool:
         """Whether a template tells the sales team of a customer."""
-        return any(self._folders.find(f"{locale}/{name}.{ALERT}.j2") for locale in LOCALES)
+        try:
+            return any(self._folders.find(f"{locale}/{name}.{ALERT}.j2") for locale in LOCALES)
+        except TemplateNotFound:  # no name of a file
+            return False
 
     def language(self, wanted: str) -> str:
         """The language of a message: what the customer's locale begins with if we speak it, else the shop's."""
