@@ -64,6 +64,8 @@ BENCHES = {
     "cascade": Bench("Memory of pending stages; gates, ledger and template of one message", 3),
     "catalogue": Bench("A feed of offers through the import into a real Kafka: CPU and peak memory of that process", 1,
                        ("--offers", "20000")),
+    "walks": Bench("Walks over a partition's customers in the core alone: CPU a customer, steps, what they cost events; no Kafka", 1,
+                   ("--customers", "20000")),
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1),
     "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
                      ("--customers", "1000000")),
