@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from agents.conditions.rfm import figures, ranks_of
 from agents.decide import Decider
-from agents.sweeps import PAUSE, RANKED, SLICE, Sweeps, order_of
+from agents.sweeps import PAUSE, RANKED, SLICE, Sweeps
+from agents.walking import order_of
 from tables.customer import SHELF_PREFIX, SWEEP_PREFIX, Customer, Orders, Sweep
 from tables.glance import orders_of
 from tables.ranking import RANKING, Ranking

@@ -5,11 +5,9 @@ the row's cursor on: a slice is looked at once, whatever crashes. Between two sl
 walked in the order of a checksum of their keys, so that the cursor names nobody, and means the same in a partition that inherits it.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 
@@ -17,6 +15,7 @@ from agents.conditions.rfm import scores
 from agents.decide import Decider
 from agents.decision import Decision
 from agents.journeys.walk import program_of
+from agents.walking import Order
 from app.model.journal import JournalLine
 from app.model.link import Changes
 from app.model.reasons import Reason
@@ -45,23 +44,11 @@ def _turn(sweep: Sweep, key: str) -> tuple[bool, float, str]:
     return sweep.after < 0, sweep.at, key
 
 
-def order_of(key: str) -> int:
-    """Where a customer comes in a walk."""
-    return crc32(key.encode())
-
-
 class _Errand(NamedTuple):
     """What a walk is for: whether it may concern a customer, by the bytes of his row, and what it means to him."""
 
     may_concern: Callable[[bytes], bool]
     decide: Callable[[str, Customer], Decision]
-
-
-class _Order(NamedTuple):
-    """The customers of a partition in the order in which walks come to them, as of `at` (epoch seconds)."""
-
-    at: float
-    keys: list[str]
 
 
 class Sweeps:
@@ -71,7 +58,7 @@ class Sweeps:
         self._decider, self._publish, self._slice = decider, publish, slice_
         self._waiting: dict[int, list[str]] = {}
         """Keys of a partition's walks, the one that is under way first."""
-        self._orders: dict[int, _Order] = {}
+        self._orders: dict[int, Order] = {}
         self.counts: Counter[str] = Counter()
         """`begun`, `ended`, `unheard` and `missed` walks, customers `looked_at`, `touched` and `failed`, since the shell last took them."""
 
@@ -131,21 +118,15 @@ class Sweeps:
         if waiting[0] != key:
             return
         errand = self._errand(step, sweep, at)
-        keys = self._order(step, sweep, at) if errand is not None else []
-        place, last = bisect_right(keys, sweep.after, key=order_of), sweep.after
-        begin = place
-        while errand is not None and place < len(keys):
-            order = order_of(keys[place])
-            if (place - begin >= self._slice or (place > begin and step.size >= SLICE_BYTES)) and order != last:
-                break
-            self._look(step, keys[place], sweep, at, errand)
-            place, last = place + 1, order
-        self.counts["looked_at"] += place - begin
-        if place < len(keys):
-            sweep.after, sweep.due = last, at + PAUSE
-            step.touch(key)
-            step.wake(key, sweep.due)
-            return
+        if errand is not None:
+            order = self._order(step, sweep, at)
+            if not order.prepare():
+                step.wake(key, at + PAUSE)
+                return
+            if not self._slice_of(step, sweep, at, order, errand):
+                step.touch(key)
+                step.wake(key, sweep.due)
+                return
         step.delete(key)
         del waiting[0]
         self.counts["ended"] += 1
@@ -153,6 +134,19 @@ class Sweeps:
             step.wake(waiting[0], at + PAUSE)
         else:
             self.forget(step.partition)
+
+    def _slice_of(self, step: Step, sweep: Sweep, at: float, order: Order, errand: _Errand) -> bool:
+        """Look at the next customers, and move the cursor on. Whether these were the last ones."""
+        last, looked = sweep.after, 0
+        for place, name in order.after(sweep.after):
+            if (looked >= self._slice or (looked and step.size >= SLICE_BYTES)) and place != last:
+                sweep.after, sweep.due = last, at + PAUSE
+                self.counts["looked_at"] += looked
+                return False
+            self._look(step, name, sweep, at, errand)
+            last, looked = place, looked + 1
+        self.counts["looked_at"] += looked
+        return True
 
     def _errand(self, step: Step, sweep: Sweep, at: float) -> _Errand | None:
         """None: what the walk is for is gone."""
@@ -193,14 +187,13 @@ class Sweeps:
             lambda packed: segment in packed, lambda name, row: self._decider.on_planned(name, row, scenario, sweep, at)
         )
 
-    def _order(self, step: Step, sweep: Sweep, at: float) -> list[str]:
-        """The customers of a partition in their order: made when it is first needed, and anew for what was imported since."""
+    def _order(self, step: Step, sweep: Sweep, at: float) -> Order:
+        """The customers of a partition in their order: made when it is first needed, and anew for what has come since."""
         known = self._orders.get(step.partition)
         if known is None or known.at < sweep.at:
-            names = (name for name in step.rows if name[0] != SHELF_PREFIX[0])
-            keys = sorted(names, key=lambda name: (order_of(name), name))
-            known = self._orders[step.partition] = _Order(at, keys)
-        return known.keys
+            keys = [name for name in step.rows if name[0] != SHELF_PREFIX[0]]
+            known = self._orders[step.partition] = Order(at, keys)
+        return known
 
     def _look(self, step: Step, name: str, sweep: Sweep, at: float, errand: _Errand) -> None:
         packed = step.packed

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.scenarios.load import parse
-from agents.sweeps import order_of
+from agents.walking import order_of
 from app.codec import encode_json
 from app.model.catalogue import Change, ChangeKind
 from app.model.link import Changes
@@ -245,8 +245,25 @@ def test_a_row_that_cannot_be_read_keeps_nobody_else_from_hearing(monkeypatch):
     assert [line.customer for line in shop.journal if line.reason == "decision_failed"] == ["u7"]
 
 
+def test_the_order_of_many_customers_is_made_in_parts_and_each_is_looked_at_once(monkeypatch):
+    monkeypatch.setattr("agents.walking.PART", 3)
+    people = [f"u{number}" for number in range(40)]
+    shop = shop_of(slice_=4, people=people)
+    for name in people:
+        shop.view("lamp", name)
+    changed(shop, ("lamp", 5.0, 10.0))
+    shop.wait(0.0)
+    assert shop.behaviour.sweeps.counts["looked_at"] == 0
+    shop.wait(HOUR)
+    assert Counter(trigger.customer for trigger in shop.triggers) == Counter(people)
+    told = [line.customer for line in shop.journal if line.reason == "journey_begun"]
+    for number in range(shop.partitions):
+        mine = [name for name in told if partition_of(name, shop.partitions) == number]
+        assert mine == sorted(mine, key=order_of)
+
+
 def test_two_customers_of_one_place_in_the_order_are_looked_at_in_one_slice(monkeypatch):
-    monkeypatch.setattr("agents.sweeps.order_of", lambda key: order_of(key) % 5)
+    monkeypatch.setattr("agents.walking.order_of", lambda key: order_of(key) % 5)
     people = [f"u{number}" for number in range(12)]
     shop = shop_of(slice_=1, people=people)
     for name in people:
