@@ -29,7 +29,7 @@ def last_until(planned: Planned, zone: ZoneInfo, until: float) -> float:
 
 def name_of(scenario: str, zone: ZoneInfo, at: float) -> str:
     """What the time of a scenario is called: the same however often it is decided about, whatever the scenario's version."""
-    return f"{scenario}@{datetime.fromtimestamp(at, zone):%Y-%m-%dT%H:%M}"
+    return f"{scenario}:{datetime.fromtimestamp(at, zone):%Y-%m-%dT%H:%M}"
 
 
 def told_in_words(planned: Planned) -> str:

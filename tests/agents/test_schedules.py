@@ -15,6 +15,7 @@ from agents.scenarios.program import Planned
 from agents.scenarios.unarmed import standings
 from agents.segments.load import load_segments
 from app.clock import ManualClock
+from app.explain import story
 from app.model.policy import Policy
 from tables.customer import PLAN_PREFIX, SWEEP_PREFIX, Row, Schedule, Sweep
 from tables.packed import Cell
@@ -79,6 +80,7 @@ def test_everybody_hears_of_it_once_a_day_at_its_time():
     shop.wait(2 * MINUTE)
     assert Counter(trigger.customer for trigger in shop.triggers) == {"u1": 2, "u2": 2, "u3": 2}
     assert len({trigger.trigger_id for trigger in shop.triggers}) == 6
+    assert any("weekly began by event weekly:2026-01-05T10:00" in sentence for sentence in story(shop.journal))
     assert rows_of(shop, SWEEP_PREFIX) == []
 
 
@@ -179,7 +181,7 @@ def test_of_several_times_that_an_outage_passed_over_the_last_is_made_up_for():
     shop = shop_of()
     asleep(shop, 4 * DAY)
     shop.wait(MINUTE)
-    assert [line.event_id for line in shop.journal if line.reason == "journey_begun"] == ["weekly@2026-01-08T10:00"]
+    assert [line.event_id for line in shop.journal if line.reason == "journey_begun"] == ["weekly:2026-01-08T10:00"]
     assert shop.behaviour.sweeps.counts["missed"] == shop.partitions
     shop.wait(HOUR)
     assert shop.fired == ["weekly"] * 2  # and the one of that day
