@@ -1,7 +1,9 @@
 """What must hold at the end of a run, whatever happened in it."""
 
-import json
 from collections import Counter, defaultdict
+from functools import cache
+
+import msgspec
 
 from agents.delivery.service import Delivery
 from app.codec import decode_dead_letter, decode_event, decode_journal, decode_link, decode_outgoing, decode_receipt
@@ -44,6 +46,7 @@ class Findings:
         self.receipts = [(record, decode_receipt(record.value)) for _, record in self.broker.all("receipts")]
         self.lines = [decode_journal(record.value) for _, record in self.broker.all("journal")]
         self.slack = max(world.skews) - min(world.skews)
+        self._audit = cache(self._audited)
         self.steps = self._audit("customers")
         self.customers = world.restored("engine")
         self.ledger = world.restored("sender")
@@ -54,11 +57,11 @@ class Findings:
         if len(self.wrong) < 30:
             self.wrong.append(text)
 
-    def _audit(self, table):
+    def _audited(self, table):
         """Committed steps, partition by partition in their order: (partition, record, entry)."""
         sort = "b" if table == "customers" else "d"
         return [
-            (number, record, json.loads(record.value))
+            (number, record, msgspec.json.decode(record.value))
             for number, record in self.broker.all(AUDIT)
             if record.key.decode()[0] in (("b", "t") if sort == "b" else ("d",))
         ]
@@ -97,11 +100,12 @@ class Findings:
         world, outputs = self.world, defaultdict(list)
         table = MemoryTable(lambda number, output: outputs[output.topic].append(output.value), packed_rows)
         behaviour = world.make_behaviour()
+        by_offset = cache(lambda topic, number: {r.offset: r for r in self.broker.log(topic, number).everything})
         for number, _, entry in self.steps:
             if entry[0] == "timer":
                 table.run(number, lambda step, e=entry: behaviour.on_timer(step, e[1], e[2], e[3]))
             else:
-                log = {r.offset: r for r in self.broker.log(entry[1], number).everything}
+                log = by_offset(entry[1], number)
                 batch = MemoryBatch(entry[1], number, [log[offset] for offset in entry[2]])
                 table.run(number, lambda step, b=batch, now=entry[3]: behaviour.on_bundle(step, b, now))
         for number, part in self.customers.items():

@@ -45,12 +45,13 @@ class Log:
 
     def read(self, position, most):
         """At most `most` committed records from `position`, and the position after them."""
-        found, end = [], self.end
-        while position < end and len(found) < most:
-            entry = self.entries[position]
-            if entry is not None and (entry.txn is None or entry.txn.state is COMMITTED):
-                found.append(entry)
+        found, end, entries = [], self.end, self.entries
+        while position < end and most > 0:
+            entry = entries[position]
             position += 1
+            if entry is not None and ((txn := entry.txn) is None or txn.state is COMMITTED):
+                found.append(entry)
+                most -= 1
         return found, position
 
     def committed(self):

@@ -208,7 +208,7 @@ class Process:
 
     async def io(self):
         """Every call that leaves the process: it takes a while, and longer while the process is stopped."""
-        await asyncio.sleep(self.world.latency())
+        await self.world.loop.nap(self.world.latency())
         while not self._awake.is_set() and not self.dead:
             await self._awake.wait()
         if self.dead:

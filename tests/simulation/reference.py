@@ -94,8 +94,9 @@ def triggers(customer, did, facts):
     out, fired = [], []
     decided = dict.fromkeys((scenario.id for scenario in SCENARIOS), 0)
     known = 0
+    signals = [_signals(did[: number + 1]) for number in range(len(did))]
     while True:
-        waiting = _waiting(did[:known], decided)
+        waiting = _waiting(did[:known], signals, decided)
         due = min((at for _, _, at in waiting), default=None)
         upcoming = did[known] if known < len(did) else None
         if due is None:
@@ -121,17 +122,19 @@ def triggers(customer, did, facts):
             fired.append((scenario.id, anchor, moment))
 
 
-def _waiting(did, decided):
-    """(scenario, anchor, due) of everything that waits after `did`; `decided`: up to where each scenario has been decided."""
+def _waiting(did, signals, decided):
+    """(scenario, anchor, due) of everything that waits after `did`.
+
+    `signals`: what each of them meant when it came. `decided`: up to where each scenario has been decided.
+    """
     seen = _last_seen(did)
     out = []
     for scenario in SCENARIOS:
         anchor = None
         for number, one in enumerate(did):
-            signals = _signals(did[: number + 1])
-            if any(name in scenario.ends for name in signals):
+            if any(name in scenario.ends for name in signals[number]):
                 anchor = None
-            if scenario.starts in signals and number >= decided[scenario.id]:
+            if scenario.starts in signals[number] and number >= decided[scenario.id]:
                 anchor = one
         if anchor is not None:
             start = max(seen, anchor.t) if scenario.after_leaving else anchor.t
