@@ -106,13 +106,16 @@ def _deaf():
 
 @contextmanager
 def _ended_by_signals():
-    """A SIGTERM ends it like Ctrl-C: with what was done so far."""
+    """A SIGTERM ends it like Ctrl-C: with what was done so far. A second one, while it ends, says nothing new."""
 
     def end(*_):
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,5 +1,11 @@
 """Many seeds: what was done counts, also when it is ended before its time."""
 
+import os
+import signal
+from contextlib import contextmanager
+from multiprocessing.pool import Pool
+from unittest.mock import patch
+
 import pytest
 
 from tests.simulation import campaign as module
@@ -45,6 +51,29 @@ def test_a_seed_that_fails_ends_it_and_is_named(monkeypatch):
     assert done.failed[0] == 7
     assert done.next == 7
     assert "wrong with seed 7" in done.told(EVENTS)
+
+
+def test_signals_end_it_however_many_come():
+    def end(_text):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with patched_terminate(lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        assert campaign(PLAIN, EVENTS, range(500), 1, end).interrupted
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@contextmanager
+def patched_terminate(first):
+    """Something comes while the processes are ended."""
+    real = Pool.terminate
+
+    def terminate(pool):
+        first()
+        real(pool)
+
+    with patch.object(Pool, "terminate", terminate):
+        yield
 
 
 def _wrong(events, seed, kind):
