@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from faust.types import TP
@@ -10,6 +11,7 @@ from faust.types import TP
 from app import metrics
 from tables.gate import ClockWatch
 from tables.held import HeldPartition
+from tables.others import PATIENCE, Others
 from tables.step import Step
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ MOST_BYTES = 8 << 20
 LONGEST_SLEEP = 1.0
 POLL = 0.05
 """Seconds between looks while ends wait to be reached. Bundles look too, so this does not decide the lateness."""
+OTHERS_POLL = 0.25
+"""The same while other partitions read what was there when ours were opened."""
 
 
 class Firing:
@@ -35,6 +39,7 @@ class Firing:
         self._clock_watch = ClockWatch(table.clock.now(), table.clock.monotonic())
         self._sooner = asyncio.Event()
         self._asleep_until = 0.0
+        self._others = Others(table.across)
         self._fired = metrics.TIMERS_FIRED.labels(table.name)
 
     @property
@@ -45,7 +50,9 @@ class Firing:
     async def sleep(self) -> None:
         """Wait until there may be something to do."""
         now, parts = self._table.clock.now(), self._table.parts.values()
-        pause = min((self._pause(part, now) for part in parts if part.open), default=LONGEST_SLEEP)
+        pause = OTHERS_POLL
+        if self._others.over:
+            pause = min((self._pause(part, now) for part in parts if part.open), default=LONGEST_SLEEP)
         self._asleep_until = now + pause
         self._sooner.clear()
         if pause > 0:
@@ -67,10 +74,46 @@ class Firing:
         now = table.clock.now()
         if self._clock_watch.jumped(now, table.clock.monotonic()):
             self._on_jump()
+        if not (self._others.over or await self._others_have_read()):
+            return
         await self._ask_ends(now)
         for part in list(table.parts.values()):
             while part.open and part.gate.limit(part.applied) is not None:
                 await self._fire_step(part)
+
+    def rebalanced(self) -> None:
+        """Partitions of ours are opened anew: what all others have not read by then may concern them."""
+        self._others = Others(self._table.across)
+
+    async def _others_have_read(self) -> bool:
+        """Ask how far all partitions are; whether timers may fire."""
+        table, others = self._table, self._others
+        if not any(part.open for part in table.parts.values()):
+            return False
+        if others.left is None:
+            tps = [TP(table.prefix + topic, number) for topic in table.across for number in range(table.partitions)]
+            begins = await table.app.consumer.earliest_offsets(*tps)
+            others.hold(begins, await table.app.consumer.highwaters(*tps), table.clock.monotonic())
+        ours, theirs = await self._read_by_us(others.left or ())
+        read = {**ours, **(await table.app.consumer.committed(*theirs) if theirs else {})}
+        if not others.note(read, table.clock.monotonic()):
+            log.warning(
+                "timers fire although other partitions have not been read for %d s: orders there may be unseen",
+                PATIENCE,
+            )
+        return others.over and others is self._others
+
+    async def _read_by_us(self, tps: Iterable[TP]) -> tuple[dict[TP, int], list[TP]]:
+        """Next offsets of the partitions that are ours, all of it committed, and the partitions that are not ours."""
+        table, ours, theirs = self._table, {}, []
+        for tp in tps:
+            part = table.parts.get(tp.partition)
+            if part is None or not part.open:
+                theirs.append(tp)
+                continue
+            async with part.lock:  # the fence moves before its step is written
+                ours[tp] = part.applied.get(tp.topic[len(table.prefix) :], -1) + 1
+        return ours, theirs
 
     def _on_jump(self) -> None:
         log.warning("the wall clock has jumped: nothing fires until all inputs are read up to the ends they have now")

@@ -54,15 +54,17 @@ class FencedTable(OwnedPartitions):
         live: bool = True,
         triggers_to: str = "outbox",
         committed: StepWork | None = None,
+        across: Iterable[str] = (),
         **options: Any,
     ) -> None:
         """Make a table with the changelog `<prefix><name>-changelog`. `options` are those of `OwnedPartitions`.
 
         `on_timer` is called for a row whose deadline has come and that the lag gate lets pass (`live` only). The lateness of
-        what it sends to the topic `triggers_to` is measured. `committed` is told of every step that was written.
+        what it sends to the topic `triggers_to` is measured. `committed` is told of every step that was written. `across`: inputs
+        that all partitions have to have read, as they were when ours were opened, before timers fire.
         """
         super().__init__(app, **options)
-        self.on_timer, self.live, self._on_step = on_timer, live, committed
+        self.on_timer, self.live, self._on_step, self.across = on_timer, live, committed, tuple(across)
         self._running: dict[int, asyncio.Task[None]] = {}
         self._applied = _by_topic(metrics.EVENTS_APPLIED, self.inputs)
         self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, self.inputs)
@@ -188,6 +190,11 @@ class FencedTable(OwnedPartitions):
         return [changelog, *((self.prefix + topic, number, records) for (topic, number), records in outputs.items())]
 
     # -- timers
+
+    async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
+        """As of all owned partitions; their timers wait for what the others have not read."""
+        self._firing.rebalanced()
+        await super().on_rebalance(*args, **kwargs)
 
     async def tick(self) -> None:
         """Fire what is due, live: once the inputs are applied up to the ends that they had after the deadline."""

@@ -22,7 +22,7 @@ from app.engine.reload import Reloader
 from app.engine.rules import Rules, load_rules
 from app.engine.wiring import agent, table
 from app.settings import Settings
-from app.topics import CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
+from app.topics import CHAT, CLICKSTREAM, CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
 from app.tracing import journeys
 from tables.store import FencedTable
 from tables.writer import Fault
@@ -49,6 +49,7 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         row_type=ROW_TYPE,
         packed=True,
         inputs=CUSTOMERS_INPUTS,
+        across=(CLICKSTREAM.name, CHAT.name),
         wake_of=behaviour.wake_of,
         rebuilding=behaviour.rebuilding,
         on_gone=behaviour.sizes.gone,

@@ -11,6 +11,7 @@ from app.catalogue.source import source
 from app.clock import SYSTEM, moment
 from app.codec import decode_dead_letter, decode_journal, decode_outgoing
 from app.engine.provision import provision
+from app.model.event import ANONYMOUS
 from app.model.reasons import Reason
 from app.topics import partition_of
 from tests.app.catalogue.samples import yml
@@ -124,4 +125,42 @@ async def test_a_price_that_fell_begins_journeys_in_every_partition(
     assert await broker.read("dead-letters") == []
     _, text = await answer(settings, "/metrics")
     assert 'boomerang_engine_sweeps_total{what="begun"}' in text
+    assert worker.stop() == 0, worker.log.tail()
+
+
+async def test_after_an_outage_nobody_is_written_to_who_ordered_under_a_key_of_another_partition(
+    make_settings, broker, process, eventually
+):
+    """The visitor's partition has read all of its own long before the user's has come to the link and the order."""
+    settings = make_settings(redis="redis://127.0.0.1:1/0", grace=0.0)
+    await provision(settings)
+    start, visitor = SYSTEM.now() - 70 * 60, ANONYMOUS + "v"
+    user, other = (
+        next(name for name in (f"{letter}{n}" for n in range(99)) if partition_of(name, 4) not in taken)
+        for letter, taken in (("u", {partition_of(visitor, 4)}), ("x", {partition_of(visitor, 4)}))
+    )
+
+    def of(type_, who, after, id, **more):
+        return event(type_, who, timestamp=moment(start + after).isoformat(), messageId=id, **more)
+
+    def visitors(type_, after, id, **more):
+        return of(type_, visitor, after, id, **{"anonymousId": "v", "userId": None, **more})
+
+    traits = {"email": "v@shop.example", "consent": {"email": {"granted": True}}}
+    cart, order = {"product_id": "p1", "price": 10.0}, {"order_id": "o1", "total": 10.0}
+    await broker.write(
+        "clickstream",
+        [
+            visitors("identify", 0, "v1", traits=traits, source="server"),
+            visitors("track", 1, "v2", event="Product Added", properties=cart),
+            of("identify", other, 0, "x1", traits={**traits, "email": "x@shop.example"}, source="server"),
+            of("track", other, 1, "x2", event="Product Added", properties=cart),
+            *(of("page", user, 2, f"p{n}", event="Page Viewed") for n in range(20_000)),
+            of("identify", user, 3, "u1", anonymousId="v", traits={"email": "v@shop.example"}, source="server"),
+            of("track", user, 4, "u2", event="Order Completed", properties=order),
+        ],
+    )
+    worker = process.boomerang("worker", settings=settings)
+    fired = await eventually(lambda: broker.read("outbox"), 40, str(worker.log.tail()))
+    assert [decode_outgoing(record.value).customer for record in fired] == [other]
     assert worker.stop() == 0, worker.log.tail()

@@ -122,7 +122,7 @@ class App:
 class Table(FencedTable):
     """The real fenced table, without Faust's table beneath it."""
 
-    def __init__(self, process, *, name, row_type, inputs, on_timer, wake_of, grace, packed, on_opened=None, on_closed=None):  # fmt: skip
+    def __init__(self, process, *, name, row_type, inputs, on_timer, wake_of, grace, packed, on_opened=None, on_closed=None, across=(), partitions=0):  # fmt: skip
         self.process_, self.app, self.name, self.prefix, self.inputs = process, App(process), name, "", inputs
         self.clock, self.parts, self.codec, self._packed = process.world.wall, {}, Codec(row_type), packed
         self.wake_of, self.grace, self.on_timer, self.live = wake_of, grace, on_timer, True
@@ -137,7 +137,7 @@ class Table(FencedTable):
         self._bundle_records = _by_topic(metrics.BUNDLE_RECORDS, inputs)
         self._steps, self._step_seconds = metrics.STEPS.labels(name), metrics.STEP_SECONDS.labels(name)
         self._decide_seconds = metrics.BUNDLE_CPU.labels(name)
-        self._on_step = None
+        self._on_step, self.across, self.partitions = None, across, partitions
         self._firing = Firing(self, OUTBOX.name)
 
     def _changelog_topic_name(self):
@@ -330,6 +330,8 @@ class EngineProcess(Process):
             wake_of=self.behaviour.wake_of,
             grace=self.world.grace,
             packed=True,
+            across=(CLICKSTREAM.name,),
+            partitions=self.world.partitions,
         )
 
     def work(self, step, bundle):

@@ -162,6 +162,7 @@ class World:
     """`happenings` and `schedule` may be given (a shrunken run); all else follows from the seed."""
 
     table_type = Table
+    partitions = PARTITIONS
     points = POINTS
     """(table, point) at which processes are killed."""
     tidies_every = 300.0
