@@ -123,7 +123,7 @@ class Behaviour:
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
-        for known in (self.sweeps, self.upkeep, self._relations):
+        for known in (self.sweeps, self.upkeep, self._relations, self._shelves):
             known.forget(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
 

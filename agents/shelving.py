@@ -15,6 +15,10 @@ class Shelves:
     def __init__(self) -> None:
         self._known: dict[int, int] = {}
 
+    def forget(self, partition: int) -> None:
+        """How many shelves a partition has counts no more: it is restored."""
+        self._known.pop(partition, None)
+
     def put(self, step: Step, viewer: str, event: Event, at: float) -> None:
         """Put what `viewer` looked at, at `at` (epoch seconds), on the shelf of its category."""
         properties = event.properties
