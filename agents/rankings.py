@@ -6,12 +6,13 @@ good as drawn by lot, and the same ones each day. The quantiles are then written
 after those whose scores they change. What was read lies in memory alone: after a crash it is read again.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import islice
 
 from agents.conditions.rfm import figures, ranks_of
 from agents.decide import Decider
 from agents.sweeps import PAUSE, RANKED, SLICE, Sweeps
-from agents.walking import order_of
+from agents.walking import Order
 from tables.customer import SHELF_PREFIX, SWEEP_PREFIX, Customer, Orders, Sweep
 from tables.glance import orders_of
 from tables.ranking import RANKING, Ranking
@@ -23,12 +24,21 @@ BUSY = 60.0
 """Seconds after which it is tried again while customers are still looked at for the ranking before."""
 
 
-class _Reading(NamedTuple):
-    """Customers in the order of their checksums, how many were read, and what each buyer has ordered."""
+class _Reading:
+    """Customers in the order of walks, as of `at` (epoch seconds), and what each buyer that was read has ordered."""
 
-    keys: list[str]
-    place: list[int]
-    values: tuple[list[float], list[float], list[float]]
+    def __init__(self, at: float, keys: list[str]) -> None:
+        self._order = Order(at, keys)
+        self._names: Iterator[tuple[int, str]] | None = None
+        self.values: tuple[list[float], list[float], list[float]] = ([], [], [])
+
+    def next(self, most: int) -> list[str] | None:
+        """The next customers, at most so many: fewer are the last ones. None: they have no order yet, it takes another step."""
+        if self._names is None:
+            if not self._order.prepare():
+                return None
+            self._names = self._order.after(-1)
+        return [name for _, name in islice(self._names, most)]
 
 
 class Rankings:
@@ -75,9 +85,8 @@ class Rankings:
             return
         reading = self._readings.get(step.partition)
         if reading is None:
-            names = (name for name in step.rows if name[0] != SHELF_PREFIX[0])
-            keys = sorted(names, key=lambda name: (order_of(name), name))
-            reading = self._readings[step.partition] = _Reading(keys, [0], ([], [], []))
+            keys = [name for name in step.rows if name[0] != SHELF_PREFIX[0]]
+            reading = self._readings[step.partition] = _Reading(at, keys)
         if self._read(step, reading):
             self._ranked(step, row, reading, at)
         else:
@@ -85,15 +94,13 @@ class Rankings:
 
     def _read(self, step: Step, reading: _Reading) -> bool:
         """Read the next slice. Returns whether that is all."""
-        place = reading.place[0]
-        end = min(place + self._slice, len(reading.keys))
-        for name in reading.keys[place:end]:
+        names = reading.next(self._slice)
+        for name in names or ():
             orders = _orders(step, name)
             if orders is not None:
                 for values, value in zip(reading.values, figures(orders), strict=True):
                     values.append(value)
-        reading.place[0] = end
-        return end == len(reading.keys) or len(reading.values[0]) >= self._sample
+        return names is not None and (len(names) < self._slice or len(reading.values[0]) >= self._sample)
 
     def _ranked(self, step: Step, row: Ranking, reading: _Reading, at: float) -> None:
         del self._readings[step.partition]

@@ -182,6 +182,17 @@ def test_it_is_read_in_slices_and_begun_again_after_a_crash(shop):
     assert members(shop, "best") == {"c9", "c10"}
 
 
+def test_customers_are_put_in_order_in_parts(shop, monkeypatch):
+    """No step of a large partition takes long because all its keys are sorted."""
+    monkeypatch.setattr("agents.walking.PART", 4)
+    fill(shop)
+    due = ranking(shop).due
+    shop.wait(due - shop.clock.now() + 0.06)  # eight keys of ten have their places
+    assert ranking(shop).buyers == 0
+    shop.wait(1.0)
+    assert ranking(shop).buyers == 10 and members(shop, "best") == {"c9", "c10"}
+
+
 def test_a_sample_is_as_many_buyers_as_are_asked_for(tmp_path):
     engine = Engine([], segments=found(tmp_path, BEST), partitions=1)
     engine.plan()
