@@ -53,7 +53,7 @@ class History(Behaviour):
         if not key or key[0] == SHELF_PREFIX[0] or told.type == CLOCK:
             return None
         check_size(raw := key.encode(), value)
-        mere = self._decider.is_mere_activity(told)
+        mere = not self._decider.kept.devices and self._decider.is_mere_activity(told)
         return PastEvent(raw, value, offset, 0, key, told.timestamp.timestamp(), mere)
 
     def _on_event(self, step: Step, record: Record, batch: Batch) -> None:

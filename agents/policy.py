@@ -100,12 +100,18 @@ class PolicyFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 def load_policy(path: Path, *, time_scale: float = 1.0) -> Policy:
     """The policy of a file. Raises PolicyError naming the file and what to do."""
     try:
-        text = path.read_bytes()[: MOST_BYTES + 1].decode()
-        return parse_policy(text, time_scale=time_scale)
+        return parse_policy(_told(path.read_bytes()[: MOST_BYTES + 1].decode()), time_scale=time_scale)
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}; BOOMERANG_POLICY names the policy's file") from None
     except (UnicodeDecodeError, ScenarioError, PolicyError) as error:
         raise PolicyError(f"{path.name}: {error}") from None
+
+
+def _told(text: str) -> str:
+    """The text itself: a file that somebody is just writing, or a full disk, must not end caps and quiet hours."""
+    if not text.strip():
+        raise PolicyError("the file is empty; a policy without any rule is written {}")
+    return text
 
 
 def parse_policy(text: str, *, time_scale: float = 1.0) -> Policy:

@@ -29,6 +29,8 @@ LOVER_ORDERS, LOVER_SHARE = 3, 0.6
 BONUS, BONUS_EXPIRES = "bonus", "bonus_expires"
 """Traits that the shop tells: what the bonus is worth, and the day until which it can be used."""
 BONUS_SOON = timedelta(days=14)
+AHEAD = 14 * 3_600.0
+"""Seconds by which the clocks that are furthest ahead are before UTC."""
 
 
 def complete(show: Show, customer: Customer, out: Content, now: float, rows: Rows) -> None:
@@ -39,7 +41,7 @@ def complete(show: Show, customer: Customer, out: Content, now: float, rows: Row
         before = _worth(out)
         for line in out.items:
             _repriced(line, rows)
-        if show.items == "cart":
+        if show.items in ("cart", "begun") and out.value > 0.0:
             out.value = max(0.0, out.value + _worth(out) - before)
     found = _found(show, customer, out, now, rows) if show.similar else []
     average = average_of(customer.orders)
@@ -79,9 +81,12 @@ def _worth(out: Content) -> float:
 
 
 def bonus_of(customer: Customer, now: float) -> Bonus | None:
-    """The bonus that expires soon, as the shop's traits tell of it."""
+    """The bonus that expires soon, as the shop's traits tell of it.
+
+    The message knows no place: a bonus counts as over as soon as its last day is over anywhere, and nobody is told of one too late.
+    """
     traits = (customer.engagement.traits if customer.engagement is not None else None) or {}
-    last, today = day_of(traits.get(BONUS_EXPIRES)), datetime.fromtimestamp(now, UTC).date()
+    last, today = day_of(traits.get(BONUS_EXPIRES)), datetime.fromtimestamp(now + AHEAD, UTC).date()
     if last is None or not today <= last <= today + BONUS_SOON:
         return None
     worth = traits.get(BONUS, "")

@@ -210,7 +210,7 @@ class Sweeps:
             decision = errand.decide(name, row)
         except Exception as error:  # one customer must not keep the others from hearing of it
             if packed is not None:
-                packed.opened.pop(name, None)
+                packed.forget(name)
             self.counts["failed"] += 1
             detail: dict[str, str | float | int] = {"error": repr(error)[:200]}
             line = JournalLine(at, name, Reason.DECISION_FAILED, event_id=sweep.id, detail=detail)

@@ -1,5 +1,7 @@
 """What the messages of a journey are about: what began it, or what its file says to show. Pure."""
 
+from msgspec.structs import replace
+
 from agents.scenarios.evaluate import ShelfOf, content
 from agents.scenarios.language import BEGUN, Scenario
 from agents.similar import complete
@@ -62,7 +64,9 @@ def shown(said: Scenario, customer: Customer, journey: Journey | None, now: floa
 def _begun_with(out: Content, told: About | None) -> None:
     if told is None:
         return
-    out.items = list(told.lines or ())
+    out.items = [
+        replace(line) for line in told.lines or ()
+    ]  # what is shown may get other prices; what is known keeps its own
     out.category, out.query, out.value = told.category, told.query, told.value
     out.currency, out.order_id = told.currency, told.order_id
 

@@ -109,6 +109,17 @@ def test_a_faulty_policy_is_refused_with_advice(old, new, expected):
         parse_policy(FULL.replace(old, new))
 
 
+def test_a_file_that_somebody_is_just_writing_does_not_end_every_rule(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("\n")
+    with pytest.raises(
+        PolicyError, match=r"policy\.yaml: the file is empty; a policy without any rule is written \{\}"
+    ):
+        load_policy(path)
+    path.write_text("{}\n")
+    assert load_policy(path) == parse_policy("")
+
+
 def test_a_file_that_is_missing_huge_or_binary_is_refused_with_its_name(tmp_path):
     path = tmp_path / "policy.yaml"
     with pytest.raises(PolicyError, match="BOOMERANG_POLICY"):

@@ -1,11 +1,14 @@
 """Which products stand beside a message's own, in which order, and for whom; and what the catalogue told of them."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import msgspec
 import pytest
 
 from agents.scenarios.load import parse
 from agents.segments.load import load_segments
-from agents.similar import LOVER_ORDERS, LOVER_SHARE, loves_discounts
+from agents.similar import LOVER_ORDERS, LOVER_SHARE, bonus_of, loves_discounts
 from app.bounds import BUILT_IN_SEGMENTS
 from app.clock import moment
 from app.codec import encode_json
@@ -279,3 +282,30 @@ def test_of_too_many_products_those_told_first_are_forgotten(monkeypatch):
     take(table, *((f"p{number}", 0.0, 0.0) for number in range(5)))
     known = [offer_of(table.partition(0).rows.get, f"p{number}") is not None for number in range(5)]
     assert known == [False, False, True, True, True]
+
+
+def test_what_a_message_showed_changes_nothing_of_what_is_known():
+    """A reduction that is over is shown no more, though an earlier message of the journey showed it."""
+    says = "  - message: {channel: email, template: hello, show: {items: begun, prefer: [discounted]}}\n"
+    text = (
+        "id: more\nversion: 1\ntitle: More\nfamily: more\npriority: 1\ncap: 0s\nreentry: always\nunless: {order_within: 0s}\n"
+        f"entry: {{event: Wished}}\nexit_on: end\nsteps:\n  - delay: 1h\n{says}  - delay: 5d\n{says}"
+    )
+    shop = Engine([parse(text)], partitions=1, delivers=True)
+    shop.subscriber()
+    told(shop, ("lamp", 60.0, 100.0))
+    shop.event("Wished", product_id="lamp", name="Lamp", price=100.0)
+    shop.wait(2 * HOUR)
+    told(shop, ("lamp", 100.0, 0.0))
+    shop.wait(6 * DAY)
+    assert [[(line.price, line.old_price) for line in one.content.items] for one in shop.triggers] == [
+        [(60.0, 100.0)],
+        [(100.0, 0.0)],
+    ]
+
+
+def test_a_bonus_is_told_of_no_longer_once_its_day_is_over_anywhere():
+    customer = Customer(1.0, 1.0, 1.0, engagement=Engagement(traits={"bonus_expires": "2026-05-17"}))
+    far_east = datetime(2026, 5, 18, 0, 1, tzinfo=ZoneInfo("Asia/Kamchatka")).timestamp()
+    assert bonus_of(customer, far_east) is None
+    assert bonus_of(customer, far_east - 5 * HOUR) is not None

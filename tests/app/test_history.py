@@ -4,13 +4,16 @@ import json
 import random
 from functools import partial
 
+import msgspec
 import pytest
 
 from agents.decide import Decider
-from agents.scenarios.load import load_folder
+from agents.scenarios.load import load_folder, parse
 from agents.segments.load import needed_segments
 from app.bounds import BUILT_IN_SEGMENTS
 from app.clock import moment
+from app.codec import encode_json
+from app.model.event import Event, Traits
 from app.model.policy import Policy
 from app.replay import core
 from app.replay.backtest import BUNDLE, Backtest
@@ -117,3 +120,35 @@ def test_no_more_rows_stay_open_than_allowed():
         rows.close()
         assert len(rows.opened) <= 10
     assert [rows[f"u{number}"].first_seen for number in range(25)] == [float(number) for number in range(25)]
+
+
+def test_what_somebody_is_there_with_counts_in_a_backtest_as_in_the_worker():
+    scenario = parse(
+        "id: more\nversion: 1\ntitle: More\nfamily: more\npriority: 1\ncap: 0s\nreentry: always\nunless: {order_within: 0s}\n"
+        "entry: {event: Subscribed, when: {device: kind, is: mobile}}\nsteps: [{message: {channel: email, template: hello}}]\n"
+    )
+    start = START
+    told = {"email": "a@shop.example", "consent": {"email": {"granted": True}}}
+    events = [
+        Event(
+            "identify",
+            moment(start),
+            "",
+            "m0",
+            "u1",
+            traits=msgspec.convert(told, Traits),
+            source="server",
+            deviceKind="desktop windows",
+        ),
+        Event("page", moment(start + 1_800), "", "m1", "u1", deviceKind="desktop windows"),
+        Event("page", moment(start + 3_600), "", "m2", "u1", deviceKind="mobile android"),
+        Event("track", moment(start + 7_200), "Subscribed", "m3", "u1"),
+    ]
+    fired = []
+    worker = CoreReplay(Decider([scenario], policy=Policy().without_mailboxes), 4, fired.append, bundle=BUNDLE)
+    past = Backtest([scenario], Policy())
+    for replay in (worker, past.replay):
+        for event in events:
+            replay.feed("u1", encode_json(event), event.timestamp.timestamp())
+        replay.flush()
+    assert len(fired) == 1 and worker.reasons == past.reasons

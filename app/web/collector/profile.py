@@ -76,7 +76,7 @@ def custom(traits: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     address = traits.get("address")
     if type(address) is dict and type(address.get("state")) is str and "region" not in traits:
-        traits = {"region": address["state"], **traits}
+        traits = {**traits, "region": address["state"]}
     for name, value in traits.items():
         if name in _KNOWN or not _NAME.fullmatch(name) or type(value) not in (str, int, float, bool):
             continue

@@ -63,8 +63,10 @@ class Console:
         known = self._worth.get(days)
         if known is None or not 0 <= now - known[0] < WORTH_FOR:
             async with self._asking:  # one such question at a time: it may read much
+                if self._worth.get(days) is not known:
+                    return self._worth[days][1]  # somebody else has asked meanwhile
                 found = await asyncio.to_thread(lambda: worth_of(self.open_journal().worth(now - days * DAY, now)))
-            self._worth = {**dict(list(self._worth.items())[-3:]), days: (now, found)}
+                self._worth = {**dict(list(self._worth.items())[-3:]), days: (now, found)}
             return found
         return known[1]
 
@@ -74,9 +76,11 @@ class Console:
         known = self._journeys.get(days)
         if known is None or not 0 <= now - known[0] < WORTH_FOR:
             async with self._asking:
+                if self._journeys.get(days) is not known:
+                    return self._journeys[days][1]
                 seen = await asyncio.to_thread(lambda: self.open_journal().journeys(now - days * DAY))
                 found = await asyncio.to_thread(journeys_of, seen, now)
-            self._journeys = {**dict(list(self._journeys.items())[-3:]), days: (now, found)}
+                self._journeys = {**dict(list(self._journeys.items())[-3:]), days: (now, found)}
             return found
         return known[1]
 
