@@ -99,12 +99,8 @@ class Behaviour:
         self.sizes, self.worth = Sizes(), Tally()  # who is in which segment; what scenarios bring, likewise
 
     def take(
-        self,
-        scenarios: Loaded,
-        segments: SegmentSet | None = None,
-        policy: Policy | None = None,
-        staff: Staff | None = None,
-    ) -> None:
+        self, scenarios: Loaded, segments: SegmentSet | None = None, policy: Policy | None = None, staff: Staff | None = None
+    ) -> None:  # fmt: skip
         """Go on with these scenarios, and these segments, this policy and this team where they are given, from the next step on.
 
         What comes due sooner by them is found by asking `wake_of` again.
@@ -123,9 +119,13 @@ class Behaviour:
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:
         """`wake_of` for the rows of a partition that is restored: counts who is in which segment on the way."""
-        for known in (self.sweeps, self.upkeep, self._relations, self._shelves):
-            known.forget(partition)
+        self.closed(partition)
         return self.sizes.rebuilding(partition, self.wake_of)
+
+    def closed(self, partition: int) -> None:
+        """A partition is not ours any more, or is restored: what is known of it beside its rows counts no more."""
+        for known in (self.sweeps, self.upkeep, self._relations, self._shelves, self.sizes):
+            known.forget(partition)
 
     def on_bundle(self, step: Step, batch: Batch, now: float) -> None:
         """Apply a bundle; `now` is the wall clock (live time), epoch seconds."""

@@ -44,11 +44,11 @@ def trim(properties: Properties) -> None:
 
 
 def _trim(source: Properties | Line) -> None:
-    known = len(source.product_id) + len(source.name) + len(source.category)
+    known = len(source.product_id) + len(source.name) + len(source.category) + len(source.brand)
     if known + len(source.url) + len(source.image_url) <= _SHORT:
         return
     _check("product_id", source.product_id)
-    source.name, source.category = source.name[:TEXT], source.category[:TEXT]
+    source.name, source.category, source.brand = source.name[:TEXT], source.category[:TEXT], source.brand[:TEXT]
     source.url, source.image_url = _address(source.url), _address(source.image_url)
 
 

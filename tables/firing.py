@@ -83,25 +83,31 @@ class Firing:
 
     def rebalanced(self) -> None:
         """Partitions of ours are opened anew: what all others have not read by then may concern them."""
-        self._others = Others(self._table.across)
+        self._others.again()
 
     async def _others_have_read(self) -> bool:
         """Ask how far all partitions are; whether timers may fire."""
         table, others = self._table, self._others
         if not any(part.open for part in table.parts.values()):
             return False
+        asked = others.rounds
         if others.left is None:
             tps = [TP(table.prefix + topic, number) for topic in table.across for number in range(table.partitions)]
             begins = await table.app.consumer.earliest_offsets(*tps)
-            others.hold(begins, await table.app.consumer.highwaters(*tps), table.clock.monotonic())
-        ours, theirs = await self._read_by_us(others.left or ())
-        read = {**ours, **(await table.app.consumer.committed(*theirs) if theirs else {})}
+            ends = await table.app.consumer.highwaters(*tps)
+            if others.rounds == asked:
+                others.hold(begins, ends, table.clock.monotonic())
+        read, theirs = await self._read_by_us(others.left or ())
+        if theirs:
+            read = {**read, **await table.app.consumer.committed(*theirs)}
+        if others.rounds != asked:
+            return False
         if not others.note(read, table.clock.monotonic()):
             log.warning(
                 "timers fire although other partitions have not been read for %d s: orders there may be unseen",
                 PATIENCE,
             )
-        return others.over and others is self._others
+        return others.over
 
     async def _read_by_us(self, tps: Iterable[TP]) -> tuple[dict[TP, int], list[TP]]:
         """Next offsets of the partitions that are ours, all of it committed, and the partitions that are not ours."""
@@ -127,10 +133,10 @@ class Firing:
         due = [part for part in table.parts.values() if part.open and part.gate.wants_ends(part.timers.next_due(), now)]
         if not due:
             return
-        topics = {topic: table.prefix + topic for topic in table.inputs}
+        topics, asked = {topic: table.prefix + topic for topic in table.inputs}, self._others.rounds
         ends = await table.app.consumer.highwaters(*(TP(name, p.number) for p in due for name in topics.values()))
         for part in due:
-            if part.open:
+            if part.open and self._others.rounds == asked:
                 part.gate.hold(now, {topic: ends[TP(name, part.number)] for topic, name in topics.items()})
                 if part.gate.limit(part.applied) is None:
                     metrics.LAG_GATE_HOLDS.inc()

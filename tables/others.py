@@ -6,6 +6,7 @@ was there at that time. Offsets are those that the next records will get.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from math import inf
 from typing import Any
 
 PATIENCE = 300.0
@@ -15,12 +16,15 @@ PATIENCE = 300.0
 class Others:
     """What is to be read before the timers of partitions that were just opened may fire. Times are of a monotonic clock."""
 
-    __slots__ = ("_left", "_since")
+    __slots__ = ("_left", "_since", "_topics", "rounds")
 
     def __init__(self, topics: Collection[str]) -> None:
         """`topics`: none, and nothing is waited for."""
+        self._topics = topics
         self._left: dict[Any, int] | None = None if topics else {}
-        self._since = 0.0
+        self._since = inf
+        self.rounds = 0
+        """Grows with each rebalance: what was asked before one says nothing after it."""
 
     @property
     def over(self) -> bool:
@@ -32,10 +36,17 @@ class Others:
         """The partitions that are still behind; None: their ends are to be asked for."""
         return None if self._left is None else list(self._left)
 
+    def again(self) -> None:
+        """There was another rebalance. Patience does not begin anew: one who comes and goes must not silence the others for ever."""
+        self.rounds += 1
+        if self._topics:
+            self._since = inf if self.over else self._since
+            self._left = None
+
     def hold(self, begins: Mapping[Any, int], ends: Mapping[Any, int], now: float) -> None:
         """The partitions' ends, asked for after ours were opened. What holds no records is read."""
         self._left = {tp: end for tp, end in ends.items() if end > begins[tp]}
-        self._since = now
+        self._since = min(self._since, now)
 
     def note(self, read: Mapping[Any, int | None], now: float) -> bool:
         """How far partitions were read by now. False: patience is at an end, and nothing is waited for any more."""

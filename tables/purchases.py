@@ -19,20 +19,19 @@ def note(customer: Customer, lines: Iterable[Line], at: float, kinds: Collection
     engagement = customer.engagement
     if engagement is None:
         engagement = customer.engagement = Engagement()
-    known = list(engagement.bought or ())
+    known = {(one.name, one.is_category): one for one in engagement.bought or ()}
     newest: list[Bought] = []
     for name, is_category, line in _named(lines, kinds):
-        item = next((one for one in known if one.name == name and one.is_category is is_category), None)
+        item = known.get((name, is_category))
         if item is None:
-            item = Bought(name, [], line, is_category)
-            known.append(item)
+            item = known[name, is_category] = Bought(name, [], line, is_category)
         if at not in item.times:
             insort(item.times, at)
             del item.times[:-TIMES]
         if item.times[-1] == at:
             item.line = line
             newest.append(item)
-    engagement.bought = _bounded(known) or None
+    engagement.bought = _bounded(list(known.values())) or None
     return newest
 
 

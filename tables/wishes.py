@@ -22,15 +22,17 @@ def note(customer: Customer, event: Event, at: float) -> None:
     bounds.trim(properties)
     wishes = customer.engagement.wishes if customer.engagement is not None else None
     if event.event == ORDERED:
-        for line in (properties.products or ()) if wishes is not None else ():
-            _end(wishes, line.product_id, at)
+        bought = [line.product_id for line in properties.products or ()] or [properties.product_id]
+        for product_id in bought if wishes is not None else ():
+            _end(wishes, product_id, at)
     elif event.event == REMOVED:
         _end(wishes, properties.product_id, at)
     elif properties.product_id and not event.historical:
         if customer.engagement is None:
             customer.engagement = Engagement()
         wishes = customer.engagement.wishes = wishes or ViewRing()
-        wishes.put(_product(properties), at, taken=False)
+        orders = customer.orders  # a wish that is told of after a later order may be for what was bought with it
+        wishes.put(_product(properties), at, taken=orders is not None and at <= orders.last_at)
 
 
 def _end(wishes: ViewRing | None, product_id: str, at: float) -> None:

@@ -199,7 +199,11 @@ MEANING: Mapping[type, Mapping[str, str]] = {
         "on": "The weekdays that count; every day, where there are none.",
         "book": "The address at which a time is booked; `at` and `product_id` are added to it.",
     },
-    AlertFile: {"text": "What it says, in one line.", "to": "`team`, `head`, or the id of a member of the team file."},
+    AlertFile: {
+        "text": "What it says, in one line.",
+        "template": "A template of the shop for what it says, instead of `text`: `NAME.alert.txt.j2`.",
+        "to": "`team`, `head`, or the id of a member of the team file.",
+    },
     HookFile: {"template": "What is said."},
     TagFile: {"add": "Tags to put on.", "remove": "Tags to take off."},
     AudienceFile: {"add": "The audience to add to.", "remove": "The audience to remove from."},

@@ -78,9 +78,9 @@ class Mark:
 
     __slots__ = ("acked", "offset")
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, *, acked: bool = False) -> None:
         self.offset = offset
-        self.acked = False
+        self.acked = acked
 
 
 class BundleMessage(ConsumerMessage):  # type: ignore[misc]
@@ -150,7 +150,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._seeks[False] += 1
             self._forget()
             sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-            await self._thread.seek_wait(await self._starts(sources))
+            starts = await self._starts(sources)
+            await self._thread.seek_wait(starts)
+            for tp, start in starts.items():
+                self._order[tp].append(
+                    Mark(start - 1, acked=True)
+                )  # the group hears how far we are, also where nothing new comes
 
     async def _starts(self, sources: Collection[TP]) -> dict[TP, int]:
         """Next offset to read of each partition."""

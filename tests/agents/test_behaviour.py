@@ -151,7 +151,7 @@ def test_shelves_are_bounded(monkeypatch):
     shelves = [key for key in rows if key.startswith("\x00shelf:")]
     assert len(shelves) == 3
     del rows[shelves[0]]
-    shop.behaviour.rebuilding(0)  # as after a rebalance: what another worker kept in the meantime counts
+    shop.behaviour.closed(0)  # as after a rebalance: what another worker kept in the meantime counts
     for number in range(10):
         shop.view("p", category=f"d{number}")
     assert sum(key.startswith("\x00shelf:") for key in rows) == 3

@@ -182,6 +182,14 @@ def test_it_is_read_in_slices_and_begun_again_after_a_crash(shop):
     assert members(shop, "best") == {"c9", "c10"}
 
 
+def test_who_has_bought_nothing_has_no_rank_before_the_first_ranking_too(tmp_path):
+    """Nobody would come back to him: walks look at buyers."""
+    text = "id: browsing\ntitle: Has a cart\nwhen: {any: [{rfm: m, at_least: 5}, {cart: lines, at_least: 1}]}\n"
+    engine = Engine([], segments=found(tmp_path, text), partitions=1)
+    engine.add("p1", "v1")
+    assert members(engine, "browsing") == {"v1"}
+
+
 def test_customers_are_put_in_order_in_parts(shop, monkeypatch):
     """No step of a large partition takes long because all its keys are sorted."""
     monkeypatch.setattr("agents.walking.PART", 4)

@@ -105,6 +105,7 @@ def test_wishes_are_bounded_and_an_id_that_is_too_long_is_put_aside():
 def test_wishes_of_two_keys_are_joined():
     shop = shop_of(WISHED)
     wish(shop, "lamp", None, anonymous="a1")
+    shop.wait(1.0)
     wish(shop, "sofa")
     shop.identify("u1", anonymous="a1")
     assert sorted(wished(shop)) == ["lamp", "sofa"]
@@ -142,3 +143,23 @@ def test_the_default_is_whoever_knows_the_product():
     scenario = parse(HEAD + "entry: {catalogue: {change: back_in_stock}}\n" + GREETS)
     assert scenario.program.change.of == {"viewed", "wished", "cart"}
     assert Engine([scenario]).decider.kept.wished
+
+
+def test_a_wish_that_is_told_of_after_a_later_order_is_over():
+    shop = shop_of(WISHED)
+    began = shop.clock.now()
+    shop.wait(HOUR)
+    shop.order(products=[{"product_id": "lamp"}])
+    wish(shop, "lamp", at=began)
+    assert wished(shop) == []
+    shop.wait(1.0)
+    wish(shop, "sofa")
+    assert wished(shop) == ["sofa"]
+
+
+def test_an_order_that_names_one_product_at_its_top_ends_the_wish_for_it():
+    shop = shop_of(WISHED)
+    wish(shop, "lamp")
+    shop.wait(HOUR)
+    shop.order(product_id="lamp")
+    assert wished(shop) == []

@@ -108,6 +108,23 @@ async def test_the_fence_not_the_groups_offset_says_where_to_go_on(broker, toy_s
         await eventually(lambda: _count_is(broker, "out", 100))
 
 
+async def test_the_group_hears_how_far_a_partition_is_though_nothing_new_comes(broker, toy_settings, eventually):
+    """Whoever dies between a step and its commit leaves an offset behind by which others would wait for nothing."""
+    await broker.write("in", lines(50))
+    async with running(toy_app(toy_settings)):
+        await eventually(lambda: _count_is(broker, "out", 50))
+        await eventually(lambda: _read_to_the_end(broker, toy_settings, 50))
+    tps = [TopicPartition(broker.prefix + "in", number) for number in range(4)]
+    group = toy_settings.topic_prefix + "toy"
+    async with AIOKafkaConsumer(
+        bootstrap_servers=broker.bootstrap, group_id=group, enable_auto_commit=False
+    ) as consumer:
+        consumer.assign(tps)
+        await consumer.commit(dict.fromkeys(tps, 1))
+    async with running(toy_app(toy_settings)):
+        await eventually(lambda: _read_to_the_end(broker, toy_settings, 50))
+
+
 async def test_a_step_larger_than_a_batch_is_still_one_step(broker, toy_settings, eventually):
     await broker.write(
         "in", [(0, b"k%d" % number, b"pad 4000") for number in range(900)] + [(0, b"big", b"pad 3000000")]

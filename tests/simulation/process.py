@@ -282,6 +282,7 @@ class Process:
             return
         if world.chance(0.3):  # the group's offset is a hint: it may lie behind the fence
             position = min(position, world.broker.hints.get(key, 0))
+        self._commit_soon(key, self.table.next_offset(topic, number), generation)
         if world.chance(0.4):  # the first fetch takes its time; timers must not run ahead of it
             await asyncio.sleep(world.rng.uniform(0.0, 3.0))
         while generation == self.generation:
@@ -299,6 +300,17 @@ class Process:
             position = end
             if world.chance(0.5):
                 world.broker.hints[key] = position
+            else:
+                self._commit_soon(key, position, generation)
+
+    def _commit_soon(self, key, position, generation):
+        """What has been applied is committed within half a second, if this process still lives then."""
+
+        def commit():
+            if not self.dead and generation == self.generation:
+                self.world.broker.hints[key] = max(position, self.world.broker.hints.get(key, 0))
+
+        self.world.loop.call_later(0.5, commit)
 
     async def _timers(self):
         while True:

@@ -52,3 +52,26 @@ def test_patience_ends_and_that_is_told():
 def test_who_is_done_at_the_last_moment_is_done():
     others = held({A: 10})
     assert others.note({A: 10}, 100.0 + PATIENCE) and others.over
+
+
+def test_another_rebalance_asks_anew_and_patience_does_not_begin_anew():
+    others = held({A: 10})
+    others.again()
+    assert others.left is None and not others.over
+    others.hold({A: 0}, {A: 12}, 100.0 + PATIENCE - 10.0)
+    assert others.note({A: 11}, 100.0 + PATIENCE - 1.0) and not others.over
+    assert not others.note({A: 11}, 100.0 + PATIENCE) and others.over
+
+
+def test_after_a_time_in_which_all_was_read_patience_begins_anew():
+    others = held({A: 10})
+    others.note({A: 10}, 101.0)
+    others.again()
+    others.hold({A: 0}, {A: 12}, 100.0 + PATIENCE)
+    assert others.note({A: 11}, 100.0 + PATIENCE + 1.0) and not others.over
+
+
+def test_each_rebalance_is_a_round_of_its_own():
+    others = Others(())
+    others.again()
+    assert others.rounds == 1 and others.over
