@@ -6,7 +6,7 @@ nobody else notices.
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -84,6 +84,7 @@ class Behaviour:
             decider.read_all()
         self._decider, self._dialogs = decider, dialogs
         self._presence = Presence(decider, self._advance if stream_time else None)
+        self._sift: Callable[[Step, Sequence[Record]], Iterable[Record]] = self._presence.rest
         self._stream_time, self._partitions = stream_time, partitions
         self._handlers: dict[str, Callable[[Step, Record, Batch], None]] = {
             CLICKSTREAM.name: self._on_event,
@@ -134,7 +135,7 @@ class Behaviour:
             self.upkeep.keep(step, now)
         self.upkeep.begin(step)
         clicks = batch.topic == CLICKSTREAM.name
-        for record in self._presence.rest(step, batch.records) if clicks else batch.records:
+        for record in self._sift(step, batch.records) if clicks else batch.records:
             try:
                 handler(step, record, batch)
             except TooLargeError as error:

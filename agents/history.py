@@ -42,6 +42,7 @@ class History(Behaviour):
     def __init__(self, decider: Decider, *, partitions: int, on_line: Callable[[JournalLine], None]) -> None:
         """`on_line` gets each line of the journal."""
         super().__init__(decider, stream_time=True, partitions=partitions)
+        self._sift = lambda _step, records: records  # they were looked at when they were read
         self._on_line = on_line
 
     def look(self, key: str, value: bytes, offset: int, told: Glance | None = None) -> PastEvent | None:

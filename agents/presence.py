@@ -11,12 +11,14 @@ from agents.decide import Decider
 from app.codec import decode_glance
 from app.model.event import CLOCK, Event
 from tables.activity import is_marked, mark, note, was_seen
-from tables.bounds import EVENT_BYTES, KEY_BYTES
+from tables.bounds import fits
+from tables.customer import SHELF_PREFIX
 from tables.packed import PackedRows
 from tables.seenwith import is_noted
 from tables.step import Record, Step
 
 DAY = 86_400.0
+_SHELF = SHELF_PREFIX[:1].encode()
 
 
 class Presence:
@@ -42,7 +44,7 @@ class Presence:
         advance, day, since = self._advance, -DAY, b""
         for record in records:
             raw, name = record.value, record.key
-            if not raw or not name or len(raw) > EVENT_BYTES or len(name) > KEY_BYTES or name[0] == 0:
+            if not raw or not name or name.startswith(_SHELF) or not fits(name, raw):
                 yield record
                 continue
             try:

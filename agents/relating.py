@@ -9,12 +9,12 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
-from app.model.event import Event, Line, Properties
+from app.model.event import Event, Properties
 from tables import related
 from tables.customer import Customer
 from tables.related import RELATED_PREFIX, Kind, Related
 from tables.step import Step
-from tables.views import Product
+from tables.views import Product, product_of
 
 MOST_PRODUCTS = 20_000
 """Products that a partition keeps neighbours of."""
@@ -62,13 +62,9 @@ def met(customer: Customer, event: Event, at: float) -> Together | None:
 def _products(properties: Properties, together: Together) -> list[Product]:
     """What is met, once each, as the event has it."""
     if together.kind == "viewed":
-        return [_product(properties), *together.before]
+        return [product_of(properties), *together.before]
     lines = {line.product_id: line for line in properties.products or () if line.product_id}
-    return [_product(line) for line in [*lines.values()][:LINES]]
-
-
-def _product(told: Properties | Line) -> Product:
-    return Product(told.product_id, told.category, told.price, told.name, told.url, told.image_url)
+    return [product_of(line) for line in [*lines.values()][:LINES]]
 
 
 class Relations:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.scenarios.language import Show
+from agents.scenarios.language import BEGUN, Show
 from app.model.event import Line
 from app.model.trigger import Bonus, Content
 from tables.bought import marks_of
@@ -41,7 +41,7 @@ def complete(show: Show, customer: Customer, out: Content, now: float, rows: Row
         before = _worth(out)
         for line in out.items:
             _repriced(line, rows)
-        if show.items in ("cart", "begun") and out.value > 0.0:
+        if show.items in ("cart", BEGUN) and out.value > 0.0:
             out.value = max(0.0, out.value + _worth(out) - before)
     found = _found(show, customer, out, now, rows) if show.similar else []
     average = average_of(customer.orders)

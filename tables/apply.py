@@ -18,7 +18,7 @@ from tables.customer import (
     Search,
 )
 from tables.signals import CATEGORY_VIEWED, ORDERED, PRODUCT_VIEWED, SEARCHED
-from tables.views import Product, ViewRing
+from tables.views import ViewRing, product_of
 from tables.windows import push
 
 CATEGORY_PRODUCTS = 3
@@ -81,15 +81,7 @@ def _product_viewed(customer: Customer, event: Event, at: float) -> tuple[str, .
     views = customer.views
     if views is None:
         views = customer.views = ViewRing()
-    product = Product(
-        properties.product_id,
-        properties.category,
-        properties.price,
-        properties.name,
-        properties.url,
-        properties.image_url,
-    )
-    if not views.put(product, at, taken=_is_taken(customer, properties.product_id, at)):
+    if not views.put(product_of(properties), at, taken=_is_taken(customer, properties.product_id, at)):
         return NOTHING
     if properties.category and _is_category_viewed(customer, properties.category, at):
         return (PRODUCT_VIEWED, CATEGORY_VIEWED)

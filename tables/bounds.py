@@ -24,9 +24,14 @@ class TooLargeError(ValueError):
     """An event that would make a row larger than any shop needs."""
 
 
+def fits(key: bytes | None, value: bytes) -> bool:
+    """Whether a record is no larger than any of ours."""
+    return len(value) <= EVENT_BYTES and (key is None or len(key) <= KEY_BYTES)
+
+
 def check_size(key: bytes | None, value: bytes) -> None:
     """Raise TooLargeError for a record that is larger than any of ours."""
-    if len(value) > EVENT_BYTES or (key is not None and len(key) > KEY_BYTES):
+    if not fits(key, value):
         raise TooLargeError(
             f"{len(value)} bytes under a key of {len(key or b'')}; {EVENT_BYTES} and {KEY_BYTES} are allowed"
         )

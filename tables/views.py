@@ -12,6 +12,8 @@ from zlib import crc32
 
 import msgspec
 
+from app.model.event import Line, Properties
+
 VIEWS = 20
 """Views kept of one customer."""
 _LONGEST = 0xFFFF
@@ -30,6 +32,11 @@ class Product(msgspec.Struct, array_like=True, gc=False):
     name: str = ""
     url: str = ""
     image_url: str = ""
+
+
+def product_of(told: Properties | Line) -> Product:
+    """The product that an event, or a line of it, tells of."""
+    return Product(told.product_id, told.category, told.price, told.name, told.url, told.image_url)
 
 
 class View(NamedTuple):

@@ -4,11 +4,11 @@ A wish stands until it is taken off the list, or the product is bought. What is 
 a late event does not bring it back.
 """
 
-from app.model.event import Event, Properties
+from app.model.event import Event
 from tables import bounds
 from tables.customer import Customer
 from tables.engagement import Engagement
-from tables.views import Product, ViewRing
+from tables.views import Product, ViewRing, product_of
 
 ADDED, REMOVED, ORDERED = "Product Added to Wishlist", "Product Removed from Wishlist", "Order Completed"
 EVENTS = frozenset((ADDED, REMOVED, ORDERED))
@@ -22,9 +22,8 @@ def note(customer: Customer, event: Event, at: float) -> None:
     bounds.trim(properties)
     wishes = customer.engagement.wishes if customer.engagement is not None else None
     if event.event == ORDERED:
-        bought = [line.product_id for line in properties.products or ()] or [properties.product_id]
-        for product_id in bought if wishes is not None else ():
-            _end(wishes, product_id, at)
+        for line in properties.lines() if wishes is not None else ():
+            _end(wishes, line.product_id, at)
     elif event.event == REMOVED:
         _end(wishes, properties.product_id, at)
     elif properties.product_id and not event.historical:
@@ -32,7 +31,7 @@ def note(customer: Customer, event: Event, at: float) -> None:
             customer.engagement = Engagement()
         wishes = customer.engagement.wishes = wishes or ViewRing()
         orders = customer.orders  # a wish that is told of after a later order may be for what was bought with it
-        wishes.put(_product(properties), at, taken=orders is not None and at <= orders.last_at)
+        wishes.put(product_of(properties), at, taken=orders is not None and at <= orders.last_at)
 
 
 def _end(wishes: ViewRing | None, product_id: str, at: float) -> None:
@@ -41,7 +40,3 @@ def _end(wishes: ViewRing | None, product_id: str, at: float) -> None:
         if wish.product.product_id == product_id and wishes is not None:
             wishes.put(Product(product_id), at, taken=True)
             return
-
-
-def _product(told: Properties) -> Product:
-    return Product(told.product_id, told.category, told.price, told.name, told.url, told.image_url)

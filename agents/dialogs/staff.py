@@ -25,7 +25,8 @@ class Staff:
 
     def __init__(self, team: Team, hours: BusinessHours | None = None) -> None:
         self.hours = hours or AroundTheClock()
-        self._team = team
+        self.told = team
+        """The team as its file has it."""
         self._by_id = {member.id: member for member in team.members}
         self._by_manager = {manager: member for member in team.members for manager in member.managers}
         self._line = [self._by_id[name] for name in team.line]
@@ -87,16 +88,16 @@ class Staff:
 
     def team(self) -> Target:
         """Everybody at once: the team's own addresses."""
-        return Target("", self._team.name, self._team.addresses, self._team.locale)
+        return Target("", self.told.name, self.told.addresses, self.told.locale)
 
     def _target(self, member: Member) -> Target:
-        return Target(member.id, member.name or member.id, member.addresses, member.locale or self._team.locale)
+        return Target(member.id, member.name or member.id, member.addresses, member.locale or self.told.locale)
 
     def link(self, dialog: Dialog) -> str:
         """The link into the dialog: as the provider told it, else by the team's template."""
         if dialog.url:
             return dialog.url
-        template = self._team.links.get(dialog.provider, "")
+        template = self.told.links.get(dialog.provider, "")
         name = dialog.key.split(":", 2)[2]
         url = template.replace("{source}", dialog.source).replace("{dialog}", name)
         return url if len(url) <= MOST_URL else ""

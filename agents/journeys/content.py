@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from agents.scenarios.evaluate import ShelfOf, content
 from agents.scenarios.language import BEGUN, Scenario
 from agents.similar import complete
-from app.model.event import Line, Properties
+from app.model.event import Properties
 from app.model.trigger import Content
 from tables.customer import Customer, Open
 from tables.engagement import ABOUT_LINES, About, Journey
@@ -17,15 +17,9 @@ def about(told: Properties | None) -> About | None:
         return None
     lines = (told.products or [])[:ABOUT_LINES]
     if not lines and told.product_id:
-        lines = [line_of(told)]
+        lines = [told.line()]
     found = About(lines or None, told.category, told.query, told.total, told.currency, told.order_id)
     return None if found == About() else found
-
-
-def line_of(told: Properties) -> Line:
-    """The one product that an event tells of."""
-    quantity = told.quantity or 1.0
-    return Line(told.product_id, told.name, told.price, quantity, told.category, told.brand, told.url, told.image_url)
 
 
 def key_of(per: str, told: Properties | None) -> str:
@@ -64,9 +58,8 @@ def shown(said: Scenario, customer: Customer, journey: Journey | None, now: floa
 def _begun_with(out: Content, told: About | None) -> None:
     if told is None:
         return
-    out.items = [
-        replace(line) for line in told.lines or ()
-    ]  # what is shown may get other prices; what is known keeps its own
+    # what is shown may get other prices; what is known keeps its own
+    out.items = [replace(line) for line in told.lines or ()]
     out.category, out.query, out.value = told.category, told.query, told.value
     out.currency, out.order_id = told.currency, told.order_id
 

@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from agents.allowed import Basis
 from agents.decision import Decision
-from agents.journeys.content import line_of
 from agents.journeys.enter import enter
 from agents.journeys.moment import Moment, journeys_of
 from agents.journeys.walk import leave
 from agents.scenarios.evaluate import stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.program import Replenish
-from app.model.event import Event, Line, Properties
+from app.model.event import Event, Properties
 from app.model.reasons import Reason
 from tables import purchases
 from tables.customer import Customer
@@ -79,7 +78,7 @@ def _dues(basis: Basis, customer: Customer) -> Iterator[tuple[float, Scenario, B
 def on_order(basis: Basis, decision: Decision, key: str, event: Event, at: float) -> None:
     """An order at `at` moves the predictions. What was begun about one of its products is taken back: it was bought."""
     told = event.properties
-    newest = purchases.note(decision.customer, _lines(told), at, basis.scenarios.purchases)
+    newest = purchases.note(decision.customer, told.lines() if told is not None else (), at, basis.scenarios.purchases)
     moment = Moment(basis, decision, key, at, at, event.messageId, told)
     for journey in journeys_of(decision.customer):
         about = _about(basis, journey.scenario, journey.version)
@@ -88,12 +87,6 @@ def on_order(basis: Basis, decision: Decision, key: str, event: Event, at: float
     soonest = wake_of(basis, decision.customer)
     if soonest < inf:
         moment.wake(soonest)
-
-
-def _lines(told: Properties | None) -> list[Line]:
-    if told is None:
-        return []
-    return told.products or [line_of(told)]
 
 
 def on_merge(moment: Moment) -> None:

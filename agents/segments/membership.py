@@ -198,9 +198,8 @@ class Memberships:
         asked, needless = self._questions(some, missing(customer))
         if members and not needless.isdisjoint(members):
             asked = some
-        if (
-            self.ranked and self.ranks is None and customer.orders is not None
-        ):  # nobody else has a rank, whatever it will be
+        # nobody else has a rank, whatever it will be
+        if self.ranked and self.ranks is None and customer.orders is not None:
             asked = tuple(one for one in asked if RANKS not in one.when.reads)
         changed, until = _worked_out(Facts(customer, moment, members=members, ranks=self.ranks), members, asked)
         if some is self._all:

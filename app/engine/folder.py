@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app import metrics
+from app.engine.beside import Beside
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Files(NamedTuple):
                 yield str(path), about.st_mtime_ns, about.st_size
 
 
-class FolderWatch:
+class FolderWatch(Beside):
     """Looks at files every `seconds` (0: at SIGHUP alone), and has `take` use them when they have changed.
 
     Where `take` raises Refused, what was there before goes on.
@@ -66,10 +67,10 @@ class FolderWatch:
 
     def __init__(self, name: str, files: Files, seconds: float) -> None:
         """`name` is that of the folder in metrics. What is in the files now counts as taken."""
+        super().__init__(f"watch {name}")
         self._name, self._files, self._seconds = name, files, seconds
         self._seen = self._taken = files.state()
         self._digest = files.digest()
-        self._task: asyncio.Task[None] | None = None
         self._told = asyncio.Event()
         metrics.RELOAD_REFUSED.labels(name).set(0)
         for outcome in ("taken", "refused", "unchanged"):
@@ -81,7 +82,7 @@ class FolderWatch:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name=f"watch {self._name}")
+        await super().start()
         _watching.add(self)
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: tests
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _tell_all)
@@ -92,10 +93,7 @@ class FolderWatch:
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             if not _watching:
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
 
     async def _run(self) -> None:
         while True:

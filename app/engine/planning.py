@@ -1,33 +1,22 @@
 """Has every open partition know the schedules and the ranking that are needed by what runs, also one in which nothing happens."""
 
 import asyncio
-import contextlib
 
 from agents.upkeep import Upkeep
 from app.clock import Clock
+from app.engine.beside import Beside
 from tables.store import FencedTable
 
 PAUSE = 1.0
 """Seconds between two looks."""
 
 
-class Planner:
+class Planner(Beside):
     """Attached to the worker's app. A partition that was just opened, or that other scenarios were taken for, is looked after once."""
 
     def __init__(self, table: FencedTable, upkeep: Upkeep, clock: Clock) -> None:
+        super().__init__("planning")
         self._table, self._upkeep, self._clock = table, upkeep, clock
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run(), name="planning")
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _run(self) -> None:
         while True:

@@ -58,17 +58,18 @@ class Reloader(FolderWatch):
                 f"{self._settings.segments}: no segment is left; put one back, or start the worker again to have none"
             )
         before, self._running = self._running, rules
+        is_other_team = rules.staff.told != before.staff.told
         self._behaviour.take(rules.scenarios, rules.segments, rules.policy, rules.staff)
         _show(rules.scenarios)
         log.info("scenarios taken from %s: %s", self._settings.scenarios, _told(rules.scenarios))
-        if rules.policy != before.policy or rules.team != before.team:
+        if rules.policy != before.policy or is_other_team:
             log.info("policy and team taken from %s and %s", self._settings.policy, self._settings.team)
         if rules.segments.mark != before.segments.mark:
             show_segments(rules.segments.names)
             told = ", ".join(segment.id for segment in rules.segments.segments)
             log.info("segments taken from %s: %s", self._settings.segments, told or "none")
         names, dialogs = _changed(before.scenarios, rules.scenarios)
-        await self._wake_sooner(names, dialogs or rules.team != before.team, _concerns_all(before, rules))
+        await self._wake_sooner(names, dialogs or is_other_team, _concerns_all(before, rules))
 
     async def _wake_sooner(self, names: tuple[bytes, ...], dialogs: bool, everyone: bool) -> None:
         """Have customers looked at by their new deadlines, where these may be sooner. Later ones find themselves.

@@ -9,20 +9,18 @@ from agents.scenarios.language import Scenario
 from agents.scenarios.load import Loaded, load_all
 from agents.segments.language import SegmentSet
 from agents.segments.load import asked_for, load_segments
-from agents.team import TeamError, load_team, staff_of
+from agents.team import load_staff
 from app.bounds import BUILT_IN_SEGMENTS
 from app.model.policy import Policy
-from app.model.team import Team
 from app.settings import Settings
 
 
 class Rules(NamedTuple):
-    """The scenarios, the segments that are worked out, the policy, and the team as its file has it and with its hours."""
+    """The scenarios, the segments that are worked out, the policy, and the team with its hours."""
 
     scenarios: Loaded
     segments: SegmentSet
     policy: Policy
-    team: Team
     staff: Staff
 
 
@@ -33,13 +31,9 @@ def load_rules(settings: Settings, year: int) -> Rules:
     """
     known = load_segments(settings.segments, time_scale=settings.time_scale)
     scenarios = load_all(settings.scenarios, time_scale=settings.time_scale, segments=known.names)
-    policy, team = load_policy(settings.policy, time_scale=settings.time_scale), load_team(settings.team)
-    try:
-        staff = staff_of(team, year)
-    except TeamError as error:
-        raise TeamError(f"{settings.team.name}: {error}") from None
+    policy, staff = load_policy(settings.policy, time_scale=settings.time_scale), load_staff(settings.team, year)
     segments = known if needs_segments(settings, scenarios.site) else SegmentSet()
-    return Rules(scenarios, segments, policy, team, staff)
+    return Rules(scenarios, segments, policy, staff)
 
 
 def needs_segments(settings: Settings, scenarios: Iterable[Scenario]) -> bool:

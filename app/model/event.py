@@ -57,6 +57,23 @@ class Properties(msgspec.Struct, gc=False, omit_defaults=True):
     discount: float = 0.0
     coupon: str = ""
 
+    def line(self) -> Line:
+        """The one product that the event itself tells of."""
+        return Line(
+            self.product_id,
+            self.name,
+            self.price,
+            self.quantity or 1.0,
+            self.category,
+            self.brand,
+            self.url,
+            self.image_url,
+        )
+
+    def lines(self) -> list[Line]:
+        """The products that the event names; where it has no list of them, the one that it tells of itself."""
+        return self.products or [self.line()]
+
 
 class Consent(msgspec.Struct, gc=False, omit_defaults=True):
     """Consent to one channel. `at` is epoch seconds; `source` and `wording` are the proof."""

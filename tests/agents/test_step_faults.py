@@ -86,6 +86,11 @@ def faults(tmp_path_factory):
     return check_folder(folder, KNOWN).faults
 
 
+def told_of(document):
+    """Every fault of a document, as it is told."""
+    return [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+
+
 @pytest.mark.parametrize(("line", "text"), TOLD)
 def test_each_fault_has_its_line_and_what_to_do(faults, line, text):
     assert [fault for fault in faults if fault.startswith(f"welcome.yaml:{line}: {text}")], "\n".join(faults)
@@ -163,7 +168,7 @@ def test_an_entry_by_the_catalogue_that_cannot_be_is_refused(entry, text):
 )
 def test_a_schedule_that_cannot_be_is_refused_with_its_line_and_advice(schedule, text):
     document = read_document(GOOD.replace("{event: Subscribed}", f"{{schedule: {schedule}}}"))
-    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    told = told_of(document)
     assert len(told) == 1, told
     assert told[0].startswith("line 6: entry.schedule") and text in told[0]
 
@@ -179,7 +184,7 @@ def test_a_schedule_that_cannot_be_is_refused_with_its_line_and_advice(schedule,
 )
 def test_a_prediction_that_cannot_be_is_refused_with_its_line_and_advice(replenish, text):
     document = read_document(GOOD.replace("{event: Subscribed}", f"{{replenish: {replenish}}}"))
-    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    told = told_of(document)
     assert len(told) == 1, told
     assert told[0].startswith("line 6: entry.replenish") and text in told[0], told
 
@@ -204,14 +209,14 @@ def test_what_is_bought_again_has_journeys_of_its_own_already():
 )
 def test_times_to_book_that_cannot_be_are_refused_with_their_line_and_advice(slots, text):
     document = read_document(GOOD.replace("template: hello}", f"template: hello, slots: {slots}}}"))
-    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    told = told_of(document)
     assert len(told) == 1, told
     assert told[0].startswith("line 8: steps 1.message.slots") and text in told[0], told
 
 
 def test_times_to_book_stand_beside_a_cascade_alone():
     document = read_document(GOOD + "  - {delay: 1d, slots: {at: ['10:00']}}\n")
-    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    told = told_of(document)
     assert told == ["line 9: steps 2.slots: stands beside `cascade`; a message has it inside"]
 
 
@@ -228,7 +233,7 @@ def test_a_schedule_has_nothing_that_tells_its_journeys_apart_and_may_end_with_i
 def test_an_entry_behind_whose_head_nothing_stands_is_refused(head):
     entry = f"\n  {head}:\n  when: {{orders: count, at_least: 1}}"
     document = read_document(GOOD.replace(" {event: Subscribed}", entry))
-    told = [document.told(fault) for fault in faults_of(document.value, KNOWN)]
+    told = told_of(document)
     assert told == [f"line 7: entry.{head}: nothing stands behind `{head}`: write what begins it, or take it out"]
 
 

@@ -97,17 +97,18 @@ def in_flight_in_memory_only():
         yield None
 
 
+def _only_noted(step, cancel, now, _rules):
+    """A cancellation is noted in the ledger, and calls nothing back."""
+    mark = ledger.Cancelled(cancel.reason, now, now + ledger.KEEP_CANCELLED)
+    step.put(ledger.cancel_key(cancel.trigger_id), mark)
+    return []
+
+
 @contextmanager
 def cancel_ignored():
     """The sender notes cancellations, and speaks all the same."""
-
-    def noted(step, cancel, now, _rules):
-        mark = ledger.Cancelled(cancel.reason, now, now + ledger.KEEP_CANCELLED)
-        step.put(ledger.cancel_key(cancel.trigger_id), mark)
-        return []
-
     gates = tuple(gate for gate in policy.GATES if gate is not policy.cancelled)
-    with patch.object(steps, "_cancel", noted), patch.object(policy, "GATES", gates):
+    with patch.object(steps, "_cancel", _only_noted), patch.object(policy, "GATES", gates):
         yield None
 
 
@@ -162,13 +163,7 @@ def wait_not_rebuilt():
 @contextmanager
 def granted_after_the_goal():
     """The sender asks whether a message is called back when it begins with it, and not again before it speaks."""
-
-    def noted(step, cancel, now, _rules):
-        mark = ledger.Cancelled(cancel.reason, now, now + ledger.KEEP_CANCELLED)
-        step.put(ledger.cancel_key(cancel.trigger_id), mark)
-        return []
-
-    with patch.object(steps, "_cancel", noted), patch.object(settle, "gate", lambda *_: None):
+    with patch.object(steps, "_cancel", _only_noted), patch.object(settle, "gate", lambda *_: None):
         yield None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from app.explain import full_time
 from app.under_way import SPEAKING, Journeys, StepCount
 from app.web.console.html import Html, el, page
+from app.web.console.report import periods, table, tiles
 
 PERIODS = (7, 30, 90, 400)
 """Days that the page offers."""
@@ -14,10 +15,6 @@ MOST_STEPS = 200
 
 def journeys(found: Sequence[Journeys], days: int, now: float) -> bytes:
     """The page as of `now`, epoch seconds."""
-    chips = [
-        el("a", f"{one} days", href=f"/journeys?days={one}", aria_current="true" if one == days else None)
-        for one in PERIODS
-    ]
     words = (
         "How many customers stand at which step of a scenario, and until when they wait, by what was decided in this time. "
         "Whoever began before it, and of whom nothing was decided since, is not counted."
@@ -25,7 +22,7 @@ def journeys(found: Sequence[Journeys], days: int, now: float) -> bytes:
     parts: list[str | None] = [
         el("h1", "Journeys"),
         el("p", words, class_="lead"),
-        el("nav", *chips, class_="chips", aria_label="Period"),
+        periods("/journeys", PERIODS, days),
     ]
     if not found:
         parts.append(el("p", "No journey has begun or ended in this time.", class_="empty"))
@@ -35,19 +32,15 @@ def journeys(found: Sequence[Journeys], days: int, now: float) -> bytes:
 
 def _scenario(one: Journeys, now: float) -> Html:
     left = sum(one.exits.values())
-    tiles = [("Under way", one.under_way, "customers"), ("Begun", one.begun, "times"), ("Over", left, "times")]
+    figures = [("Under way", one.under_way, "customers"), ("Begun", one.begun, "times"), ("Over", left, "times")]
     parts: list[str | None] = [
         el("h2", one.scenario, id=f"journeys-{one.scenario}"),
-        el(
-            "dl",
-            *(el("div", el("dt", name), el("dd", f"{n:,}"), el("dd", note, class_="note")) for name, n, note in tiles),
-            class_="tiles",
-        ),
+        tiles((name, f"{number:,}", note) for name, number, note in figures),
     ]
     if one.steps:
-        head = _row("th", "Step", "Customers", "The next goes on", "The last goes on")
+        head = ("Step", "Customers", "The next goes on", "The last goes on")
         rows = [_step(step, now) for step in one.steps[:MOST_STEPS]]
-        parts.append(el("div", el("table", el("thead", head), el("tbody", *rows)), class_="scroll"))
+        parts.append(el("div", table(head, rows), class_="scroll"))
     if one.exits:
         words = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in one.exits.items())
         parts.append(el("p", f"Over by: {words}", class_="lead"))
@@ -55,10 +48,10 @@ def _scenario(one: Journeys, now: float) -> Html:
     return el("section", *parts, class_="worth", aria_labelledby=f"journeys-{one.scenario}")
 
 
-def _step(step: StepCount, now: float) -> Html:
+def _step(step: StepCount, now: float) -> tuple[str, str, str, str]:
     if step.step == SPEAKING:
-        return _row("td", "a message is being said", f"{step.customers:,}", "—", "—")
-    return _row("td", step.step, f"{step.customers:,}", _until(step.soonest, now), _until(step.latest, now))
+        return "a message is being said", f"{step.customers:,}", "—", "—"
+    return step.step, f"{step.customers:,}", _until(step.soonest, now), _until(step.latest, now)
 
 
 def _until(at: float, now: float) -> str:
@@ -67,7 +60,3 @@ def _until(at: float, now: float) -> str:
     days, hours = minutes // 1440, minutes // 60 % 24
     span = f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
     return f"{full_time(at)} UTC, in {span}"
-
-
-def _row(tag: str, *cells: str) -> Html:
-    return el("tr", *(el(tag, cell) for cell in cells))

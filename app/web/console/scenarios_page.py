@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agents.worth.uplift import Verdict
 from app.web.console.html import Html, el, page
+from app.web.console.report import periods, table, tiles
 from app.worth import GroupWorth, ScenarioWorth
 
 PERIODS = (1, 7, 30, 90)
@@ -13,10 +14,6 @@ _SURE = {Verdict.MORE: "sent", Verdict.LESS: "failed"}
 
 def scenarios(found: Sequence[ScenarioWorth], days: int, currency: str) -> bytes:
     """The page. `currency` is the policy's, in which messages are paid."""
-    chips = [
-        el("a", f"{one} day{'' if one == 1 else 's'}", href=f"/scenarios?days={one}", aria_current="true" if one == days else None)
-        for one in PERIODS
-    ]  # fmt: skip
     parts: list[str | None] = [
         el("h1", "Scenarios"),
         el(
@@ -25,7 +22,7 @@ def scenarios(found: Sequence[ScenarioWorth], days: int, currency: str) -> bytes
             "really changed, only the control group tells.",
             class_="lead",
         ),
-        el("nav", *chips, class_="chips", aria_label="Period"),
+        periods("/scenarios", PERIODS, days),
     ]
     if not found:
         parts.append(el("p", "No scenario has come due in this time.", class_="empty"))
@@ -34,7 +31,7 @@ def scenarios(found: Sequence[ScenarioWorth], days: int, currency: str) -> bytes
 
 
 def _scenario(one: ScenarioWorth, currency: str) -> Html:
-    tiles = [
+    figures = [
         ("Fired", f"{one.recipients.times:,}", _customers(one.recipients)),
         ("Sent", f"{one.sent:,}", f"opened {sum(c.opened for c in one.channels):,}, clicked {sum(c.clicked for c in one.channels):,}"),
         *_owed(one),
@@ -43,7 +40,7 @@ def _scenario(one: ScenarioWorth, currency: str) -> Html:
     tone = _SURE.get(one.uplift.verdict, "wait")
     parts: list[str | None] = [
         el("h2", one.scenario, id=f"scenario-{one.scenario}"),
-        el("dl", *(el("div", el("dt", name), el("dd", value), el("dd", note, class_="note")) for name, value, note in tiles), class_="tiles"),
+        tiles(figures),
         el("p", "Uplift: ", one.sentence, ".", class_=f"standing tone-{tone}", data_verdict=one.uplift.verdict.value),
         *(el("p", "Money: ", money.sentence, ".", class_="standing") for money in one.money),
         el("div", _groups(one), class_="scroll"),
@@ -85,26 +82,21 @@ def _amount(value: float) -> str:
 
 def _groups(one: ScenarioWorth) -> Html:
     goal = "Ordered" if not one.goal else one.goal
-    head = _row("th", "Group", "Customers", goal, "Share")
     rows = [
-        _row("td", name, f"{group.customers:,}", f"{group.reached:,}", f"{group.reached / group.customers:.1%}" if group.customers else "—")
+        (name, f"{group.customers:,}", f"{group.reached:,}", f"{group.reached / group.customers:.1%}" if group.customers else "—")
         for name, group in (("Recipients", one.recipients), ("Control group", one.control))
     ]  # fmt: skip
-    return el("table", el("thead", head), el("tbody", *rows))
+    return table(("Group", "Customers", goal, "Share"), rows)
 
 
 def _channels(one: ScenarioWorth) -> Html:
     goals = ["Goals owed"] if one.goal or any(item.goals for item in one.owed) else []
-    head = _row("th", "Channel", "Sent", "Opened", "Clicked", "Cost", "Orders owed", *goals, "Revenue")
+    head = ("Channel", "Sent", "Opened", "Clicked", "Cost", "Orders owed", *goals, "Revenue")
     rows = []
     for channel in one.channels:
         owed = [item for item in one.owed if item.channel == channel.channel]
         revenue = ", ".join(f"{_amount(item.revenue)} {item.currency}".strip() for item in owed if item.revenue) or "—"
         numbers = (channel.sent, channel.opened, channel.clicked)
         brought = [f"{sum(item.orders for item in owed):,}", *(f"{sum(item.goals for item in owed):,}" for _ in goals)]
-        rows.append(_row("td", channel.channel, *(f"{n:,}" for n in numbers), _amount(channel.cost), *brought, revenue))
-    return el("table", el("thead", head), el("tbody", *rows))
-
-
-def _row(tag: str, *cells: str) -> Html:
-    return el("tr", *(el(tag, cell) for cell in cells))
+        rows.append((channel.channel, *(f"{n:,}" for n in numbers), _amount(channel.cost), *brought, revenue))
+    return table(head, rows)

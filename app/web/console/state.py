@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from starlette.requests import Request
 
@@ -20,9 +21,31 @@ if TYPE_CHECKING:
     from app.journal_store import JournalStore
 
 
+Answer = TypeVar("Answer")
 DAY = 86_400.0
 WORTH_FOR = 20.0
-"""Seconds for which the worth of scenarios is not worked out anew."""
+"""Seconds for which what is asked over a period is not worked out anew."""
+
+
+class Periods(Generic[Answer]):
+    """Answers to one question over the last days, each kept for `WORTH_FOR` seconds, the last four of them."""
+
+    def __init__(self, asking: asyncio.Lock, question: Callable[[float, float], list[Answer]]) -> None:
+        """`question` blocks; it gets the period, since and until when, in epoch seconds."""
+        self._asking, self._question = asking, question
+        self._known: dict[int, tuple[float, list[Answer]]] = {}
+
+    async def ask(self, days: int, now: float) -> list[Answer]:
+        """The answer for the last `days` before `now` (epoch seconds)."""
+        known = self._known.get(days)
+        if known is not None and 0 <= now - known[0] < WORTH_FOR:
+            return known[1]
+        async with self._asking:
+            if self._known.get(days) is not known:
+                return self._known[days][1]  # somebody else has asked meanwhile
+            found = await asyncio.to_thread(self._question, now - days * DAY, now)
+            self._known = {**dict(list(self._known.items())[-3:]), days: (now, found)}
+        return found
 
 
 class Console:
@@ -36,9 +59,9 @@ class Console:
         self.boardroom = Boardroom(settings, clock)
         self._journal: JournalStore | None = None
         self._lock = threading.Lock()
-        self._worth: dict[int, tuple[float, list[ScenarioWorth]]] = {}
-        self._journeys: dict[int, tuple[float, list[Journeys]]] = {}
-        self._asking = asyncio.Lock()
+        asking = asyncio.Lock()  # one question over a period at a time: it may read much
+        self._worth = Periods(asking, lambda since, now: worth_of(self.open_journal().worth(since, now)))
+        self._journeys = Periods(asking, lambda since, now: journeys_of(self.open_journal().journeys(since), now))
 
     def open_journal(self) -> "JournalStore":
         """The journal, opened at the first call. Raises JournalDownError."""
@@ -59,30 +82,11 @@ class Console:
 
     async def worth(self, days: int) -> list[ScenarioWorth]:
         """What scenarios did and brought in the last `days`; asked again soon, it is what it was."""
-        now = self.clock.now()
-        known = self._worth.get(days)
-        if known is None or not 0 <= now - known[0] < WORTH_FOR:
-            async with self._asking:  # one such question at a time: it may read much
-                if self._worth.get(days) is not known:
-                    return self._worth[days][1]  # somebody else has asked meanwhile
-                found = await asyncio.to_thread(lambda: worth_of(self.open_journal().worth(now - days * DAY, now)))
-                self._worth = {**dict(list(self._worth.items())[-3:]), days: (now, found)}
-            return found
-        return known[1]
+        return await self._worth.ask(days, self.clock.now())
 
     async def journeys(self, days: int) -> list[Journeys]:
         """Where customers stand in scenarios with steps, by the last `days`; asked again soon, it is what it was."""
-        now = self.clock.now()
-        known = self._journeys.get(days)
-        if known is None or not 0 <= now - known[0] < WORTH_FOR:
-            async with self._asking:
-                if self._journeys.get(days) is not known:
-                    return self._journeys[days][1]
-                seen = await asyncio.to_thread(lambda: self.open_journal().journeys(now - days * DAY))
-                found = await asyncio.to_thread(journeys_of, seen, now)
-                self._journeys = {**dict(list(self._journeys.items())[-3:]), days: (now, found)}
-            return found
-        return known[1]
+        return await self._journeys.ask(days, self.clock.now())
 
     @cached_property
     def currency(self) -> str:
