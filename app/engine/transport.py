@@ -150,12 +150,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._seeks[False] += 1
             self._forget()
             sources = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-            starts = await self._starts(sources)
-            await self._thread.seek_wait(starts)
-            for tp, start in starts.items():
-                self._order[tp].append(
-                    Mark(start - 1, acked=True)
-                )  # the group hears how far we are, also where nothing new comes
+            await self._thread.seek_wait(await self._starts(sources))
+            for tp in sources:
+                # the group hears how far a fence is, also where nothing new comes; of what has no fence yet it must not hear
+                start = self.app.next_offset(tp)
+                if start is not None:
+                    self._order[tp].append(Mark(start - 1, acked=True))
 
     async def _starts(self, sources: Collection[TP]) -> dict[TP, int]:
         """Next offset to read of each partition."""
