@@ -27,7 +27,7 @@ class LostStateError(RuntimeError):
 class HeldPartition(Partition):
     """State of one partition, with what its owner needs beside it."""
 
-    __slots__ = ("gate", "idle_fence", "lock", "log_end", "open", "seen")
+    __slots__ = ("first", "gate", "idle_fence", "lock", "log_end", "open", "seen")
 
     def __init__(self, number: int, grace: float, rows: PackedRows | None = None) -> None:
         super().__init__(number, rows)
@@ -36,6 +36,8 @@ class HeldPartition(Partition):
         """Restored and ours: steps may run."""
         self.log_end: int | None = None
         """Last changelog offset that the rows reflect."""
+        self.first = 0
+        """The changelog's offset from which on it was read into the rows."""
         self.gate = Gate(grace)
         self.idle_fence = False
         """The fence has moved in memory only, over offsets that changed nothing."""
@@ -59,7 +61,9 @@ class HeldPartition(Partition):
         end = self.log_end
         if self.open or (end is not None and bundle.offset <= end):
             return 0
-        if end is not None:
+        if end is None:
+            self.first = bundle.start
+        else:
             if bundle.start > end + 1:
                 raise HoleError(f"changelog {bundle}: the last offset before it is {end}")
             bundle.drop_until(end)
@@ -89,7 +93,7 @@ class HeldPartition(Partition):
                     rows[key.decode()] = read(value)
 
     def check_state(self, changelog: str, begin: int, group: str, committed: dict[str, int]) -> None:
-        """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state.
+        """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state; HoleError unless all was read.
 
         `committed` are the offsets that the group has committed, by input: where there are any, a fence has been written before.
         """
@@ -98,6 +102,10 @@ class HeldPartition(Partition):
             raise LostStateError(
                 f"{where} begins at offset {begin}: its older records were deleted, and rows with them. Restore it, "
                 f"and see that its cleanup.policy is compact alone. {anew}"
+            )
+        if self.first > 0:
+            raise HoleError(
+                f"{where} was read from offset {self.first} on, not from its beginning: it is read again after a restart"
             )
         if self.applied:
             return

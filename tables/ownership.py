@@ -145,10 +145,14 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         rows = PackedRows(self.codec.encode_row, self.codec.decode_row) if self._packed else None
         return HeldPartition(number, self.grace, rows)
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """Up to where a partition still in memory reflects its changelog: recovery goes on from there."""
+    def persisted_offset(self, tp: TP) -> int:
+        """Up to where a partition still in memory reflects its changelog: recovery goes on from there. -1: not at all.
+
+        Never None: Faust would go on from where it had read before, and where one rebalance overtakes another it remembers that of
+        partitions which we have dropped since.
+        """
         part = self.parts.get(tp.partition)
-        return None if part is None else part.log_end
+        return -1 if part is None or part.log_end is None else part.log_end
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Apply bundles of the changelog. Faust's recovery would only warn of an exception and go on with a hole."""

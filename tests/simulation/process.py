@@ -265,7 +265,7 @@ class Process:
 
     async def _recover(self, changelog, number):
         log = self.world.broker.log(changelog, number)
-        position = (self.table.persisted_offset(TP(changelog, number)) or -1) + 1
+        position = self.table.persisted_offset(TP(changelog, number)) + 1
         end = log.end
         while position < end:
             start = position

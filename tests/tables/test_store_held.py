@@ -92,6 +92,21 @@ def test_a_bundle_without_records_moves_the_changelogs_position(part):
     assert part.log_end == 8
 
 
+def test_a_changelog_that_is_not_read_from_its_beginning_is_refused(part):
+    """As after two rebalances of which the second overtook the first: what an earlier reading had fetched comes late."""
+    part.applied = {"in": 9}
+    part.replay(changelog(written(part), at=5), CODEC)
+    with pytest.raises(HoleError, match=r"log\[3\] was read from offset 5 on, not from its beginning"):
+        part.check_state("log", 0, "group", {})
+
+
+def test_a_changelog_that_was_read_from_its_beginning_is_taken(part):
+    part.applied = {"in": 9}
+    part.replay(changelog(written(part)), CODEC)
+    part.replay(changelog(written(part), at=1), CODEC)
+    part.check_state("log", 0, "group", {})
+
+
 def test_a_hole_in_the_changelog_is_refused(part):
     part.replay(changelog([(b"a", CODEC.encode_row(Row(1)))]), CODEC)
     with pytest.raises(HoleError):
