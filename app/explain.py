@@ -4,18 +4,16 @@ One sentence per `Reason`; a test holds this page to the vocabulary. Values of `
 it in brackets, so nothing that was written down is hidden (ids that only repeat the trigger's apart).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from string import Formatter
 from typing import NamedTuple
 
+from app.masking import mask
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 
-_EMAIL = re.compile(r"[^\s@<>\"'(),;:=]{1,64}@(?=[^\s@<>\"'(),;:]{1,255})")
-_PHONE = re.compile(r"\+\d{5,13}(?=\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -246,11 +244,6 @@ def story(lines: Iterable[JournalLine]) -> list[str]:
             day = today
         out.append(f"  {clock_time(item.at)}  {item.text}")
     return out
-
-
-def mask(text: str) -> str:
-    """The text with e-mail addresses and telephone numbers made unreadable: j***@shop.example, +***42."""
-    return _PHONE.sub("+***", _EMAIL.sub(lambda found: f"{found[0][0]}***@", text))
 
 
 def full_time(at: float) -> str:

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from app.explain import mask
+from app.masking import mask
 
 ROOMS = ("app", "agents", "tables", "channels")
 QUIET = (

@@ -7,7 +7,8 @@ when Redis is away, or was wiped, the ledger goes on without it.
 
 from typing import NamedTuple
 
-from channels.resting_redis import CONNECTIONS, UNANSWERED, RestingRedis
+from app.redis_client import UNANSWERED
+from channels.resting_redis import CONNECTIONS, RestingRedis
 
 KEEP = 30 * 86_400
 """Seconds that a spoken message is known: as long as the ledger knows it."""

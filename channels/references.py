@@ -4,7 +4,8 @@ The value is a signed token of ours, so that whoever can write to Redis can forg
 message that nobody knows, and a short link leads to the shop's start page.
 """
 
-from channels.resting_redis import UNANSWERED, RestingRedis
+from app.redis_client import UNANSWERED
+from channels.resting_redis import RestingRedis
 
 PROVIDER_ID, SHORT_LINK = "of", "link"
 """Kinds of names."""

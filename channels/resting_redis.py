@@ -4,18 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from app.redis_client import aioredis, once
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.25
 """Seconds that Redis has for an answer."""
 CONNECTIONS = 32
-UNANSWERED = (RedisError, OSError, TimeoutError)
-"""What a question raises that Redis did not answer."""
 
 
 class RestingRedis:
@@ -48,7 +43,7 @@ class RestingRedis:
             timeout=patience,
             socket_timeout=patience,
             socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 0),
+            retry=once(),
             decode_responses=True,
         )
         self._redis, self._pool = aioredis.Redis(connection_pool=pool), pool

@@ -23,7 +23,8 @@ from app.codec import decode_glance
 from app.commands.explain import moment_of
 from app.commands.replay import feed_core, progress
 from app.errors import CommandError, UsageError
-from app.explain import full_time, mask
+from app.explain import full_time
+from app.masking import mask
 from app.model.event import Glance
 from app.model.policy import Policy
 from app.model.reasons import Reason

@@ -145,7 +145,8 @@ def _as_json(item: Any) -> dict[str, Any]:
 
 
 def _as_text(item: Any) -> str:
-    from app.explain import full_time, mask
+    from app.explain import full_time
+    from app.masking import mask
 
     letter = item.letter
     origin = f"{letter.topic} {letter.partition}:{letter.offset}" if letter.topic else letter.source or "unknown"

@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the story. Raises CommandError when there is none, UsageError for a time that cannot be read."""
-    from app.explain import full_time, mask, standing, story, told
+    from app.explain import full_time, standing, story, told
     from app.journal_store import JournalStore
+    from app.masking import mask
     from app.settings import load
 
     until = moment_of(args.at) if args.at else None
@@ -77,8 +78,9 @@ def _why_not(name: str, only: str) -> int:
     from agents.scenarios.load import load_folder
     from agents.scenarios.unarmed import standings
     from app.commands.broker import with_broker
-    from app.explain import full_time, mask
+    from app.explain import full_time
     from app.known import known_of
+    from app.masking import mask
     from app.settings import load
     from tables.customer import Customer
 

@@ -33,6 +33,9 @@ PROPERTIES = {
     "transaction.state.log.num.partitions": "8",
     # the default of 128 MB does not fit the heap: the broker would exit without a word
     "log.cleaner.dedupe.buffer.size": str(4 << 20),
+    # 5 MB for each of the sixteen partitions by default, which swell the heap for good; both grow where a batch needs it
+    "offsets.load.buffer.size": str(64 << 10),
+    "transaction.state.log.load.buffer.size": str(64 << 10),
     "log.segment.bytes": str(256 << 20),
     "log.index.size.max.bytes": str(2 << 20),
     "message.max.bytes": str(BATCH_BYTES),

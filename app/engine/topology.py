@@ -9,17 +9,9 @@ Agents and tables have explicit names: a name is part of the group's and the cha
 
 from typing import TYPE_CHECKING, Any
 
-from agents.behaviour import ROW_TYPE, Behaviour
-from agents.decide import Decider
-from agents.dialogs.decide import Dialogs
 from app.clock import SYSTEM, Clock, moment
 from app.engine.base import EngineApp
-from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
-from app.engine.forget import Forgetter
 from app.engine.journeys import Telling, attempts, decisions
-from app.engine.planning import Planner
-from app.engine.reload import Reloader
-from app.engine.rules import Rules, load_rules
 from app.engine.wiring import agent, table
 from app.settings import Settings
 from app.topics import CHAT, CLICKSTREAM, CUSTOMERS_INPUTS, JOURNAL, LEDGER_INPUTS, OUTBOX
@@ -27,9 +19,12 @@ from app.tracing import journeys
 from tables.store import FencedTable
 from tables.writer import Fault
 
+# Each app imports what it alone needs where it is made: what the other one needs is a fifth of a process's memory.
 if TYPE_CHECKING:
+    from agents.behaviour import Behaviour
     from agents.delivery.service import Delivery
     from agents.journal import JournalSink
+    from app.engine.rules import Rules
 
 ENGINE = "boomerang-engine"
 DELIVERY = "boomerang-delivery"
@@ -37,6 +32,13 @@ DELIVERY = "boomerang-delivery"
 
 def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
+    from agents.behaviour import ROW_TYPE
+    from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
+    from app.engine.forget import Forgetter
+    from app.engine.planning import Planner
+    from app.engine.reload import Reloader
+    from app.engine.rules import load_rules
+
     live = settings.time == "live"
     rules = load_rules(settings, moment(clock.now()).year)
     behaviour = behaviour_of(settings, rules)
@@ -75,8 +77,12 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     return app
 
 
-def behaviour_of(settings: Settings, rules: Rules) -> Behaviour:
+def behaviour_of(settings: Settings, rules: "Rules") -> "Behaviour":
     """What is decided, by these rules."""
+    from agents.behaviour import Behaviour
+    from agents.decide import Decider
+    from agents.dialogs.decide import Dialogs
+
     return Behaviour(
         Decider(
             rules.scenarios.site,
@@ -109,7 +115,6 @@ class Speaking:
 
 def delivery_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None = None) -> EngineApp:
     """The sender, and the journal's sink beside it. Raises SettingsError."""
-    # not above: channels and SQL are a fifth of a process's memory, and the worker has no use for them
     from agents.delivery.channels import template_folders
     from agents.delivery.factory import make_delivery, templates_of
     from agents.journal import JournalSink

@@ -4,8 +4,9 @@ import pytest
 
 from app import cli
 from app.codec import encode_json
-from app.explain import Tone, full_time, mask, standing, story, tell, told, tone_of
+from app.explain import Tone, full_time, standing, story, tell, told, tone_of
 from app.journal_store import JournalStore, Place
+from app.masking import mask
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 

@@ -3,10 +3,7 @@
 import logging
 from typing import Any, Protocol
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from app.redis_client import UNANSWERED, aioredis, once
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +34,7 @@ class RedisPositions:
         self._client: Any = None
         if url:
             self._client = aioredis.Redis.from_url(
-                url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+                url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=once()
             )
         self._prefix = f"{prefix}chat-gateway:"
         self._memory: dict[str, float] = {}
@@ -50,7 +47,7 @@ class RedisPositions:
             told = await self._client.get(self._prefix + source)
             if told is not None:
                 return float(told)
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
+        except (*UNANSWERED, ValueError) as error:
             logger.warning("Redis does not tell the position of %s: %s", source, type(error).__name__)
         return self._memory.get(source)
 
@@ -61,7 +58,7 @@ class RedisPositions:
             return
         try:
             await self._client.set(self._prefix + source, repr(at), ex=KEEP_SECONDS)
-        except (RedisError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             logger.warning("Redis does not keep the position of %s: %s", source, type(error).__name__)
 
     async def close(self) -> None:

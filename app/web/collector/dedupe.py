@@ -9,13 +9,9 @@ import asyncio
 import logging
 from typing import Any, Protocol
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from app.clock import Clock
 from app.metrics import COLLECTOR_DEDUPE_UNAVAILABLE
+from app.redis_client import UNANSWERED, aioredis, once
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +54,7 @@ class RedisIds:
 
     def __init__(self, url: str, clock: Clock, *, prefix: str = "") -> None:
         self._client: Any = aioredis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=once()
         )
         self._script = self._client.register_script(_REMEMBER)
         self._prefix = f"{prefix}seen:".encode()
@@ -83,7 +79,7 @@ class RedisIds:
                 part = ids[start : start + CHUNK]
                 answers = await self._client.mget([prefix + id_ for id_ in part])
                 out.update(id_ for id_, answer in zip(part, answers, strict=True) if answer is not None)
-        except (RedisError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             self._failed(error)
         return out
 
@@ -138,7 +134,7 @@ class RedisIds:
                 continue
             try:
                 await self._script(keys=[self._prefix + id_ for id_ in part], args=[KEEP_SECONDS])
-            except (RedisError, OSError, TimeoutError) as error:
+            except UNANSWERED as error:
                 self._failed(error)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from app.codec import decode_event, decode_journal, decode_outgoing
-from app.explain import Tone, mask, told
+from app.explain import Tone, told
+from app.masking import mask
 from app.model.alert import AlertUpdate
 from app.model.event import CLOCK, Event, Line
 from app.model.reasons import Reason
