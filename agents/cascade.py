@@ -128,10 +128,15 @@ def drop(customer: Customer, item: Open) -> None:
     customer.open = [other for other in customer.open or () if other is not item] or None
 
 
-def supersede(decision: Decision, key: str, item: Open, now: float) -> None:
-    """The scenario has fired anew: what it had still to say is old."""
-    decision.reasons.append(_line(now, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
-    drop(decision.customer, item)
+def supersede(basis: Basis, decision: Decision, key: str, name: str, now: float) -> None:
+    """Scenario `name` has fired anew: what it had still to say is old. Where more was to follow, what is with the sender is called back."""
+    for item in decision.customer.open or ():
+        if item.scenario != name or item.step or item.cancelled:
+            continue
+        said = basis.scenarios.saying(item)
+        if item.next_at or (said is not None and item.stage + 1 < len(said.cascade)):
+            decision.reasons.append(_line(now, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
+            take_back(decision, key, item, Reason.CASCADE_SUPERSEDED, "", now)
 
 
 def decide_stages(basis: Basis, decision: Decision, key: str, now: float, shelf: ShelfOf, until: float) -> None:

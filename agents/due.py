@@ -190,8 +190,7 @@ def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answe
         return
     decision.fired.append(trigger)
     decision.reasons.append(spoken(trigger, Reason.FIRED))
-    for old in [old for old in customer.open or () if old.scenario == scenario.id and old.next_at]:
-        supersede(decision, key, old, now)
+    supersede(basis, decision, key, scenario.id, now)
     opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
     opened.marketing, opened.stage, opened.version = scenario.marketing, trigger.stage, scenario.version
     opened.ways = [way.channel for way in trigger.cascade[1:]] or None

@@ -12,7 +12,7 @@ _MARK = 4
 
 def note(customer: Customer, event: Event) -> None:
     """Note the products of an order, also of one that is told late."""
-    lines = (event.properties.products if event.properties is not None else None) or ()
+    lines = event.properties.lines() if event.properties is not None else ()
     marks = [mark_of(line.product_id) for line in lines if line.product_id]
     if not marks:
         return

@@ -307,6 +307,33 @@ def test_who_fires_anew_hears_no_more_of_the_old_cascade():
     assert engine.triggers[2].trigger_id == engine.triggers[1].trigger_id
 
 
+def test_who_fires_anew_while_the_sender_has_the_message_is_called_back():
+    engine = shop(CART.replace("reentry: 7d", "reentry: 1h\ncap: 0s").replace("wait: 4h", "wait: 3d"))
+    engine.add("p1")
+    engine.wait(HOUR)
+    engine.wait(2 * HOUR)  # no receipt: a relay that is down
+    engine.add("p2")
+    engine.wait(HOUR)
+    old, new = engine.triggers
+    assert [(cancel.trigger_id, cancel.reason) for cancel in engine.cancels] == [
+        (old.trigger_id, Reason.CASCADE_SUPERSEDED)
+    ]
+    engine.receipt(old)  # it had gone out all the same
+    engine.receipt(new)
+    engine.wait(3 * DAY + 1)
+    assert [(item.trigger_id, item.stage) for item in engine.triggers[2:]] == [(new.trigger_id, 1)]
+
+
+def test_a_message_after_which_nothing_was_to_follow_is_not_called_back_by_the_next():
+    one = "  - channel: email\n    template: abandoned_cart\n"
+    engine = shop(cart_scenario(one, more="reentry: 1h\ncap: 0s\n"))
+    engine.add("p1")
+    engine.wait(3 * HOUR)
+    engine.add("p2")
+    engine.wait(HOUR)
+    assert len(engine.triggers) == 2 and engine.cancels == []
+
+
 def test_a_receipt_that_comes_twice_or_late_changes_nothing():
     engine = fired()
     engine.receipt(engine.triggers[0])

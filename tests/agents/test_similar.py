@@ -91,12 +91,13 @@ def test_what_goes_with_several_of_the_items_counts_for_each():
     assert shown(shop) == ["vase", "sofa"]
 
 
-def test_what_he_looked_at_has_in_the_cart_or_bought_is_not_shown():
+@pytest.mark.parametrize("order", [{"products": [{"product_id": "rug"}]}, {"product_id": "rug"}])
+def test_what_he_looked_at_has_in_the_cart_or_bought_is_not_shown(order):
     shop = shop_of()
     for number, name in enumerate(("sofa", "vase", "rug", "mug")):
         looks(shop, f"a{number}", "lamp", name)
     looks(shop, "u1", "sofa")
-    shop.order(products=[{"product_id": "rug"}])
+    shop.order(**order)
     shop.wait(MINUTE)
     shop.add("vase")
     shop.wait(DAY)

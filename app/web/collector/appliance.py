@@ -73,7 +73,7 @@ def _word(told: Any, name: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _of_agent(agent: str) -> str:
-    small = agent.lower()
+    small = agent.lower().replace("cubot", "")  # a maker of telephones
     if any(word in small for word in _NOBODY):
         return ""
     return next((told for words, told in _AGENTS if all(word in agent for word in words)), "")

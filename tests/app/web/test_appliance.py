@@ -44,6 +44,10 @@ GOOGLEBOT = "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebK
         ("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A)", "app android"),
         ("Shop/3.1 CFNetwork/1496.0.7 Darwin/23.5.0", "app ios"),
         (TV, ""),
+        (
+            "Mozilla/5.0 (Linux; Android 14; CUBOT KINGKONG X) AppleWebKit/537.36 Chrome/137.0 Mobile Safari/537.36",
+            "mobile android",
+        ),
         (GOOGLEBOT, ""),
         ("python-requests/2.32", ""),
         ("", ""),
