@@ -61,7 +61,10 @@ def _is_overtaken(customer: Customer, product_id: str, at: float) -> bool:
 
 
 def removed(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
-    """`Product Removed`. Without a quantity the whole line goes: better to lose a reminder than to send a false one."""
+    """`Product Removed`. Without a quantity the whole line goes: better to lose a reminder than to send a false one.
+
+    Of a line that was added to since then, the removal being late, that much stays which is not removed by number.
+    """
     properties, cart = event.properties, customer.cart
     if properties is None or not properties.product_id or at < customer.cart_known_at or is_repeated(customer, event):
         return NOTHING
@@ -71,6 +74,9 @@ def removed(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
         _note_removal(customer, properties.product_id, at)
         return NOTHING
     if quantity is None or not 0 < quantity < line.quantity - _LEAST:
+        if at < line.at:
+            _note_removal(customer, properties.product_id, at)
+            return NOTHING
         cart.lines.remove(line)
         _note_removal(customer, properties.product_id, at)
     else:

@@ -276,6 +276,10 @@ def _joined(user, visitor, login, moved, forwarded):
         return None
     if not visitor:
         return user
+    try:
+        reference.check_order(sorted(visitor))  # by arrival: below, all is known at one time
+    except Racing:
+        return None
     if any(later.t - one.t > HOUR - 60 for one, later in zip(visitor, visitor[1:], strict=False)):
         return None
     if at - min(one.t for one in visitor) > HOUR - 60:

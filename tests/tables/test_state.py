@@ -1,6 +1,8 @@
 """Pieces of a customer's state, one by one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.clock import moment
 from app.model.event import Consent, Event, Line, Properties, Traits
@@ -82,6 +84,27 @@ def test_removing_what_is_not_there_changes_nothing():
     assert apply(customer, event("Product Removed", product_id="a"), NOW) == ()
     apply(customer, event("Product Added", id="1", product_id="a"), NOW)
     assert apply(customer, event("Product Removed", id="2", product_id="b"), NOW) == ()
+
+
+def test_a_removal_that_comes_late_takes_nothing_that_was_added_after_it():
+    customer = Customer()
+    apply(customer, event("Product Added", id="2", product_id="a"), NOW + 2)
+    assert apply(customer, event("Product Removed", id="1", product_id="a"), NOW + 1) == ()
+    assert apply(customer, event("Product Added", id="0", product_id="a"), NOW) == ()  # later still, and removed
+    assert [(line.product_id, line.quantity) for line in customer.cart.lines] == [("a", 1.0)]
+    assert apply(customer, event("Product Removed", id="3", product_id="a"), NOW + 3) == (CART_EMPTIED,)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Added", "Removed"]), st.sampled_from("abc")), max_size=12), st.randoms())
+def test_what_is_in_the_cart_does_not_depend_on_the_order_in_which_it_is_told(history, random):
+    told = [(event(f"Product {name}", id=f"{n}", product_id=what), NOW + n) for n, (name, what) in enumerate(history)]
+    carts = []
+    for order in (told, random.sample(told, len(told))):
+        customer = Customer()
+        for one, at in order:
+            apply(customer, one, at)
+        carts.append({line.product_id for line in customer.cart.lines} if customer.cart is not None else set())
+    assert carts[0] == carts[1]
 
 
 def test_a_cart_view_is_a_snapshot_and_one_without_change_is_silent():
