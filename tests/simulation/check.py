@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from functools import cache
+from itertools import combinations
 
 import msgspec
 
@@ -276,10 +277,11 @@ def _joined(user, visitor, login, moved, forwarded):
         return None
     if not visitor:
         return user
-    try:
-        reference.check_order(sorted(visitor))  # by arrival: below, all is known at one time
-    except Racing:
-        return None
+    if any(
+        one.kind == "add" and later.kind == "remove" and later.known < one.known
+        for one, later in combinations(sorted(visitor), 2)
+    ):
+        return None  # by arrival: below, all is known at one time, and nothing seems to have changed places
     if any(later.t - one.t > HOUR - 60 for one, later in zip(visitor, visitor[1:], strict=False)):
         return None
     if at - min(one.t for one in visitor) > HOUR - 60:

@@ -90,7 +90,7 @@ def trigger_id(scenario, customer, anchor):
 def triggers(customer, did, facts):
     """What must have fired for one customer, given everything that the customer did, in any order. Raises Racing."""
     did = sorted(did)
-    check_order(did)
+    _check_order(did)
     out, fired = [], []
     decided = dict.fromkeys((scenario.id for scenario in SCENARIOS), 0)
     known = 0
@@ -281,7 +281,7 @@ def _held(customer, scenario, did, fired, due, moment, facts):
 _SENSITIVE = ({"remove", "add"}, {"remove"}, {"remove", "order"}, {"remove", "view"}, {"view"})
 
 
-def check_order(did):
+def _check_order(did):
     """What only the order of arrival tells is not defined when that was not the order of events."""
     for number, one in enumerate(did):
         for other in did[number + 1 :]:
