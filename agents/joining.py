@@ -10,6 +10,7 @@ from agents.journeys.moment import Moment
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from tables import identity
+from tables.cart import caught_up
 from tables.customer import CART_LINES, OPEN_TRIGGERS, Customer
 
 
@@ -18,6 +19,7 @@ def join(basis: Basis, key: str, customer: Customer, alias: str, state: Customer
     decision = Decision(customer)
     lines = {line.product_id for cart in (customer.cart, state.cart) if cart is not None for line in cart.lines}
     entered = (entered_of(customer), entered_of(state))
+    caught_up(state, customer, at)
     ended = identity.merge(customer, state)
     decision.reasons = [JournalLine(at, key, Reason.LINKED, detail={"alias": alias, "owner": key})]
     if len(lines) > CART_LINES:

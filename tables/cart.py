@@ -129,6 +129,22 @@ def bought(customer: Customer, at: float, products: Collection[str] = ()) -> boo
     return False
 
 
+def caught_up(alias: Customer, owner: Customer, at: float) -> None:
+    """Take out of the cart of `alias` what `owner`, to whom it belongs since `at`, has removed since then, or has shown his cart without.
+
+    His events may have been faster than the state that moves to him. What he did before `at` was done to another cart.
+    """
+    if alias.cart is None:
+        return
+    known = owner.cart_known_at if owner.cart_known_at > at else 0.0
+    gone = {product_id: when for product_id, when in (owner.removed or {}).items() if when > at}
+    alias.cart.lines = [
+        line for line in alias.cart.lines if line.at >= known and line.at >= gone.get(line.product_id, 0.0)
+    ]
+    if not alias.cart.lines:
+        alias.cart = None
+
+
 def value(cart: Cart) -> float:
     """Price of all lines, in the cart's currency; 0 when it is beyond all numbers, which no JSON can say."""
     total = sum(line.price * line.quantity for line in cart.lines)

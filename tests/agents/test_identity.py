@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.clock import moment
 from app.codec import encode_json
-from app.model.event import ANONYMOUS, EMAIL
+from app.model.event import ANONYMOUS, EMAIL, Event
 from app.model.reasons import Reason
 from app.model.receipt import Outcome, Receipt
 from app.topics import RECEIPTS
@@ -49,6 +50,31 @@ def test_an_order_of_the_user_ends_the_cart_of_the_visitor(shop):
     shop.wait(2 * DAY)
     assert shop.fired == []
     assert Reason.ENDED_BY_MERGE in shop.reasons("abandoned_cart")
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ([("Product Removed", 20.0, {"product_id": "p1"})], ["p2"]),
+        ([("Product Removed", 5.0, {"product_id": "p1"})], ["p1", "p2"]),  # of another cart: he was a visitor then
+        ([("Cart Viewed", 20.0, {"products": [{"product_id": "p2"}]})], ["p2"]),
+        ([("Cart Viewed", 5.0, {"products": [{"product_id": "p3"}]})], ["p1", "p2", "p3"]),
+        ([("Product Removed", 20.0, {"product_id": "p1"}), ("Product Removed", 21.0, {"product_id": "p2"})], []),
+    ],
+)
+def test_what_the_user_has_taken_out_before_his_cart_arrived_is_not_in_it(shop, told, left):
+    shop.subscriber("u1")
+    began = shop.clock.now()
+    shop.wait(MINUTE)
+    for product in ("p1", "p2"):
+        shop.add(product, None, anonymous="a1", at=began + 1)
+    for name, after, what in told:
+        shop.event(name, "u1", at=began + after, **what)
+    shop.feed(Event("identify", moment(began + 10), messageId="login", userId="u1", anonymousId="a1"))
+    shop.wait(DAY)
+    cart = shop.customer("u1").cart
+    assert sorted(line.product_id for line in (cart.lines if cart is not None else ())) == left
+    assert [sorted(item.product_id for item in one.content.items) for one in shop.triggers] == ([left] if left else [])
 
 
 def test_late_events_of_the_visitor_follow_to_the_user(shop):

@@ -8,7 +8,7 @@ import msgspec
 
 from agents.delivery.service import Delivery
 from app.codec import decode_dead_letter, decode_event, decode_journal, decode_link, decode_outgoing, decode_receipt
-from app.model.link import Forward, Move
+from app.model.link import Forward
 from app.model.receipt import Outcome
 from app.model.trigger import Cancel, Trigger
 from app.replay.core import MemoryBatch, packed_rows
@@ -250,11 +250,13 @@ class Findings:
 def _lives(world, broker):
     """Customer -> what it did, when its state's partition knew of it; None where two keys met in too tangled a way."""
     moved, forwarded = {}, {}
+    for _, record in broker.all("journal"):
+        line = decode_journal(record.value)
+        if line.reason == "linked":
+            moved.setdefault(line.detail["alias"], record.at)
     for _, record in broker.all("links"):
         link = decode_link(record.value)
-        if isinstance(link, Move):
-            moved.setdefault(link.alias, record.at)
-        elif isinstance(link, Forward):
+        if isinstance(link, Forward):
             name = decode_event(link.record).messageId if link.topic == "clickstream" else link.event_id
             forwarded.setdefault(name, record.at)
     lives, logins = defaultdict(list), {}
