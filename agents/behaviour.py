@@ -115,7 +115,7 @@ class Behaviour:
     def wake_of(self, row: Row) -> float | None:
         """The earliest deadline of a row."""
         if type(row) is not Customer:
-            return row.due if isinstance(row, Sweep | Schedule | Ranking) else None
+            return row.due if isinstance(row, (Sweep, Schedule, Ranking)) else None
         return self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
 
     def rebuilding(self, partition: int) -> Callable[[Row], float | None]:

@@ -84,7 +84,7 @@ def _leave_shelves(step: Step, key: str) -> None:
 
 
 def _pointers_to(step: Step, owner: str) -> list[str]:
-    """Keys of this partition that lead to `owner`. Compares the bytes of all rows, and looks at what this step has changed."""
+    """Keys of this partition that lead to `owner`. Compares the bytes of all rows (pointers are never frozen), and looks at what this step has changed."""
     wanted = pointer_to(owner)
     packed = step.packed
     found = [] if packed is None else [key for key, cell in packed.cells.items() if cell.packed == wanted]

@@ -121,7 +121,7 @@ class Rankings:
 def _orders(step: Step, name: str) -> Orders | None:
     packed = step.packed
     if packed is not None and name not in packed.opened:
-        cell = packed.cells.get(name)
-        return orders_of(cell.packed) if cell is not None and cell.packed else None
+        found = packed.bytes_of(name)
+        return orders_of(found) if found else None
     row = step.rows.get(name)
     return row.orders if type(row) is Customer else None

@@ -199,8 +199,8 @@ class Sweeps:
         packed = step.packed
         try:
             if packed is not None and name not in packed.opened:
-                cell = packed.cells.get(name)
-                if cell is None or not cell.packed or not errand.may_concern(cell.packed):
+                found = packed.bytes_of(name)
+                if not found or not errand.may_concern(found):
                     return
             row = step.rows.get(name)
             if type(row) is not Customer:

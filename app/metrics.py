@@ -143,7 +143,7 @@ STALLED_SECONDS = _gauge(
     "How long an input has had records to read of which none were applied; at 20 the process ends.",
 )
 STATE_ROWS = _gauge("engine_state_rows", "Rows held in memory.", "table")
-STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory.", "table")
+STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory, frozen ones as they are.", "table")
 RELOADS = _counter(
     "reloads_total", "Times that a watched folder had changed, by what became of it.", "folder", "outcome"
 )
@@ -157,6 +157,7 @@ SWEEPS = _counter("engine_sweeps_total", "Walks over the customers of a partitio
 SWEEP_CUSTOMERS = _counter(
     "engine_sweep_customers_total", "Customers that walks came to, by what became of it.", "what"
 )
+FROZEN = _counter("engine_rows_frozen_total", "Rows that were pressed in memory because the customer's visit was over.")
 FORGOTTEN = _counter("engine_rows_forgotten_total", "Visitors without a name who stayed away too long.")
 TIMERS_PENDING = _gauge("engine_timers_pending", "Entries of the timer index.", "table")
 TIMERS_FIRED = _counter("engine_timers_fired_total", "Timers that came due and were looked at.", "table")

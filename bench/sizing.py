@@ -63,7 +63,9 @@ def costs(kept):
     paced = middle(kept["collector"], "single, 2,500/s", "cpu_us_per_event")
     if "restore" in kept:
         worker_mb = middle(kept["restore"], "no customers", "rss_mb")
-        million_mb = middle(kept["restore"], "1,000,000 customers", "gb_per_million") * 1024
+        million = "1,000,000 customers"
+        restored = middle(kept["restore"], million, "restored_gb_per_million")  # more than what is held later
+        million_mb = (restored or middle(kept["restore"], million, "gb_per_million")) * 1024
     else:
         each = middle(kept["footprint"], "synthetic", "rss_a_customer") / 2**20
         worker_mb = middle(kept["engine"], "engine", "rss_mb") - middle(kept["engine"], "engine", "rows") * each

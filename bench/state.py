@@ -55,15 +55,16 @@ def identify(user, at):
 
 
 def armed(number, user, at):
-    """Five events that arm every built-in scenario: three views of one category, a search, an addition."""
-    text, category, first = stamp(at), CATEGORIES[number % 8], number % 4990
+    """Events that arm every built-in scenario: three views of one category, a search, an addition, the last one at `at`."""
+    moments = (stamp(at - step * 7.3 - step * number % 89 / 10) for step in range(4, -1, -1))
+    category, first = CATEGORIES[number % 8], number % 4990
     yield identify(user, at)
     for n in range(3):
         product = first + n
-        yield (SEEN % (n, user, user, text, product, product, category, 90 + product, product)).encode()
-    yield (SOUGHT % (user, user, text, category, first, first % 90)).encode()
+        yield (SEEN % (n, user, user, next(moments), product, product, category, 90 + product, product)).encode()
+    yield (SOUGHT % (user, user, next(moments), category, first, first % 90)).encode()
     product = first + 3
-    yield (PUT % (user, user, text, product, product, category, 90 + product, product)).encode()
+    yield (PUT % (user, user, next(moments), product, product, category, 90 + product, product)).encode()
 
 
 class Maker:
@@ -145,12 +146,16 @@ def state_of(settings, users, events_of):
 
 
 def multiplied(settings, count, at):
-    """The rows of `count` customers with everything armed at `at`: those of the first few, made by the core, under other names.
+    """The rows of `count` customers with everything armed shortly before `at`: those of the first few, made by the core, under other names.
 
     Names have one length, so a row under another name is as long, and as good, as the one that it was made from.
     """
     few = min(TEMPLATES, count)
-    rows = list(state_of(settings, map(NAME.__mod__, range(few)), lambda number, user: armed(number, user, at)))
+    rows = list(
+        state_of(
+            settings, map(NAME.__mod__, range(few)), lambda number, user: armed(number, user, at - number * 97 % 293)
+        )
+    )
     yield from rows
     named = [(key, value, found[0]) for _, key, value in rows if (found := NAMED.findall(key))]
     for first in range(few, count, few):

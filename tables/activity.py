@@ -1,7 +1,8 @@
 """Mere activity, the most frequent of all events: moves a customer's `last_seen` on without unpacking the row. Pure.
 
 Works on the bytes of a packed `Customer`: an array of 32 bits' header whose first fields after the tag are the floats
-`first_seen`, `last_seen` and `session_started`. A test holds this page to what unpacking and applying would give.
+`first_seen`, `last_seen` and `session_started`. A test holds this page to what unpacking and applying would give. Of a frozen row
+(`tables/frost.py`) the same bytes stand at the same places.
 """
 
 from math import inf
@@ -10,6 +11,7 @@ from struct import Struct
 import msgspec
 
 from tables.customer import Customer
+from tables.frost import MARK, MARK_AT, size_of
 from tables.packed import PackedRows
 from tables.windows import session_start
 
@@ -63,8 +65,8 @@ def note(rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: 
     packed = seen_again(cell.packed, at, gap)
     if packed is None:
         return False
-    rows.looked_at += len(packed)
-    cell.packed = packed  # as many bytes as before: the size of all rows stays
+    rows.looked_at += len(packed) if packed[MARK_AT] != MARK else size_of(packed)
+    cell.packed = packed  # as many bytes as before: the size of all rows stays, and what is frozen stays so
     return True
 
 

@@ -17,6 +17,7 @@ from app import metrics
 from app.clock import Clock
 from tables.bundle import Bundle, BundleSchema
 from tables.changelog import Codec
+from tables.frost import Frost
 from tables.held import HeldPartition
 from tables.packed import PackedRows
 from tables.writer import Fault, PartitionWriter
@@ -69,7 +70,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         self._era = 0
         """Grows when the group rebalances: what was found out before may no longer hold."""
         self.codec = Codec(row_type)
-        self._packed = packed
+        self._packed, self._frost = packed, Frost()
         self.wake_of, self.grace = wake_of, grace
         self.on_opened, self.on_closed = on_opened, on_closed
         self.rebuilding, self.on_gone = rebuilding, on_gone
@@ -142,7 +143,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     # -- recovery
 
     def _held(self, number: int) -> HeldPartition:
-        rows = PackedRows(self.codec.encode_row, self.codec.decode_row) if self._packed else None
+        rows = PackedRows(self.codec.encode_row, self.codec.decode_row, self._frost) if self._packed else None
         return HeldPartition(number, self.grace, rows)
 
     def persisted_offset(self, tp: TP) -> int:

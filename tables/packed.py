@@ -2,6 +2,9 @@
 
 Between steps a row is its msgpack, as the changelog has it. The first look at it in a step unpacks it; a row that the step
 has touched is packed once, for the changelog and for memory alike. A row that was changed but not touched forgets the change.
+
+With a `Frost` rows may lie frozen (`tables/frost.py`), those that `freeze` was asked for (`tables/cooling.py`). Reading a row leaves it
+so; a row that is written is not frozen any more. Nobody who asks for rows, or for their bytes by `bytes_of`, can tell the difference.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
@@ -9,26 +12,32 @@ from typing import Any
 
 import msgspec
 
+from tables.frost import MARK, MARK_AT, Frost
+
 
 class Cell(msgspec.Struct, gc=False):
     """A row at rest, and the due time of its live timer entry (0.0: none)."""
 
     packed: bytes = b""
+    """The row's bytes, or what is frozen of them: whoever looks further into them than `tables/activity.py` takes `bytes_of`."""
     wake: float = 0.0
 
 
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "cells", "looked_at", "opened", "size")
+    __slots__ = ("_decode", "_encode", "_frost", "cells", "looked_at", "opened", "size")
 
-    def __init__(self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
-        self._encode, self._decode = encode, decode
+    def __init__(
+        self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any], frost: Frost | None = None
+    ) -> None:
+        """`frost`: what freezes rows; none, and none is frozen."""
+        self._encode, self._decode, self._frost = encode, decode, frost
         self.opened: dict[str, Any] = {}
         """Rows that this step has unpacked or made."""
         self.cells: dict[str, Cell] = {}
         self.size = 0
-        """Bytes of all packed rows."""
+        """Bytes of all packed rows, frozen ones as they are."""
         self.looked_at = 0
         """Bytes of the rows that this step has unpacked or changed: about what it will write."""
 
@@ -39,16 +48,27 @@ class PackedRows(MutableMapping[str, Any]):
             cell = self.cells.get(key)
             if cell is None:
                 return default
-            row = self.opened[key] = self._decode(cell.packed)
-            self.looked_at += len(cell.packed)
+            packed = cell.packed
+            if packed[MARK_AT] == MARK:
+                packed = self._thawed(packed)
+            row = self.opened[key] = self._decode(packed)
+            self.looked_at += len(packed)
         return row
+
+    def _thawed(self, packed: bytes) -> bytes:
+        return packed if self._frost is None else self._frost.thaw(packed)
+
+    def bytes_of(self, key: str) -> bytes | None:
+        """The row's bytes as they were last packed, b"" for one that was not yet; None: there is no such row."""
+        cell = self.cells.get(key)
+        return None if cell is None else self._thawed(cell.packed)
 
     def peek(self, key: str) -> Any:
         """The row for a look at it, which neither keeps it unpacked nor changes it; None: there is none."""
         row = self.opened.get(key)
         if row is None:
             cell = self.cells.get(key)
-            row = None if cell is None else self._decode(cell.packed)
+            row = None if cell is None else self._decode(self._thawed(cell.packed))
         return row
 
     def __getitem__(self, key: str) -> Any:
@@ -89,9 +109,14 @@ class PackedRows(MutableMapping[str, Any]):
         row = self.opened.get(key)
         if row is not None:
             packed = self._encode(row)
-            self.size += len(packed) - len(cell.packed)
-            cell.packed = packed
-        return cell.packed
+        else:
+            packed = cell.packed
+            if packed[MARK_AT] != MARK:
+                return packed
+            packed = self._thawed(packed)  # it was patched
+        self.size += len(packed) - len(cell.packed)
+        cell.packed = packed
+        return packed
 
     def forget(self, key: str) -> None:
         """Forget what the step has changed of a row since it was last packed."""
@@ -108,6 +133,17 @@ class PackedRows(MutableMapping[str, Any]):
             cell.packed = packed
         self.opened.pop(key, None)
 
+    def freeze(self, key: str) -> bool:
+        """Freeze a row, if that gains anything; whether it did. One that is unpacked stays as it is."""
+        cell = self.cells.get(key)
+        if self._frost is None or cell is None or key in self.opened:
+            return False
+        frozen = self._frost.freeze(cell.packed)
+        gained = len(cell.packed) - len(frozen)
+        self.size -= gained
+        cell.packed = frozen
+        return gained > 0
+
     def close(self) -> None:
         """The step is over: what was unpacked, or made, and not kept is forgotten."""
         cells = self.cells
@@ -120,6 +156,11 @@ class PackedRows(MutableMapping[str, Any]):
 
     def unpacked(self) -> Iterator[tuple[str, Any]]:
         """All rows, unpacked one after the other and not kept so."""
-        decode = self._decode
+        return ((key, row) for key, _, row in self.unpacked_cells())
+
+    def unpacked_cells(self) -> Iterator[tuple[str, Cell, Any]]:
+        """All rows like that, with their cells."""
+        decode, thawed = self._decode, self._thawed
         for key, cell in self.cells.items():
-            yield key, decode(cell.packed)
+            packed = cell.packed
+            yield key, cell, decode(thawed(packed) if packed[MARK_AT] == MARK else packed)

@@ -35,5 +35,4 @@ def is_noted(rows: PackedRows, key: str, told: str) -> bool:
     row = rows.opened.get(key)
     if row is not None:
         return type(row) is Customer and row.engagement is not None and row.engagement.seen_with == device
-    cell = rows.cells.get(key)
-    return cell is not None and _pack(device) in cell.packed
+    return _pack(device) in (rows.bytes_of(key) or b"")

@@ -4,7 +4,7 @@ A step is decided synchronously and then written as a whole (by `tables/store.py
 nothing). Topics are named without their prefix.
 """
 
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -59,8 +59,10 @@ class Partition:
 
     def rebuild_timers(self, wake_of: Callable[[Any], float | None]) -> None:
         """Rebuild the index from the rows."""
-        rows: Iterable[tuple[str, Any]] = self.rows.items() if self.packed is None else self.packed.unpacked()
-        self.timers.rebuild((key, wake_of(row)) for key, row in rows)
+        if self.packed is None:
+            self.timers.rebuild((key, row, wake_of(row)) for key, row in self.rows.items())
+        else:
+            self.timers.rebuild((key, cell, wake_of(row)) for key, cell, row in self.packed.unpacked_cells())
 
 
 class Step:

@@ -138,10 +138,20 @@ class TimerIndex:
                     most -= 1
                     yield due, key
 
-    def rebuild(self, wakes: Iterable[tuple[str, float | None]]) -> None:
-        """Start anew from (key, deadline)."""
+    def rebuild(self, wakes: Iterable[tuple[str, Row, float | None]]) -> None:
+        """Start anew from (key, row, deadline)."""
         self._clear()
-        for key, at in wakes:
-            self._rows[key].wake = at or 0.0
-            if at is not None:
-                self._put(key, at)
+        slots, soonest = self._slots, inf
+        for key, row, at in wakes:
+            if at is None:
+                row.wake = 0.0
+                continue
+            row.wake = at
+            soonest = min(soonest, at)
+            slot = slots.get(number := int(at // SLOT))
+            if slot is None:
+                slots[number] = [key]
+            else:
+                slot.append(key)
+        self.earliest = soonest
+        self._order = sorted(slots)

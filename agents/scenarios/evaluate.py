@@ -26,7 +26,9 @@ class Refusal(NamedTuple):
 
 def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
     """When the absence becomes true, epoch seconds. Postponing is a matter of `last_seen` alone for `leaving`."""
-    start = max(customer.last_seen, instance.at) if scenario.leaving else instance.at
+    start = instance.at
+    if scenario.leaving and start < customer.last_seen:
+        start = customer.last_seen
     due = start + scenario.wait
     if instance.held > due:
         due = float(instance.held)

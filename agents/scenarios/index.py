@@ -153,8 +153,9 @@ class ScenarioIndex:
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
         soonest: float | None = None
+        former, by_id = self._former, self.by_id
         for instance in customer.armed or ():
-            scenario = self.of(instance.scenario, instance.version)
+            scenario = self.of(instance.scenario, instance.version) if former else by_id.get(instance.scenario)
             due = instance.at if scenario is None else due_at(scenario, instance, customer)
             if soonest is None or due < soonest:
                 soonest = due

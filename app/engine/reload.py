@@ -90,14 +90,14 @@ class Reloader(FolderWatch):
         log.info("%d customers have got the deadlines of the scenarios as they are now", looked)
 
     def _wake(self, part: HeldPartition, key: str, names: tuple[bytes, ...], dialogs: bool, everyone: bool) -> bool:
-        cell = part.packed.cells.get(key) if part.packed is not None else None
-        if cell is None or not cell.packed:
+        packed = part.packed.bytes_of(key) if part.packed is not None else None
+        if not packed:
             return False
         everyone = everyone or len(names) > MANY
-        touched = everyone or any(name in cell.packed for name in names) or (dialogs and has_dialogs(cell.packed))
+        touched = everyone or any(name in packed for name in names) or (dialogs and has_dialogs(packed))
         if not touched:
             return False
-        due = self._behaviour.wake_of(self._table.codec.decode_row(cell.packed))
+        due = self._behaviour.wake_of(self._table.codec.decode_row(packed))
         if due is not None:
             part.timers.wake(key, due)
         return due is not None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agents.behaviour import Behaviour
     from agents.delivery.service import Delivery
     from agents.journal import JournalSink
+    from app.engine.beside import Beside
     from app.engine.rules import Rules
 
 ENGINE = "boomerang-engine"
@@ -34,8 +35,6 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
     """The worker: decides over customers. Raises ScenarioError, PolicyError or TeamError."""
     from agents.behaviour import ROW_TYPE
     from app.engine.counts import DecisionCounts, SegmentCounts, SweepCounts, WorthCounts
-    from app.engine.forget import Forgetter
-    from app.engine.planning import Planner
     from app.engine.reload import Reloader
     from app.engine.rules import load_rules
 
@@ -67,14 +66,26 @@ def engine_app(settings: Settings, clock: Clock = SYSTEM, *, fault: Fault | None
         app.attached.append(Telling(told))
     agent(app, "behaviour", customers, lambda step, bundle: behaviour.on_bundle(step, bundle, clock.now()))
     if live:
-        app.attached.append(Forgetter(customers, clock, settings.anonymous_days))
-        app.attached.append(Planner(customers, behaviour.upkeep, clock))
+        app.attached += beside(settings, customers, behaviour, clock)
     app.observers.append(DecisionCounts(behaviour.counts, behaviour.dead, behaviour.receipts).take)
     app.observers.append(SweepCounts(behaviour.sweeps.counts).take)
     app.observers.append(WorthCounts(behaviour.worth).take)
     app.attached.append(Reloader(settings, rules, behaviour, customers, clock))
     app.observers.append(SegmentCounts(behaviour.sizes, rules.segments.names).take)
     return app
+
+
+def beside(settings: Settings, customers: FencedTable, behaviour: "Behaviour", clock: Clock) -> "list[Beside]":
+    """What goes on beside the worker's agent where the wall clock counts."""
+    from app.engine.cooling import Cooler
+    from app.engine.forget import Forgetter
+    from app.engine.planning import Planner
+
+    return [
+        Forgetter(customers, clock, settings.anonymous_days),
+        Cooler(customers, clock),
+        Planner(customers, behaviour.upkeep, clock),
+    ]
 
 
 def behaviour_of(settings: Settings, rules: "Rules") -> "Behaviour":

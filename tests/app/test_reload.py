@@ -26,11 +26,13 @@ from app.settings import load
 from app.topics import CLICKSTREAM, JOURNAL
 from channels.render import TEMPLATES, RenderError, Templates
 from channels.rendering import Rendering
+from tables import frost
 from tables.changelog import Codec
 from tables.held import HeldPartition
 from tables.packed import PackedRows
 from tables.step import Step
 from tests.agents.test_versions import text
+from tests.frozen import EagerRows
 
 NOW = 1_767_268_800.0
 HOUR = 3_600.0
@@ -136,6 +138,21 @@ async def test_a_shorter_wait_brings_the_deadlines_of_those_who_wait_forward(wor
     await worker.look()
     assert worker.due(NOW + 11 * 60) == 2 * SLICE + 5
     assert worker.table.changed == [0]
+
+
+async def test_rows_that_lie_frozen_get_their_new_deadlines_too(worker, monkeypatch):
+    monkeypatch.setattr(frost, "LEAST", 60)
+    codec = worker.table.codec
+    part = worker.table.parts[0] = HeldPartition(0, 2.0, EagerRows(codec.encode_row, codec.decode_row))
+    part.open = True
+    worker.carts(50)
+    part.packed.close()
+    for key in part.packed:
+        part.packed.freeze(key)
+    assert all(frost.is_frozen(cell.packed) for cell in part.packed.cells.values())
+    worker.write("left.yaml", text(2).replace("for: 60m", "for: 10m"))
+    await worker.look()
+    assert worker.due(NOW + 11 * 60) == 50
 
 
 AGAIN = """\
