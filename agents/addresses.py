@@ -30,7 +30,7 @@ def addresses_of(customer: Customer, key: str = "") -> dict[str, str]:
         return found
     if profile.email:
         found["email"] = profile.email
-    if is_e164(profile.phone):
+    if profile.phone and is_e164(profile.phone):
         found["sms"] = found["whatsapp"] = profile.phone
     found.update(profile.messengers or {})
     return found

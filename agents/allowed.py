@@ -121,6 +121,8 @@ def _awake(
     quiet = policy.quiet
     if quiet is None or not scenario.marketing or scenario.quiet == "ignore":
         return found
+    if quiet.channels and quiet.channels.isdisjoint(found.addresses):
+        return found
     zone = zone_of(customer, policy)
     until = {channel: quiet_until(quiet, channel, zone, now) for channel in found.addresses}
     awake = {channel: found.addresses[channel] for channel, opens in until.items() if not opens}

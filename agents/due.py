@@ -102,6 +102,9 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
     asked = customer.profile is not None and customer.profile.asked is not None
     if customer.open is not None:
         decide_stages(basis, decision, key, now, shelf, until)
+        for item in customer.open or ():
+            if item.next_at and (decision.wake_at is None or item.next_at < decision.wake_at):
+                decision.wake_at = float(item.next_at)
     if asked:
         lapse(decision, key, now, until)
     engagement = customer.engagement
@@ -112,7 +115,7 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
             decide_replenishing(basis, decision, key, now, until)
         if engagement.journeys is not None:
             decide_journeys(basis, decision, key, now, shelf, until)
-    if asked or customer.open is not None or engagement is not None:
+    if asked or engagement is not None:
         decision.wake_at = wake_of(basis, customer)
 
 

@@ -10,11 +10,12 @@ from tables.customer import Customer
 def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
     """The customer's zone: what he, or the shop for him, has set; his device's; his city's; the shop's."""
     profile = customer.profile
-    names = () if profile is None else (profile.timezone, profile.device_timezone, city_zone(policy, profile.city))
-    for name in names:
-        found = zone(name)
-        if found is not None:
-            return found
+    if profile is not None:
+        city = city_zone(policy, profile.city) if profile.city else ""
+        for name in (profile.timezone, profile.device_timezone, city):
+            found = zone(name) if name else None
+            if found is not None:
+                return found
     return shop_zone(policy)
 
 

@@ -101,8 +101,11 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
     cart = customer.cart
     if cart is None:
         return False
-    newest = sorted(cart.lines, key=lambda line: line.at)[-show.most :]
-    out.items = [of_cart(line) for line in cart.lines if line in newest]
+    shown = cart.lines
+    if len(shown) > show.most:
+        newest = sorted(shown, key=lambda line: line.at)[-show.most :]
+        shown = [line for line in shown if line in newest]
+    out.items = [of_cart(line) for line in shown]
     out.value, out.currency = value(cart), cart.currency
     out.category = next((line.category for line in reversed(cart.lines) if line.category), "")
     return True

@@ -3,6 +3,9 @@
 Durations are seconds, moments of the day minutes since midnight, shares fractions of one, prices in the shop's currency.
 """
 
+from collections.abc import Mapping
+from functools import cached_property
+
 import msgspec
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -102,7 +105,7 @@ def _windows() -> dict[str, AttributionWindow]:
     return {**dict.fromkeys(CHANNELS, days), **pushed, "email": AttributionWindow("opened", 5 * DAY)}
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, dict=True):
     """All of it. The defaults are those of `app/policy.yaml`; a test compares them."""
 
     zone: str = "UTC"
@@ -161,7 +164,14 @@ class Policy(msgspec.Struct, frozen=True):
 
         It is the one that the sender can hold by the address alone.
         """
-        return max((cap.seconds for cap in self.caps if cap.most == 1 and _is_of_channel(cap, channel)), default=0.0)
+        return self._caps_by_channel.get(channel, 0.0)
+
+    @cached_property
+    def _caps_by_channel(self) -> Mapping[str, float]:
+        """`cap_of` every channel that has one: each message asks for it, and a policy never changes."""
+        ones = [cap for cap in self.caps if cap.most == 1]
+        found = {name: [cap.seconds for cap in ones if _is_of_channel(cap, name)] for name in CHANNELS}
+        return {name: max(seconds) for name, seconds in found.items() if seconds}
 
     @property
     def by_sms(self) -> float:
