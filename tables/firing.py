@@ -1,4 +1,8 @@
-"""Timers of a fenced table on the wall clock: what is due fires once the lag gate lets it pass."""
+"""Timers of a fenced table on the wall clock: what is due fires once the lag gate lets it pass.
+
+Partitions fire side by side: while the step of one is written, that of another is decided. What is due in one partition goes out in
+slices, each a step of its own, and a bundle that has come meanwhile has its turn between two of them.
+"""
 
 import asyncio
 import contextlib
@@ -23,6 +27,8 @@ MOST_FIRED = 1000
 """Timers looked at in one step."""
 MOST_BYTES = 8 << 20
 """A step that has grown so large looks at no more of them."""
+SLICE = 0.03
+"""Seconds after which a step looks at no more of them either: events of the partition wait for it."""
 LONGEST_SLEEP = 1.0
 POLL = 0.05
 """Seconds between looks while ends wait to be reached. Bundles look too, so this does not decide the lateness."""
@@ -40,6 +46,8 @@ class Firing:
         self._sooner = asyncio.Event()
         self._asleep_until = 0.0
         self._others = Others(table.across)
+        self._busy: dict[int, asyncio.Task[None]] = {}
+        """Partitions that are firing just now."""
         self._fired = metrics.TIMERS_FIRED.labels(table.name)
 
     @property
@@ -52,7 +60,8 @@ class Firing:
         now, parts = self._table.clock.now(), self._table.parts.values()
         pause = OTHERS_POLL
         if self._others.over:
-            pause = min((self._pause(part, now) for part in parts if part.open), default=LONGEST_SLEEP)
+            idle = (part for part in parts if part.open and part.number not in self._busy)
+            pause = min((self._pause(part, now) for part in idle), default=LONGEST_SLEEP)
         self._asleep_until = now + pause
         self._sooner.clear()
         if pause > 0:
@@ -69,7 +78,7 @@ class Firing:
             self._sooner.set()
 
     async def tick(self) -> None:
-        """Fire what is due and what the lag gate lets pass."""
+        """See what is due, and have partitions fire what the lag gate lets pass."""
         table = self._table
         now = table.clock.now()
         if self._clock_watch.jumped(now, table.clock.monotonic()):
@@ -77,9 +86,9 @@ class Firing:
         if not (self._others.over or await self._others_have_read()):
             return
         await self._ask_ends(now)
-        for part in list(table.parts.values()):
-            while part.open and part.gate.limit(part.applied) is not None:
-                await self._fire_step(part)
+        for part in table.parts.values():
+            if part.open and part.number not in self._busy and part.gate.limit(part.applied) is not None:
+                self._busy[part.number] = asyncio.ensure_future(self._fire(part))
 
     def rebalanced(self) -> None:
         """Partitions of ours are opened anew: what all others have not read by then may concern them."""
@@ -141,27 +150,38 @@ class Firing:
                 if part.gate.limit(part.applied) is None:
                     metrics.LAG_GATE_HOLDS.inc()
 
-    async def _fire_step(self, part: HeldPartition) -> None:
-        async with part.lock:
-            if part.open:
-                step = Step(part)
-                await self._table.write(part, step, self.fire_into(part, step))
+    async def _fire(self, part: HeldPartition) -> None:
+        """Fire slice after slice of a partition, until all that was due when the ends were asked for has fired."""
+        try:
+            while part.open and part.gate.limit(part.applied) is not None:
+                async with part.lock:
+                    if part.open:
+                        step = Step(part)
+                        await self._table.write(part, step, self.fire_into(part, step))
+        except Exception as error:
+            await self._table.fail(error)
+        finally:
+            self._busy.pop(part.number, None)
+            self.wake_for(part)
 
     def fire_into(self, part: HeldPartition, step: Step) -> list[float]:
         """Fire into `step` what the gate lets pass, if anything; returns the deadlines of timers that sent a trigger."""
         limit, on_timer = part.gate.limit(part.applied), self._table.on_timer
         if limit is None or on_timer is None:
             return []
-        now = self._table.clock.now()
+        clock, outputs, to = self._table.clock, step.outputs, self._triggers_to
+        now, until = clock.now(), clock.monotonic() + SLICE
         triggered: list[float] = []
         looked, full = 0, False
         for due, key in step.due(limit, MOST_FIRED):
             looked += 1
-            sent = len(step.outputs)
+            sent = len(outputs)
             on_timer(step, due, key, now)
-            if any(output.topic == self._triggers_to for output in step.outputs[sent:]):
-                triggered.append(due)
-            full = step.size >= MOST_BYTES
+            for output in outputs[sent:]:
+                if output.topic == to:
+                    triggered.append(due)
+                    break
+            full = step.size >= MOST_BYTES or clock.monotonic() >= until
             if full:
                 break
         self._fired.inc(looked)

@@ -147,8 +147,8 @@ class FencedTable(OwnedPartitions):
             self._decide(part, step, piece, work)
         triggered = self._firing.fire_into(part, step)
         part.idle_fence = not step
+        self._firing.wake_for(part)  # ends are asked for while this step is written
         await self.write(part, step, triggered)
-        self._firing.wake_for(part)
 
     def _decide(self, part: HeldPartition, step: Step, piece: Bundle, work: BundleWork) -> None:
         if piece.records:
