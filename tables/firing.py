@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_FIRED = 1000
+MOST_LOOKED = 1000
 """Timers looked at in one step."""
+MOST_FIRED = 500
+"""Triggers of one step: events of the partition wait for it, some 30 ms while they are decided."""
 MOST_BYTES = 8 << 20
 """A step that has grown so large looks at no more of them."""
-SLICE = 0.03
-"""Seconds after which a step looks at no more of them either: events of the partition wait for it."""
+LONGEST_SLICE = 0.1
+"""Seconds after which a step looks at no more of them either, on a slow machine. Shorter ones would spend it on transactions."""
 LONGEST_SLEEP = 1.0
 POLL = 0.05
 """Seconds between looks while ends wait to be reached. Bundles look too, so this does not decide the lateness."""
@@ -170,10 +172,10 @@ class Firing:
         if limit is None or on_timer is None:
             return []
         clock, outputs, to = self._table.clock, step.outputs, self._triggers_to
-        now, until = clock.now(), clock.monotonic() + SLICE
+        now, until = clock.now(), clock.monotonic() + LONGEST_SLICE
         triggered: list[float] = []
         looked, full = 0, False
-        for due, key in step.due(limit, MOST_FIRED):
+        for due, key in step.due(limit, MOST_LOOKED):
             looked += 1
             sent = len(outputs)
             on_timer(step, due, key, now)
@@ -181,11 +183,11 @@ class Firing:
                 if output.topic == to:
                     triggered.append(due)
                     break
-            full = step.size >= MOST_BYTES or clock.monotonic() >= until
+            full = len(triggered) >= MOST_FIRED or step.size >= MOST_BYTES or clock.monotonic() >= until
             if full:
                 break
         self._fired.inc(looked)
-        if looked < MOST_FIRED and not full:
+        if looked < MOST_LOOKED and not full:
             part.gate.reset()
         return triggered
 

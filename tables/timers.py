@@ -11,7 +11,7 @@ one by one. What is scheduled into a slot that was opened before goes to a heap,
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from math import inf
+from math import floor, inf
 from typing import Protocol
 
 SLOT = 16.0
@@ -55,13 +55,16 @@ class TimerIndex:
         row = self._rows[key]
         if at is None:
             row.wake = 0.0
-        elif not row.wake or at < row.wake:
+            return
+        wake = row.wake
+        if not wake or at < wake:
             row.wake = at
             self._put(key, at)
 
     def _put(self, key: str, at: float) -> None:
-        self.earliest = min(self.earliest, at)
-        number = int(at // SLOT)
+        if at < self.earliest:
+            self.earliest = at
+        number = floor(at / SLOT)  # exact: a slot is a power of two wide
         if number <= self._opened:
             heapq.heappush(self._late, (at, key))
             return
@@ -95,11 +98,11 @@ class TimerIndex:
     def _open_slot(self) -> None:
         """Sort the entries of the next slot, without those that have another deadline by now."""
         self._opened = number = heapq.heappop(self._order)
-        find = self._rows.get
+        find, first, behind = self._rows.get, number * SLOT, (number + 1) * SLOT
         entries = self._open = []
         for key in self._slots.pop(number):
             row = find(key)
-            if row is not None and (at := row.wake) and at // SLOT == number:
+            if row is not None and (at := row.wake) and first <= at < behind:
                 entries.append(
                     (at, key)
                 )  # twice for a key that was put there twice: the second is stale once the first is out
@@ -126,11 +129,12 @@ class TimerIndex:
                 yield due, key
                 continue
             while opened and most > 0 and not late and self._open is opened:
-                due, key = opened[-1]
+                entry = opened.pop()
+                due, key = entry
                 if due > limit:
+                    opened.append(entry)
                     self.earliest = due
                     return
-                opened.pop()
                 row = find(key)
                 if row is not None and row.wake == due:
                     row.wake = 0.0
