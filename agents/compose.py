@@ -33,7 +33,7 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
     if scenario.slots is not None:
         saying.shown.slots = slots_of(scenario.slots, zone_of(customer, policy), now)
         saying.shown.booking = scenario.slots.book
-    windows = {channel: window_of(policy, scenario, channel) for channel in reached.addresses}
+    caps = {channel: most for channel in reached.addresses if (most := window_of(policy, scenario, channel))}
     saying.shown.delivery = told_to(policy, customer, saying.shown)
     hushed = scenario.marketing and policy.quiet is not None and scenario.quiet != "ignore"
     return Trigger(
@@ -52,7 +52,7 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
         locale=locale_of(customer, basis.locale),
         timezone=zone_of(customer, policy).key,
         marketing=scenario.marketing,
-        caps={channel: window for channel, window in windows.items() if window},
+        caps=caps,
         consent_at=consents_at(customer, reached.addresses, scenario.topic),
         stage=reached.number,
         quiet=(scenario.quiet or ("drop" if policy.quiet is not None and policy.quiet.drop else "hold"))

@@ -87,5 +87,9 @@ def consents_at(customer: Customer, channels: Iterable[str], topic: str) -> dict
 
     A back end that repeats `true` every night knows nothing of an unsubscription that was imported.
     """
-    words = {channel: permission(customer, channel, topic) for channel in channels}
-    return {channel: word.at for channel, word in words.items() if word is not None and word.granted and word.source}
+    found: dict[str, float] = {}
+    for channel in channels:
+        word = permission(customer, channel, topic)
+        if word is not None and word.granted and word.source:
+            found[channel] = word.at
+    return found
