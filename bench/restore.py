@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.clock import SYSTEM
 from app.embedded.state import free_port
+from app.engine.cooling import SETTLE
 from app.engine.kafka_client import client_options
 from app.settings import load
 from app.topics import CLICKSTREAM, partition_of
@@ -34,7 +35,7 @@ EMPTY = 1
 """Customers of the run that shows what a worker takes without any state."""
 AGO = 60.0 + SESSION_GAP
 """Seconds since the last of them was seen; the first timers come up 24 minutes after the start."""
-STILL = 5.0
+STILL = SETTLE + 10.0
 """Seconds without a change of the rows' bytes after which they count as frozen."""
 LONGEST = 900.0
 """Seconds that freezing may take."""

@@ -16,11 +16,11 @@ ROUND = 900.0
 
 
 class Cooling:
-    """One partition's rounds."""
+    """One partition's rounds, from `begin` on (epoch seconds)."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: float) -> None:
         self._left: list[str] = []
-        self._next_round = 0.0
+        self._next_round = begin
 
     def is_due(self, now: float) -> bool:
         """Whether there is something to look at; `now` is the wall clock, epoch seconds."""

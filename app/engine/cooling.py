@@ -13,6 +13,8 @@ from tables.cooling import Cooling
 from tables.held import HeldPartition
 from tables.store import FencedTable
 
+SETTLE = 30.0
+"""Seconds after a partition was opened before its rows are looked at: first come those that wait for it, and its backlog."""
 PAUSE = 0.05
 """Seconds between two slices, of whatever partition: after a start a million rows are frozen within some two minutes."""
 IDLE = 5.0
@@ -47,11 +49,11 @@ class Cooler(Beside):
         """Look at the next slice of a partition. False: nothing is due."""
         if part.packed is None or not part.open:
             return False
-        known, rounds = self._rounds.get(part.number, (None, Cooling()))
-        if known is not part:
-            rounds = Cooling()
-            self._rounds[part.number] = part, rounds
         now = self._clock.now()
+        known = self._rounds.get(part.number)
+        if known is None or known[0] is not part:
+            known = self._rounds[part.number] = part, Cooling(now + SETTLE)
+        rounds = known[1]
         if not rounds.is_due(now):
             return False
         frozen = rounds.look(part.packed, now)

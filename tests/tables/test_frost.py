@@ -282,8 +282,8 @@ def test_customers_whose_visit_is_over_are_frozen_in_slices_and_nobody_else(fros
     for number in range(5):
         rows.put_packed(f"new{number}", encode(somebody(number, NOW - SESSION_GAP + 1)))
     rows.put_packed("pointer", encode(Pointer("old1")))
-    cooling = Cooling()
-    assert cooling.is_due(NOW)
+    cooling = Cooling(NOW)
+    assert cooling.is_due(NOW) and not cooling.is_due(NOW - 1)
     first = cooling.look(rows, NOW)
     assert 0 < first <= SLICE and cooling.is_due(NOW)
     assert cooling.look(rows, NOW) == SLICE + 10 - first
@@ -300,7 +300,7 @@ def test_a_row_that_went_during_a_round_is_passed_over(frost):
     rows = PackedRows(encode, decode, frost)
     for number in range(SLICE + 1):
         rows.put_packed(f"u{number}", encode(somebody(number, NOW - 2 * SESSION_GAP)))
-    cooling = Cooling()
+    cooling = Cooling(NOW)
     assert cooling.look(rows, NOW) == SLICE
     for key in list(rows):
         del rows[key]
