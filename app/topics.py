@@ -4,6 +4,7 @@ All topics have the same number of partitions and the same partitioner, so a cus
 """
 
 from functools import lru_cache
+from struct import unpack_from
 from typing import NamedTuple
 
 DAY_MS = 86_400_000
@@ -63,12 +64,11 @@ def _murmur2(data: bytes) -> int:
     m, mask = 0x5BD1E995, 0xFFFFFFFF
     length = len(data)
     h = 0x9747B28C ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little") * m & mask
-        k ^= k >> 24
-        h = (h * m & mask) ^ (k * m & mask)
-    rest = data[whole:]
+    words = length >> 2
+    for word in unpack_from(f"<{words}I", data):
+        k = word * m & mask
+        h = (h * m ^ (k ^ k >> 24) * m) & mask
+    rest = data[words << 2 :]
     if rest:
         h ^= int.from_bytes(rest, "little")
         h = h * m & mask

@@ -35,6 +35,12 @@ CASES = {
 class Producer:
     """Stands for aiokafka's: a batch is built as for Kafka, and acknowledged at once."""
 
+    def __init__(self, **_options):
+        pass
+
+    async def start(self):
+        pass
+
     def create_batch(self):
         from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -42,7 +48,7 @@ class Producer:
 
     async def send_batch(self, batch, topic, *, partition):
         del topic, partition
-        batch._build()
+        batch._build()  # noqa: SLF001 - as aiokafka's sender does
         sent = asyncio.get_running_loop().create_future()
         sent.set_result(None)
         return sent
@@ -54,21 +60,22 @@ class Producer:
 async def _application():
     from app.clock import SYSTEM
     from app.settings import load
+    from app.web.collector import sink
     from app.web.collector.asgi import Collector
     from app.web.collector.dedupe import NoIds
     from app.web.collector.intake import Intake
-    from app.web.collector.sink import KafkaSink
 
     settings = load(
         {}, write_keys="server:bench-server,browser:bench-browser", rate_per_key=10_000_000,
         rate_per_address=10_000_000, shop_url="https://shop.example",
     )  # fmt: skip
-    sink = KafkaSink({}, SYSTEM)
-    sink._connect = sink._sweep = asyncio.Event().wait
-    intake = Intake(sink, NoIds())
+    sink.AIOKafkaProducer = Producer
+    taking = sink.KafkaSink({}, SYSTEM)
+    intake = Intake(taking, NoIds())
     app = Collector(settings, SYSTEM, intake)
     await intake.start()
-    sink._producer = Producer()
+    while not taking.ready:
+        await asyncio.sleep(0.01)
     return app, intake
 
 

@@ -56,7 +56,8 @@ _AGENTS = (
 def device_of(context: dict[str, Any], agent: str) -> str:
     """The kind and the system, or nothing. `agent` is the name of the browser that asks; empty: it is not the customer's."""
     told = context.get("userAgent")
-    seen = _of_agent((told if type(told) is str else agent)[:USER_AGENT_LIMIT])
+    name = told if type(told) is str else agent
+    seen = _of_agent(name[:USER_AGENT_LIMIT]) if name else ""
     device = context.get("device")
     kind = _TYPES.get(_word(device, "type")) if type(device) is dict else None
     if kind is None:

@@ -59,7 +59,7 @@ _LINE_TYPED = {
 _SOFT = frozenset(("url", "image_url", "results", "total", "discount", "coupon"))
 """Of these a bad value is never worth the event: it moves to `untyped`."""
 _IDS = frozenset(("product_id", "cart_id", "order_id"))
-_PLAIN = frozenset(("name", "category", "brand", "currency", "query"))
+_TEXTS = _IDS | {"name", "category", "brand", "currency", "query"}
 _THEIR_NAMES = frozenset(_SYNONYMS)
 
 
@@ -81,7 +81,7 @@ def properties(raw: dict[str, Any], *, strict: bool) -> tuple[dict[str, Any], di
     if strict and "product_id" not in out:
         _fall_back(out)
     _type_all(out, _TYPED, untyped, strict=strict, where="properties.")
-    if "total" not in out:
+    if "total" not in out and ("revenue" in out or "value" in out):
         _total(out)
     if "products" in out:
         _products(out, untyped, strict=strict)
@@ -92,20 +92,24 @@ def _type_all(
     out: dict[str, Any], typed: dict[str, Callable[[Any], Any]], untyped: dict[str, Any], *, strict: bool, where: str
 ) -> None:
     """Types in place. Most values are right already and pass a cheap check; this is the hottest loop of the collector."""
-    for name, value in list(out.items()):
+    doubtful = []
+    for name, value in out.items():
         convert = typed.get(name)
         if convert is None:
             continue
         kind = value.__class__
         if kind is str:
             if (
-                value.isprintable()
+                name in _TEXTS
+                and value.isprintable()
                 and len(value) <= fields.ID_LIMIT
-                and (name in _PLAIN or (name in _IDS and fields.is_plain_id(value)))
+                and (name not in _IDS or (value.isascii() and " " not in value))
             ):
                 continue
         elif (kind is int or kind is float) and convert is fields.number and 0 <= value < fields.LARGEST:
             continue
+        doubtful.append((name, convert))
+    for name, convert in doubtful:
         _type(out, name, convert, untyped, strict=strict and name not in _SOFT, where=where)
 
 

@@ -10,6 +10,7 @@ would move the clock of all customers of its partition.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 DAY = 86_400.0
@@ -24,15 +25,17 @@ def epoch(value: Any) -> float | None:
 
     Raises ValueError when it is no moment between the years 1 and 9999. A text without an offset is UTC.
     """
-    if value is None or value == "":
-        return None
     if type(value) is str:
+        if not value:
+            return None
         if len(value) > 64:
             raise ValueError("not a date")
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
         return parsed.timestamp()
+    if value is None:
+        return None
     if type(value) is int or type(value) is float:
         seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
         if not -62_135_596_800 <= seconds <= 253_402_300_799:
@@ -42,11 +45,16 @@ def epoch(value: Any) -> float | None:
 
 
 def lenient(value: Any) -> float | None:
-    """Like `epoch`, but what cannot be read counts as absent."""
+    """Like `epoch`, but what cannot be read counts as absent. All events of a batch may tell the same `sentAt`: it is read once."""
     try:
-        return epoch(value)
+        return _told_lately(value) if type(value) is str else epoch(value)
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _told_lately(value: str) -> float | None:
+    return epoch(value)
 
 
 def corrected(at: float | None, sent_at: float | None, received: float, *, clamp: bool = True) -> tuple[float, bool]:
@@ -61,4 +69,6 @@ def corrected(at: float | None, sent_at: float | None, received: float, *, clamp
         at += received - sent_at
     if at < received - DAY:
         return max(at, EARLIEST), True
-    return min(at, received), False
+    if at > received:
+        return received, False
+    return at, False

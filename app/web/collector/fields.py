@@ -23,6 +23,9 @@ _NOBODY = frozenset(
     ("null", "undefined", "none", "nil", "nan", "true", "false", "0", "-1", "anonymous", "guest", "[object object]")
 )
 """What programs write where they have no id. Taken for one, it would make all such visitors a single customer."""
+_LONGEST_NOBODY = max(map(len, _NOBODY))
+_WHOLE = 1 << 64
+_WEB = ("https://", "http://")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _NOISE = re.compile(r"[\s\u00a0\u202f]|[^\d.,eE+-]")
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f\u2028\u2029]{1,64}@[\w-]+(?:\.[\w-]+)*")
@@ -51,6 +54,8 @@ def identifier(value: Any) -> str:
     """
     if value is None:
         return ""
+    if type(value) is int and -_WHOLE < value < _WHOLE:
+        return str(value)
     told = (value if isinstance(value, str) else _written_out(value)).strip()
     if not told.isascii():
         told = unicodedata.normalize("NFC", told)
@@ -64,14 +69,13 @@ def identifier(value: Any) -> str:
     return told
 
 
-def is_nobody(value: str) -> bool:
-    """Whether an id is what programs write when they have none: `undefined`, `null`, `0` ..."""
-    return len(value) <= 15 and value.lower() in _NOBODY
-
-
-def is_plain_id(value: str) -> bool:
-    """Whether a text is an id as it stands: a cheap check that holds for nearly all of them."""
-    return len(value) <= ID_LIMIT and value.isascii() and value.isprintable() and " " not in value
+def somebody(value: Any) -> str:
+    """The id of somebody, like `identifier`; `""` also for what programs write when they have none: `undefined`, `null`, `0` ..."""
+    if type(value) is not str or not (
+        value.isascii() and value.isprintable() and " " not in value and len(value) <= ID_LIMIT
+    ):  # a cheap check that holds for nearly all of them
+        value = identifier(value)
+    return "" if len(value) <= _LONGEST_NOBODY and value.lower() in _NOBODY else value
 
 
 def number(value: Any) -> float:
@@ -115,8 +119,10 @@ def count(value: Any) -> int:
 
 def url(value: Any) -> str:
     """A web address or a path; `javascript:` and its kind are refused, since it ends in mails."""
+    if type(value) is str and value.startswith(_WEB) and value.isprintable() and len(value) <= URL_LIMIT:
+        return value
     result = text(value, URL_LIMIT)
-    if _SCHEME.match(result) and not result[:8].lower().startswith(("http://", "https://")):
+    if _SCHEME.match(result) and not result[:8].lower().startswith(_WEB):
         raise ValueError("not a web address")
     return result
 

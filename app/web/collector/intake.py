@@ -61,13 +61,14 @@ class Intake:
 
     def submit(self, records: list[Record]) -> Ticket:
         """Take the records of one request. Raises Unavailable when the buffer is full."""
-        size = sum(len(record.value) + len(record.key) + _OVERHEAD for record in records)
+        ticket = Ticket(len(records), self._loop)
+        waiting, size = [ticket], 0
+        for record in records:
+            size += len(record.value) + len(record.key) + _OVERHEAD
+            record.tickets = waiting
         if self._buffered + size > BUFFER_BYTES:
             raise Unavailable(2)
         self._buffered += size
-        ticket = Ticket(len(records), self._loop)
-        for record in records:
-            record.tickets.append(ticket)
         self._pending += records
         self._wake.set()
         return ticket
@@ -113,19 +114,22 @@ class Intake:
     def _unseen(self, records: list[Record]) -> list[Record]:
         """Records whose id is neither on its way nor acknowledged a moment ago; the others join or are settled."""
         fresh = []
+        flying, recent = self._flying, self._recent
         for record in records:
-            if not record.id:
+            id_ = record.id
+            if not id_:
                 fresh.append(record)
-            elif record.id in self._flying:
+            elif id_ in flying:
                 self._buffered -= _size(record)
                 for ticket in record.tickets:
                     ticket.duplicates += 1
-                self._flying[record.id].tickets += record.tickets
-            elif record.id in self._recent:
+                first = flying[id_]
+                first.tickets = first.tickets + record.tickets
+            elif id_ in recent:
                 self._buffered -= _size(record)
                 _settle_duplicate(record)
             else:
-                self._flying[record.id] = record
+                flying[id_] = record
                 fresh.append(record)
         return fresh
 
@@ -141,9 +145,11 @@ class Intake:
                     del self._recent[id_]
 
     def _forget(self, records: list[Record]) -> None:
+        flying, size = self._flying, 0
         for record in records:
-            self._buffered -= _size(record)
-            self._flying.pop(record.id, None)
+            size += len(record.value) + len(record.key) + _OVERHEAD
+            flying.pop(record.id, None)
+        self._buffered -= size
 
 
 def _size(record: Record) -> int:

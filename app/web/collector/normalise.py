@@ -13,11 +13,11 @@ What goes where:
   so that a retry has the same. An event without any time of its own is told from its twin by the minute of its arrival.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import orjson
 
 from app.model.event import ANONYMOUS, RESERVED_PREFIXES
@@ -32,43 +32,40 @@ EVENT_LIMIT = 32 * 1024
 DEPTH_LIMIT = 20
 NAME_LIMIT = 256
 MESSAGE_ID_LIMIT = 100
-_DROPPED_CONTEXT = ("ip", "userAgentData")
+_DROPPED_CONTEXT = frozenset(("ip", "userAgentData"))
 _LONG = 1_500
 """Bytes of an event from which on its context is worth a look for long texts."""
 
 
-@dataclass(slots=True, frozen=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What the request says about all its events. Times are epoch seconds.
 
     `source` is the kind of the write key, `anonymous_id` the header's, `clamp` is off in stream time. `hosts`: where a
     browser's products may point to; None: anywhere. `country`: the shop's, for phone numbers without one. `agent`: the
-    name of the browser that asks, where the key is a browser's.
+    name of the browser that asks, where the key is a browser's. `browser` (whether the key is a public one) and `arrived` (the moment
+    as events carry it) follow from the others.
     """
 
     received: float
     source: str
     sent_at: float | None = None
     anonymous_id: str = ""
-    context: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = {}
     historical: bool = False
     clamp: bool = True
     hosts: OwnHosts | None = None
     country: str = ""
     agent: str = ""
-    received_at: datetime = field(init=False)
+    browser: bool = False
+    arrived: str = ""
 
     def __post_init__(self) -> None:
-        """Say the moment of arrival once for all events."""
-        object.__setattr__(self, "received_at", datetime.fromtimestamp(self.received, UTC))
-
-    @property
-    def browser(self) -> bool:
-        """Whether the write key is a public one."""
-        return self.source == "browser"
+        """Say once what holds for all events."""
+        msgspec.structs.force_setattr(self, "browser", self.source == "browser")
+        msgspec.structs.force_setattr(self, "arrived", datetime.fromtimestamp(self.received, UTC).isoformat())
 
 
-class Accepted(NamedTuple):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A record of `clickstream`. `name` is for counting only; `stripped` counts what the key may not set."""
 
     customer: str
@@ -89,7 +86,7 @@ def normalise(raw: Any, kind: str, envelope: Envelope) -> Accepted:
         "type": kind,
         "messageId": _message_id(raw, envelope),
         "timestamp": datetime.fromtimestamp(at, UTC),
-        "receivedAt": envelope.received_at,
+        "receivedAt": envelope.arrived,
         "source": envelope.source,
     }
     if user:
@@ -100,8 +97,9 @@ def normalise(raw: Any, kind: str, envelope: Envelope) -> Accepted:
         out["historical"] = True
     context = _context(raw, envelope)
     stripped = _FILL[kind](out, raw, context, envelope, at)
-    if "device" in context or out.get("event") in (devices.SUBSCRIBED, devices.UNSUBSCRIBED):
-        told = devices.push_of(out.get("event", ""), out.get("properties", {}), context)
+    name = out.get("event", kind)
+    if "device" in context or name in _OF_DEVICES:
+        told = devices.push_of(name, out.get("properties", {}), context)
         if told:
             out["push"] = told
     kind_of_device = appliance.device_of(context, envelope.agent)
@@ -110,7 +108,7 @@ def normalise(raw: Any, kind: str, envelope: Envelope) -> Accepted:
     if context:
         out["context"] = context
     value = _written(out, context)
-    return Accepted(user or ANONYMOUS + anonymous, out["messageId"], out.get("event", kind), value, stripped)
+    return Accepted(user or ANONYMOUS + anonymous, out["messageId"], name, value, stripped)
 
 
 def _written(out: dict[str, Any], context: dict[str, Any]) -> bytes:
@@ -148,17 +146,15 @@ def _identifier(raw: dict[str, Any], name: str) -> str:
     value = raw.get(name)
     if value is None:
         return ""
-    if type(value) is not str or not fields.is_plain_id(value):
-        try:
-            value = fields.identifier(value)
-        except ValueError:
-            raise Refused(BadInput.BAD_ID, name) from None
-    return "" if fields.is_nobody(value) else str(value)
+    try:
+        return fields.somebody(value)
+    except ValueError:
+        raise Refused(BadInput.BAD_ID, name) from None
 
 
 def _ids(raw: dict[str, Any], kind: str, envelope: Envelope) -> tuple[str, str]:
-    user = _identifier(raw, "userId")
-    if user.startswith(RESERVED_PREFIXES):
+    user = _identifier(raw, "userId") if "userId" in raw else ""
+    if user and user.startswith(RESERVED_PREFIXES):
         raise Refused(BadInput.BAD_ID, "userId")
     anonymous = _identifier(raw, "anonymousId") or envelope.anonymous_id
     if not user and not anonymous:
@@ -209,9 +205,10 @@ def _object(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _context(raw: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
-    context = {**envelope.context, **_object(raw, "context")} if envelope.context else dict(_object(raw, "context"))
-    for name in _DROPPED_CONTEXT:
-        context.pop(name, None)
+    context = envelope.context | _object(raw, "context")
+    if not _DROPPED_CONTEXT.isdisjoint(context):
+        for name in _DROPPED_CONTEXT:
+            context.pop(name, None)
     return context
 
 
@@ -241,17 +238,21 @@ def _fill_behaviour(
         if type(page) is dict and type(page.get("url")) is str and page["url"].startswith(("https://", "http://")):
             properties["url"] = page["url"]
     stripped = 0
-    if envelope.hosts is not None and envelope.browser and name in commerce.SPEC:
+    if envelope.browser and envelope.hosts is not None and name in commerce.SPEC:
         stripped = envelope.hosts.keep_own(properties)
     if properties:
         out["properties"] = properties
     if untyped:
         out["untyped"] = untyped
-    return stripped + _keep_traits(context, _object(raw, "traits"), envelope)
+    if "traits" in raw or "traits" in context:
+        stripped += _keep_traits(context, _object(raw, "traits"), envelope)
+    return stripped
 
 
 def _event_name(raw: dict[str, Any]) -> str:
     name = raw.get("event")
+    if type(name) is str and name in commerce.SPEC:
+        return name
     if name is None or name == "":
         raise Refused(BadInput.MISSING_EVENT, "event")
     try:
@@ -304,6 +305,7 @@ def _fill_group(
     return stripped + _keep_traits(context, {}, envelope)
 
 
+_OF_DEVICES = (devices.SUBSCRIBED, devices.UNSUBSCRIBED)
 _FILL = {
     "track": _fill_behaviour,
     "page": _fill_behaviour,

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
@@ -41,9 +42,9 @@ class Ticket:
         if not records:
             self.done.set_result(True)
 
-    def settle(self) -> None:
-        """One record is acknowledged, or known from before."""
-        self.open -= 1
+    def settle(self, records: int = 1) -> None:
+        """So many records are acknowledged, or known from before."""
+        self.open -= records
         if not self.open and not self.done.done():
             self.done.set_result(True)
 
@@ -53,18 +54,18 @@ class Ticket:
             self.done.set_result(False)
 
 
-class Record:
-    """One record on its way. `id` recognises a repeated one (empty: never looked at); `tickets` wait for it."""
+class Record(msgspec.Struct, eq=False, gc=False):
+    """One record on its way. `id` recognises a repeated one (empty: never looked at).
 
-    __slots__ = ("id", "key", "partition", "tickets", "topic", "value")
+    `tickets` wait for it: one list for all records of a request, to be replaced and never added to.
+    """
 
-    def __init__(self, topic: str, partition: int, key: bytes, value: bytes, id_: bytes = b"") -> None:
-        self.topic = topic
-        self.partition = partition
-        self.key = key
-        self.value = value
-        self.id = id_
-        self.tickets: list[Ticket] = []
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    id: bytes = b""
+    tickets: list[Ticket] = []
 
     def settle(self) -> None:
         """Tell all who wait that it is acknowledged."""
@@ -76,6 +77,21 @@ class Record:
         for ticket in self.tickets:
             ticket.fail()
         self.tickets = []
+
+
+def settle(records: list[Record]) -> None:
+    """Tell all who wait for these records that they are acknowledged: once for as many of a request as follow each other."""
+    waiting: list[Ticket] = []
+    number = 0
+    for record in records:
+        if record.tickets is waiting:
+            number += 1
+            continue
+        for ticket in waiting:
+            ticket.settle(number)
+        waiting, number = record.tickets, 1
+    for ticket in waiting:
+        ticket.settle(number)
 
 
 class Sink(Protocol):
@@ -155,11 +171,12 @@ class KafkaSink:
     def put(self, records: list[Record]) -> None:
         """Line records up; those that have no chance now fail at once."""
         refused = []
+        lanes, closed = self._lanes, self._producer is None or self._outgrown
         for record in records:
-            lane = self._lanes.get((record.topic, record.partition))
+            lane = lanes.get((record.topic, record.partition))
             if lane is None:
-                lane = self._lanes[record.topic, record.partition] = _Lane()
-            if lane.stuck or self._producer is None or self._outgrown:
+                lane = lanes[record.topic, record.partition] = _Lane()
+            if closed or lane.stuck:
                 refused.append(record)
                 continue
             lane.queue.append(record)
@@ -263,11 +280,11 @@ class KafkaSink:
 
     def _finish(self, records: list[Record], *, acknowledged: bool) -> None:
         self.outcome(records, acknowledged)
+        if acknowledged:
+            settle(records)
+            return
         for record in records:
-            if acknowledged:
-                record.settle()
-            else:
-                record.fail()
+            record.fail()
 
     def _refuse(self, lane: _Lane) -> None:
         waiting, lane.queue = lane.queue, []
