@@ -58,8 +58,8 @@ _LINE_TYPED = {
 }
 _SOFT = frozenset(("url", "image_url", "results", "total", "discount", "coupon"))
 """Of these a bad value is never worth the event: it moves to `untyped`."""
-_IDS = frozenset(("product_id", "cart_id", "order_id"))
-_TEXTS = _IDS | {"name", "category", "brand", "currency", "query"}
+_AS_IT_STANDS = frozenset((fields.text, fields.category, fields.query))
+"""These leave a short printable text as it stands."""
 _THEIR_NAMES = frozenset(_SYNONYMS)
 
 
@@ -100,10 +100,11 @@ def _type_all(
         kind = value.__class__
         if kind is str:
             if (
-                name in _TEXTS
-                and value.isprintable()
+                value.isprintable()
                 and len(value) <= fields.ID_LIMIT
-                and (name not in _IDS or (value.isascii() and " " not in value))
+                and (
+                    convert in _AS_IT_STANDS or (convert is fields.identifier and value.isascii() and " " not in value)
+                )
             ):
                 continue
         elif (kind is int or kind is float) and convert is fields.number and 0 <= value < fields.LARGEST:

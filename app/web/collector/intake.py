@@ -64,8 +64,9 @@ class Intake:
         ticket = Ticket(len(records), self._loop)
         waiting, size = [ticket], 0
         for record in records:
-            size += len(record.value) + len(record.key) + _OVERHEAD
             record.tickets = waiting
+            record.size = len(record.value) + len(record.key) + _OVERHEAD
+            size += record.size
         if self._buffered + size > BUFFER_BYTES:
             raise Unavailable(2)
         self._buffered += size
@@ -120,13 +121,13 @@ class Intake:
             if not id_:
                 fresh.append(record)
             elif id_ in flying:
-                self._buffered -= _size(record)
+                self._buffered -= record.size
                 for ticket in record.tickets:
                     ticket.duplicates += 1
                 first = flying[id_]
                 first.tickets = first.tickets + record.tickets
             elif id_ in recent:
-                self._buffered -= _size(record)
+                self._buffered -= record.size
                 _settle_duplicate(record)
             else:
                 flying[id_] = record
@@ -145,15 +146,10 @@ class Intake:
                     del self._recent[id_]
 
     def _forget(self, records: list[Record]) -> None:
-        flying, size = self._flying, 0
+        flying = self._flying
         for record in records:
-            size += len(record.value) + len(record.key) + _OVERHEAD
             flying.pop(record.id, None)
-        self._buffered -= size
-
-
-def _size(record: Record) -> int:
-    return len(record.value) + len(record.key) + _OVERHEAD
+        self._buffered -= sum([record.size for record in records])
 
 
 def _settle_duplicate(record: Record) -> None:

@@ -33,6 +33,7 @@ DEPTH_LIMIT = 20
 NAME_LIMIT = 256
 MESSAGE_ID_LIMIT = 100
 _DROPPED_CONTEXT = frozenset(("ip", "userAgentData"))
+_BRACKET = ord("[")
 _LONG = 1_500
 """Bytes of an event from which on its context is worth a look for long texts."""
 
@@ -119,7 +120,8 @@ def _written(out: dict[str, Any], context: dict[str, Any]) -> bytes:
             value = orjson.dumps(out)
     except (TypeError, ValueError):
         raise Refused(BadInput.TOO_DEEP if deeper_than(out, DEPTH_LIMIT) else BadInput.WRONG_TYPE, "event") from None
-    if value.count(b"{") + value.count(b"[") > DEPTH_LIMIT and deeper_than(out, DEPTH_LIMIT):
+    brackets = value.count(b"{") + (value.count(b"[") if _BRACKET in value else 0)
+    if brackets > DEPTH_LIMIT and deeper_than(out, DEPTH_LIMIT):
         raise Refused(BadInput.TOO_DEEP, "event")
     return value
 

@@ -66,6 +66,8 @@ class Record(msgspec.Struct, eq=False, gc=False):
     value: bytes
     id: bytes = b""
     tickets: list[Ticket] = []
+    size: int = 0
+    """Bytes that it counts for while it waits."""
 
     def settle(self) -> None:
         """Tell all who wait that it is acknowledged."""
