@@ -1,6 +1,7 @@
 """The collector over HTTP: bad bodies, write keys, origins, limits, and what is answered when Kafka is away."""
 
 import asyncio
+import gc
 import gzip
 import json
 import tracemalloc
@@ -335,6 +336,34 @@ async def test_a_repeated_event_waits_for_the_first_ones_acknowledgement(house: 
     house.sink.release()
     assert [(await task).status_code for task in (first, second)] == [200, 200]
     assert len(house.events) == 1
+
+
+async def test_events_that_two_batches_share_are_stored_once_and_settle_both(house: House) -> None:
+    house.sink.held = True
+    batches = [[track("x", messageId=f"m{number}") for number in numbers] for numbers in ((1, 2, 2), (2, 3))]
+    first, second = (asyncio.ensure_future(house.post("/v1/batch", {"batch": batch})) for batch in batches)
+    while len(house.sink.waiting) < 3:
+        await asyncio.sleep(0)
+    assert not first.done()
+    assert not second.done()
+    house.sink.release()
+    assert [(await task).json()["duplicates"] for task in (first, second)] == [1, 1]
+    assert sorted(event.messageId for event in house.events) == ["m1", "m2", "m3"]
+    assert house.intake._buffered == 0
+
+
+async def test_a_request_that_waits_for_kafka_holds_nothing_of_its_document(house: House) -> None:
+    house.sink.held = True
+    name = "kept" + "-for-nothing"
+    bodies = [json.dumps({"batch": [track("x", context={name: {"a": {}}})], name: [[]]}).encode(),
+              json.dumps({"batch": [{"type": "no such type", name: [{}]}], name: [[]]}).encode()]  # fmt: skip
+    asked = [asyncio.ensure_future(house.post("/v1/batch", body)) for body in bodies]
+    while len(house.sink.waiting) < 2:
+        await asyncio.sleep(0)
+    held = [item for item in gc.get_objects() if type(item) is dict and name in item]
+    assert held == []
+    house.sink.release()
+    assert [(await task).status_code for task in asked] == [200, 200]
 
 
 async def test_what_kafka_does_not_take_is_answered_with_503_and_taken_later(house: House) -> None:
