@@ -13,8 +13,8 @@ from app.web.chat import livechat
 from app.web.chat.found import Found, Place
 from app.web.collector.deadletters import dead_letter, topic_name
 from app.web.collector.intake import Intake
+from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sink import Record
 
 
 class Courier:

@@ -26,8 +26,8 @@ from app.web.collector.declined import Declined
 from app.web.collector.http import JSON, Bodies, Request, Response
 from app.web.collector.intake import Intake
 from app.web.collector.limits import Buckets, Proxies
+from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sink import Record
 from channels.alert import SNOOZE, VERBS
 
 NAME = "telegram"

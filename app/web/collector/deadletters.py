@@ -9,8 +9,8 @@ import orjson
 from app import topics
 from app.codec import encode_json
 from app.model.journal import DeadLetter
+from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sink import Record
 
 VALUE_LIMIT = 64 * 1024
 _KEY = b"collector"

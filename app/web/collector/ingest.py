@@ -33,8 +33,8 @@ from app.web.collector.journeys import collected
 from app.web.collector.limits import Buckets, Proxies
 from app.web.collector.links import OwnHosts
 from app.web.collector.normalise import DEPTH_LIMIT, EVENT_LIMIT, TYPES, Envelope
+from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sink import Record
 from app.web.collector.sorting import Document, Sorted, Sorter, events_of
 from app.web.phone import country_of
 

@@ -8,7 +8,8 @@ import asyncio
 import logging
 
 from app.web.collector.dedupe import RecentIds
-from app.web.collector.sink import Record, Sink, Ticket
+from app.web.collector.record import Record, Ticket
+from app.web.collector.sink import Sink
 
 logger = logging.getLogger(__name__)
 

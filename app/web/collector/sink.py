@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from app.clock import Clock
 from app.web.collector.outgrown import METADATA_MS, outgrown
+from app.web.collector.record import Record, settle
 from app.web.collector.retire import retire
 
 logger = logging.getLogger(__name__)
@@ -28,72 +28,6 @@ REACH_SECONDS = 2.0
 """How long the broker has for taking a connection when we ask whether it is there."""
 SILENT_SECONDS = 20.0
 """So long after a wait has ended without an acknowledgement, a client that hears nothing of a broker that is there is replaced."""
-
-
-class Ticket:
-    """What one request waits for. `done` resolves to True when all its records are acknowledged, to False when one cannot be."""
-
-    __slots__ = ("done", "duplicates", "open")
-
-    def __init__(self, records: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.open = records
-        self.duplicates = 0
-        self.done: asyncio.Future[bool] = loop.create_future()
-        if not records:
-            self.done.set_result(True)
-
-    def settle(self, records: int = 1) -> None:
-        """So many records are acknowledged, or known from before."""
-        self.open -= records
-        if not self.open and not self.done.done():
-            self.done.set_result(True)
-
-    def fail(self) -> None:
-        """One record cannot be acknowledged now."""
-        if not self.done.done():
-            self.done.set_result(False)
-
-
-class Record(msgspec.Struct, eq=False, gc=False):
-    """One record on its way. `id` recognises a repeated one (empty: never looked at).
-
-    `tickets` wait for it: one list for all records of a request, to be replaced and never added to.
-    """
-
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes
-    id: bytes = b""
-    tickets: list[Ticket] = []
-    size: int = 0
-    """Bytes that it counts for while it waits."""
-
-    def settle(self) -> None:
-        """Tell all who wait that it is acknowledged."""
-        for ticket in self.tickets:
-            ticket.settle()
-
-    def fail(self) -> None:
-        """Tell all who wait that it is not, and forget them."""
-        for ticket in self.tickets:
-            ticket.fail()
-        self.tickets = []
-
-
-def settle(records: list[Record]) -> None:
-    """Tell all who wait for these records that they are acknowledged: once for as many of a request as follow each other."""
-    waiting: list[Ticket] = []
-    number = 0
-    for record in records:
-        if record.tickets is waiting:
-            number += 1
-            continue
-        for ticket in waiting:
-            ticket.settle(number)
-        waiting, number = record.tickets, 1
-    for ticket in waiting:
-        ticket.settle(number)
 
 
 class Sink(Protocol):

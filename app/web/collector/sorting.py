@@ -20,8 +20,8 @@ from app.web.collector.auth import Key
 from app.web.collector.body import Repeated, mend
 from app.web.collector.deadletters import dead_letter, topic_name
 from app.web.collector.normalise import DEPTH_LIMIT, EVENT_LIMIT, Accepted, Envelope, normalise
+from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sink import Record
 
 EVENTS_LIMIT = 2_500
 ERRORS_SHOWN = 20

@@ -12,7 +12,7 @@ from app.web.collector.http import Bodies, Overloaded, Request, Response
 from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.page import HEADERS, Words, language
 from app.web.collector.page import page as plain_page
-from app.web.collector.sink import Record
+from app.web.collector.record import Record
 
 PREFIX = "/u/"
 

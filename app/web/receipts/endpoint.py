@@ -22,7 +22,7 @@ from app.web.collector.declined import Declined
 from app.web.collector.http import JSON, TEXT, Bodies, Request, Response
 from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.limits import Buckets, Proxies
-from app.web.collector.sink import Record
+from app.web.collector.record import Record
 from app.web.receipts.providers import PROVIDERS, Provider
 from app.web.receipts.records import ReceiptRecords
 from app.web.receipts.secrets import receipt_secrets

@@ -6,7 +6,7 @@ from app import topics
 from app.codec import encode_json
 from app.model.receipt import Receipt
 from app.settings import Settings
-from app.web.collector.sink import Record
+from app.web.collector.record import Record
 
 
 class ReceiptRecords:

@@ -18,7 +18,7 @@ from app.web.collector.declined import Declined
 from app.web.collector.http import JSON, Headers, Request, Response
 from app.web.collector.intake import Intake, Unavailable
 from app.web.collector.page import HEADERS, Words, language, page
-from app.web.collector.sink import Record
+from app.web.collector.record import Record
 from app.web.receipts.records import ReceiptRecords
 from app.web.tracking.robots import Sign, sign
 from app.web.tracking.watch import OPEN, Seen, Watch

@@ -19,7 +19,7 @@ from app.settings import Settings, load
 from app.web.collector.asgi import Collector
 from app.web.collector.dedupe import NoIds
 from app.web.collector.intake import Intake
-from app.web.collector.sink import Record
+from app.web.collector.record import Record
 
 NOW = 1_795_332_000.0
 """2026-11-22T07:20:00Z"""

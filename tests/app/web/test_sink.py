@@ -6,7 +6,8 @@ import pytest
 
 from app.clock import ManualClock
 from app.web.collector import sink
-from app.web.collector.sink import SILENT_SECONDS, KafkaSink, Record, Ticket
+from app.web.collector.record import Record, Ticket
+from app.web.collector.sink import SILENT_SECONDS, KafkaSink
 
 ACK = 8.0
 
