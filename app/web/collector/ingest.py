@@ -35,7 +35,7 @@ from app.web.collector.links import OwnHosts
 from app.web.collector.normalise import DEPTH_LIMIT, EVENT_LIMIT, TYPES, Envelope
 from app.web.collector.record import Record
 from app.web.collector.refusal import Refused
-from app.web.collector.sorting import Document, Sorted, Sorter, events_of
+from app.web.collector.sorting import Document, Sorted, Sorter, events_of, size_of
 from app.web.phone import country_of
 
 EVENTS_PER_TOKEN = 20
@@ -198,7 +198,7 @@ class Ingest:
             source=key.kind,
             sent_at=eventtime.lenient(head.get("sentAt") or request.header(b"sentat")),
             anonymous_id=_anonymous(request),
-            context=context if type(context) is dict and len(orjson.dumps(context)) <= EVENT_LIMIT // 2 else {},
+            context=context if type(context) is dict and _fits(context) else {},
             historical=route.historical,
             clamp=self._clamp,
             hosts=self._hosts,
@@ -228,6 +228,14 @@ def _batch_answer(found: Sorted, duplicates: int) -> Response:
         "duplicates": duplicates, "errors": found.errors,
     }  # fmt: skip
     return Response(200, orjson.dumps(body))
+
+
+def _fits(context: dict[str, Any]) -> bool:
+    """Whether what a batch says of all its events is small enough to stand with each; it is left out otherwise."""
+    try:
+        return size_of(context) <= EVENT_LIMIT // 2
+    except Refused:
+        return False
 
 
 def _anonymous(request: Request) -> str:

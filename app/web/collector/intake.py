@@ -123,10 +123,11 @@ class Intake:
                 fresh.append(record)
             elif id_ in flying:
                 self._buffered -= record.size
-                for ticket in record.tickets:
-                    ticket.duplicates += 1
                 first = flying[id_]
-                first.tickets = first.tickets + record.tickets
+                if first is not record:  # given again while it is on its way, it waits for itself
+                    for ticket in record.tickets:
+                        ticket.duplicates += 1
+                    first.tickets = first.tickets + record.tickets
             elif id_ in recent:
                 self._buffered -= record.size
                 _settle_duplicate(record)

@@ -20,7 +20,7 @@ class Ticket:
     def settle(self, records: int = 1) -> None:
         """So many records are acknowledged, or known from before."""
         self.open -= records
-        if not self.open and not self.done.done():
+        if self.open <= 0 and not self.done.done():
             self.done.set_result(True)
 
     def fail(self) -> None:

@@ -79,9 +79,10 @@ class Sorter:
         lenient, large = document.lenient, document.large
         for index, raw in enumerate(events):
             try:
-                if large and len(orjson.dumps(raw, default=str)) > EVENT_LIMIT:
+                told = mend(raw, DEPTH_LIMIT) if lenient else raw
+                if large and size_of(told) > EVENT_LIMIT:
                     raise Refused(BadInput.TOO_LARGE, "event")  # noqa: TRY301 - as normalise does
-                self._take(found, mend(raw, DEPTH_LIMIT) if lenient else raw, "", key, envelope)
+                self._take(found, told, "", key, envelope)
             except Refused as refused:
                 self._refuse(found, raw, refused, envelope)
                 if len(found.errors) < ERRORS_SHOWN:
@@ -109,6 +110,14 @@ class Sorter:
         letter = dead_letter(raw, refused, envelope.source, envelope.received, self._dead_letters, self._partitions)
         found.letters.append(letter)
         found.refused.append((refused.reason, str(refused)))
+
+
+def size_of(told: Any) -> int:
+    """Bytes of a value's JSON. Raises Refused for one that is deeper than orjson writes."""
+    try:
+        return len(orjson.dumps(told))
+    except TypeError:
+        raise Refused(BadInput.TOO_DEEP, "event") from None
 
 
 def events_of(document: Any) -> tuple[list[Any], dict[str, Any]]:

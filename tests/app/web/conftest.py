@@ -19,7 +19,7 @@ from app.settings import Settings, load
 from app.web.collector.asgi import Collector
 from app.web.collector.dedupe import NoIds
 from app.web.collector.intake import Intake
-from app.web.collector.record import Record
+from app.web.collector.record import Record, settle
 
 NOW = 1_795_332_000.0
 """2026-11-22T07:20:00Z"""
@@ -46,11 +46,11 @@ class MemorySink:
         if self.up:
             self.records += records
         self.outcome(records, self.up)
+        if self.up:
+            settle(records)
+            return
         for record in records:
-            if self.up:
-                record.settle()
-            else:
-                record.fail()
+            record.fail()
 
     def release(self) -> None:
         self.held = False
