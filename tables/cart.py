@@ -132,7 +132,8 @@ def bought(customer: Customer, at: float, products: Collection[str] = ()) -> boo
 def caught_up(alias: Customer, owner: Customer, at: float) -> None:
     """Take out of the cart of `alias` what `owner`, to whom it belongs since `at`, has removed since then, or has shown his cart without.
 
-    His events may have been faster than the state that moves to him. What he did before `at` was done to another cart.
+    His events may have been faster than the state that moves to him. What he did before `at` was done to another cart. A removal by number
+    that comes before the cart takes the whole line, since only its time is known: better to lose a reminder than to send a false one.
     """
     if alias.cart is None:
         return

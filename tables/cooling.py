@@ -11,6 +11,8 @@ from tables.windows import SESSION_GAP
 
 SLICE = 1_000
 """Rows that are looked at in one go: ten milliseconds where all of them are frozen."""
+SLICE_BYTES = 1 << 20
+"""A slice that has frozen rows of so many bytes is over too."""
 ROUND = 900.0
 """Seconds from the beginning of a round to the next one's."""
 
@@ -30,13 +32,16 @@ class Cooling:
         """Look at the next rows; returns how many were frozen."""
         if not self._left:
             self._left, self._next_round = list(rows), now + ROUND
-        frozen = 0
-        for key in self._left[-SLICE:]:
+        frozen = size = 0
+        for _ in range(min(SLICE, len(self._left))):
+            key = self._left.pop()
             cell = rows.cells.get(key)
             if cell is None or is_frozen(cell.packed):
                 continue
             seen = last_seen(cell.packed)
             if seen is not None and seen < now - SESSION_GAP:
+                size += len(cell.packed)
                 frozen += rows.freeze(key)
-        del self._left[-SLICE:]
+            if size >= SLICE_BYTES:
+                break
         return frozen

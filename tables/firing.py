@@ -160,6 +160,7 @@ class Firing:
                     if part.open:
                         step = Step(part)
                         await self._table.write(part, step, self.fire_into(part, step))
+                await asyncio.sleep(0)  # a slice with nothing to write has waited for nothing
         except Exception as error:
             await self._table.fail(error)
         finally:

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
+
+log = logging.getLogger(__name__)
 
 
 class Beside:
@@ -15,6 +18,7 @@ class Beside:
     async def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._run(), name=self._called)
+        self._task.add_done_callback(_tell)
 
     async def stop(self) -> None:
         """End."""
@@ -25,3 +29,10 @@ class Beside:
 
     async def _run(self) -> None:
         raise NotImplementedError
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """A task that has failed does nothing any more, and nobody waits for it: the log says so."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("%s has ended: %r", task.get_name(), error, exc_info=error)

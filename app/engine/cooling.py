@@ -48,6 +48,7 @@ class Cooler(Beside):
     def look(self, part: HeldPartition) -> bool:
         """Look at the next slice of a partition. False: nothing is due."""
         if part.packed is None or not part.open:
+            self._rounds.pop(part.number, None)  # opened again it is left alone as long as a new one
             return False
         now = self._clock.now()
         known = self._rounds.get(part.number)

@@ -138,3 +138,14 @@ def test_a_c_library_without_that_call_is_left_to_itself(monkeypatch):
     assert heap._trimmer() is None
     monkeypatch.setattr(heap, "_trim", None)
     assert not heap.give_back()
+
+
+def test_a_partition_that_is_opened_again_is_left_alone_for_as_long_as_a_new_one(clock, given_back):
+    table = Table(0)
+    part, cooler = table.parts[0], Cooler(table, clock)
+    assert not cooler.look(part)
+    part.open = False  # a rebalance: closed, and restored from where it stands
+    clock.advance(SETTLE + 1)
+    assert not cooler.look(part)
+    part.open = True
+    assert not cooler.look(part), "opened just now, and frozen at once"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.clock import ManualClock
-from tables.firing import LONGEST_SLICE, MOST_FIRED, Firing
+from tables.firing import LONGEST_SLICE, MOST_FIRED, MOST_LOOKED, Firing
 from tables.held import HeldPartition
 
 GRACE = 2.0
@@ -155,3 +155,41 @@ async def test_a_step_that_cannot_be_written_stops_the_table(error):
     assert table.failures == [error]
     await table.firing.tick()
     assert not table.firing._busy
+
+
+async def test_slices_of_postponed_timers_let_the_rest_of_the_worker_go_on():
+    table = Table(0)
+    slices = []
+
+    def postponed(step, due, key, now):
+        step.wake(key, START + 3600.0)
+
+    async def write(part, step, triggered):  # as FencedTable.write does: nothing to write, nothing to wait for
+        slices.append(bool(step))
+
+    table.on_timer, table.write = postponed, write
+    table.wake(0, *map(str, range(20 * MOST_LOOKED)))
+    table.clock.advance(GRACE)
+    await table.firing.tick()
+    turns = []
+
+    async def another():
+        while table.firing._busy:
+            turns.append(len(slices))
+            await asyncio.sleep(0)
+
+    await another()
+    assert slices.count(False) >= 20
+    assert max(b - a for a, b in zip(turns, [*turns[1:], len(slices)], strict=True)) <= 2, turns
+
+
+async def test_what_waits_for_its_turn_writes_nothing_once_the_table_has_failed():
+    table = Table(0)
+    table.wake(0, "a")
+    table.clock.advance(GRACE)
+    async with table.parts[0].lock:  # a bundle's step
+        await table.firing.tick()
+        await asyncio.sleep(0)
+        await table.fail(RuntimeError("fenced"))
+    await table.quiet()
+    assert table.steps == []

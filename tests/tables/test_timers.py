@@ -90,6 +90,16 @@ def test_rebuilding_forgets_what_was_there_before():
     assert list(part.timers.pop_due(10.0)) == [(7.0, "a")]
 
 
+@given(st.lists(st.integers(1, 10_000), unique=True, max_size=40))
+def test_rebuilt_entries_come_up_soonest_first_over_many_slots(deadlines):
+    part = Partition(0)
+    for at in deadlines:
+        part.rows[f"k{at}"] = Row()
+        part.rows[f"k{at}"].due = float(at)
+    part.rebuild_timers(lambda row: row.due)
+    assert [due for due, _ in part.timers.pop_due(10_000.0)] == sorted(map(float, deadlines))
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("wake"), st.sampled_from("abcdef"), st.none() | st.integers(1, 200)),
