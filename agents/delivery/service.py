@@ -26,6 +26,7 @@ from agents.delivery.speaker import Attempted, Guarding, Speaker
 from agents.delivery.tracking import Tracking
 from app import metrics
 from app.clock import Clock
+from app.ending import end
 from app.model.alert import AlertState
 from app.model.policy import Policy
 from channels import ledger, pipeline
@@ -171,9 +172,8 @@ class Delivery:
                 task.cancel()
         nothing = asyncio.create_task(asyncio.sleep(0))
         _, late = await asyncio.wait({nothing, *self._workers}, timeout=LONGEST_STOP)
-        for task in {*late, *self._tasks}:
-            task.cancel()
-        await asyncio.gather(*self._workers, *self._tasks, return_exceptions=True)
+        await end(*late, *self._tasks)
+        await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(2.0):

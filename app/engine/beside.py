@@ -1,8 +1,9 @@
 """What goes on beside the agents of an app, as long as that runs."""
 
 import asyncio
-import contextlib
 import logging
+
+from app.ending import end
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +24,7 @@ class Beside:
     async def stop(self) -> None:
         """End."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self) -> None:
         raise NotImplementedError

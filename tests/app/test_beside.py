@@ -3,8 +3,6 @@
 import asyncio
 import logging
 
-import pytest
-
 from app.engine.beside import Beside
 
 
@@ -19,8 +17,7 @@ async def test_a_task_that_fails_says_so_at_once(caplog):
         await asyncio.wait([failing._task])
         await asyncio.sleep(0)
     assert "cooling has ended: RuntimeError('no such package')" in caplog.text
-    with pytest.raises(RuntimeError):
-        await failing.stop()
+    await failing.stop()
 
 
 async def test_one_that_is_ended_says_nothing(caplog):

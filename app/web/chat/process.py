@@ -8,6 +8,7 @@ import uvloop
 
 from app import metrics
 from app.clock import SYSTEM
+from app.ending import end
 from app.engine.kafka_client import client_options
 from app.engine.provision import check_partitions
 from app.errors import CommandError
@@ -66,9 +67,8 @@ async def serve(settings: Settings, sources: dict[str, SourceConfig]) -> None:
         done, _ = await asyncio.wait([listening, *readers], return_when=asyncio.FIRST_COMPLETED)
     finally:
         web.should_exit = True
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(listening, *readers, return_exceptions=True)
+        await end(*readers)
+        await asyncio.gather(listening, return_exceptions=True)
         await intake.close()
         await positions.close()
     for task in done:

@@ -13,6 +13,7 @@ import logging
 from typing import Any, Protocol
 
 from app.clock import Clock
+from app.ending import end
 from app.metrics import COLLECTOR_DEDUPE_UNAVAILABLE
 from app.redis_client import UNANSWERED, aioredis, once
 
@@ -113,8 +114,7 @@ class RedisIds:
     async def close(self) -> None:
         """Note what is left, if Redis answers, and part."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         await self._flush()
         await self._client.aclose()
 

@@ -7,6 +7,7 @@ round trip for each event would cost more than everything else together.
 import asyncio
 import logging
 
+from app.ending import end
 from app.web.collector.dedupe import RecentIds
 from app.web.collector.record import Record, Ticket
 from app.web.collector.sink import Sink
@@ -54,8 +55,7 @@ class Intake:
     async def close(self, within: float = 5.0) -> None:
         """Deliver what was taken, for at most `within` seconds."""
         if self._pump_task is not None:
-            self._pump_task.cancel()
-            await asyncio.gather(self._pump_task, return_exceptions=True)
+            await end(self._pump_task)
         await self._step()
         await self.sink.close(within)
         await self.ids.close()

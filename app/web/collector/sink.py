@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from app.clock import Clock
+from app.ending import end
 from app.web.collector.outgrown import METADATA_MS, outgrown
 from app.web.collector.record import Record, settle
 from app.web.collector.retire import retire
@@ -128,9 +129,7 @@ class KafkaSink:
         if draining:
             await asyncio.wait(draining, timeout=within)
         producer, self._producer = self._producer, None
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         busy = any(lane.flight for lane in self._lanes.values())
         for lane in self._lanes.values():
             self._finish(lane.flight + lane.queue, acknowledged=False)

@@ -14,6 +14,7 @@ from agents.team import TeamError, load_team
 from app import metrics
 from app.clock import Clock
 from app.codec import encode_json
+from app.ending import end
 from app.engine.kafka_client import client_options
 from app.errors import CommandError
 from app.model.alert import ENDED, AlertState
@@ -100,8 +101,7 @@ class Boardroom:
         """Stop reading and sending."""
         self.close()
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await end(self._reading)
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None

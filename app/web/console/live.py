@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from app.clock import Clock
+from app.ending import end
 from app.errors import JournalDownError
 from app.explain import Tone, tone_of
 from app.model.reasons import Reason
@@ -49,8 +50,7 @@ class Live:
         """End every stream and stop reading."""
         self.feed.close()
         if self._counting is not None:
-            self._counting.cancel()
-            await asyncio.gather(self._counting, return_exceptions=True)
+            await end(self._counting)
         await self._tail.stop()
 
     async def _count(self) -> None:

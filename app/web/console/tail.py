@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from app.ending import end
 from app.engine.kafka_client import client_options
 from app.settings import Settings
 from app.topics import CLICKSTREAM, JOURNAL, OUTBOX
@@ -45,8 +46,7 @@ class Tail:
     async def stop(self) -> None:
         """Stop reading."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
 
     async def _run(self) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from app.clock import Clock
+from app.ending import end
 from app.metrics import TRACKED
 from app.model.receipt import Outcome, Spoken, of_message
 from app.settings import Settings
@@ -107,8 +108,7 @@ class TrackedLinks:
     async def close(self) -> None:
         """Write what is still watched: nothing is forgotten when the process ends in order."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         self._settle(self._watch.due(float("inf")))
         await self._write()
 
