@@ -118,8 +118,7 @@ def bound(decision: Decision, key: str, at: float) -> None:
     customer = decision.customer
     for item in (customer.open or ())[:-OPEN_TRIGGERS]:
         if not item.cancelled:
-            decision.reasons.append(_line(at, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
-            take_back(decision, key, item, Reason.CASCADE_SUPERSEDED, "", at)
+            _supersede(decision, key, item, at)
         drop(customer, item)
 
 
@@ -135,8 +134,12 @@ def supersede(basis: Basis, decision: Decision, key: str, name: str, now: float)
             continue
         said = basis.scenarios.saying(item)
         if item.next_at or (said is not None and item.stage + 1 < len(said.cascade)):
-            decision.reasons.append(_line(now, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
-            take_back(decision, key, item, Reason.CASCADE_SUPERSEDED, "", now)
+            _supersede(decision, key, item, now)
+
+
+def _supersede(decision: Decision, key: str, item: Open, at: float) -> None:
+    decision.reasons.append(_line(at, key, Reason.CASCADE_SUPERSEDED, item, {}, item.stage))
+    take_back(decision, key, item, Reason.CASCADE_SUPERSEDED, "", at)
 
 
 def decide_stages(basis: Basis, decision: Decision, key: str, now: float, shelf: ShelfOf, until: float) -> None:

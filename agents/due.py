@@ -14,7 +14,7 @@ from agents.journeys.enter import enter, give_way, in_the_way
 from agents.journeys.moment import Moment
 from agents.journeys.replenish import decide_replenishing
 from agents.optin import lapse
-from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, nothing_left, refusal, stops
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, next_stage, nothing_left, refusal, stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.journal import JournalLine
@@ -102,9 +102,9 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
     asked = customer.profile is not None and customer.profile.asked is not None
     if customer.open is not None:
         decide_stages(basis, decision, key, now, shelf, until)
-        for item in customer.open or ():
-            if item.next_at and (decision.wake_at is None or item.next_at < decision.wake_at):
-                decision.wake_at = float(item.next_at)
+        stage = next_stage(customer)
+        if stage is not None and (decision.wake_at is None or stage < decision.wake_at):
+            decision.wake_at = stage
     if asked:
         lapse(decision, key, now, until)
     engagement = customer.engagement

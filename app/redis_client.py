@@ -7,6 +7,7 @@ are 3 MB of each process, so they are kept from it, and from it alone: our trace
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -32,9 +33,9 @@ UNANSWERED = (RedisError, OSError, TimeoutError)
 """What a question raises that Redis did not answer."""
 
 
-def once() -> Retry:
-    """No second attempt: redis-py's default would repeat a slow command up to eleven times."""
-    return Retry(NoBackoff(), 0)
+def patient_for(seconds: float) -> dict[str, Any]:
+    """Keyword arguments of a client or pool that waits so long, and once: redis-py's default would repeat a slow command up to eleven times."""
+    return {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry": Retry(NoBackoff(), 0)}
 
 
-__all__ = ["UNANSWERED", "aioredis", "once"]
+__all__ = ["UNANSWERED", "aioredis", "patient_for"]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar
 
-from app.redis_client import aioredis, once
+from app.redis_client import aioredis, patient_for
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,7 @@ class RestingRedis:
             url,
             max_connections=CONNECTIONS,
             timeout=patience,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=once(),
+            **patient_for(patience),
             decode_responses=True,
         )
         self._redis, self._pool = aioredis.Redis(connection_pool=pool), pool

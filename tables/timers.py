@@ -152,7 +152,7 @@ class TimerIndex:
                 continue
             row.wake = at
             soonest = min(soonest, at)
-            slot = slots.get(number := int(at // SLOT))
+            slot = slots.get(number := floor(at / SLOT))
             if slot is None:
                 slots[number] = [key]
             else:

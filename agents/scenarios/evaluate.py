@@ -24,6 +24,11 @@ class Refusal(NamedTuple):
     detail: dict[str, str | float | int]
 
 
+def next_stage(customer: Customer) -> float | None:
+    """When the first of the later stages of all cascades is to be decided, epoch seconds; None: none waits."""
+    return min((float(item.next_at) for item in customer.open or () if item.next_at), default=None)
+
+
 def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
     """When the absence becomes true, epoch seconds. Postponing is a matter of `last_seen` alone for `leaving`."""
     start = instance.at

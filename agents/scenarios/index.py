@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agents.scenarios.evaluate import due_at
+from agents.scenarios.evaluate import due_at, next_stage
 from agents.scenarios.language import Scenario
 from tables.customer import Customer, Open
 
@@ -159,9 +159,9 @@ class ScenarioIndex:
             due = instance.at if scenario is None else due_at(scenario, instance, customer)
             if soonest is None or due < soonest:
                 soonest = due
-        for item in customer.open or ():
-            if item.next_at and (soonest is None or item.next_at < soonest):
-                soonest = float(item.next_at)
+        if customer.open is not None:
+            stage = next_stage(customer)
+            soonest = stage if soonest is None or (stage is not None and stage < soonest) else soonest
         if customer.engagement is not None:
             for journey in customer.engagement.journeys or ():
                 if journey.due and (soonest is None or journey.due < soonest):

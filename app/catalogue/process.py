@@ -12,6 +12,7 @@ from app.catalogue.refusal import FeedRefusedError
 from app.catalogue.source import Source
 from app.catalogue.store import last_import
 from app.clock import SYSTEM
+from app.ending import end
 from app.engine.provision import PartitionsError
 from app.errors import CommandError
 from app.model.catalogue import ChangeKind
@@ -50,8 +51,8 @@ async def serve(settings: Settings, watch: Watch) -> None:
         done, _ = await asyncio.wait([listening, importing], return_when=asyncio.FIRST_COMPLETED)
     finally:
         web.should_exit = True
-        importing.cancel()
-        await asyncio.gather(listening, importing, return_exceptions=True)
+        await end(importing)
+        await asyncio.gather(listening, return_exceptions=True)
     for task in done:
         task.result()
 

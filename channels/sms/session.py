@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from app.ending import end
 from channels.sms import pdu
 from channels.sms.pdu import ANSWER, HEADER, Command, Pdu
 
@@ -114,9 +115,7 @@ class Session:
                 async with asyncio.timeout(1.0):
                     await self.ask(lambda sequence: Pdu(Command.UNBIND, 0, sequence))
         self.end()
-        for task in (*self._tasks, *self._heard):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._heard, return_exceptions=True)
+        await end(*self._tasks, *self._heard)
         with suppress(OSError, ssl.SSLError):
             async with asyncio.timeout(1.0):
                 await self._writer.wait_closed()

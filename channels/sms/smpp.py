@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from app.ending import end
 from app.model.receipt import Outcome, answered
 from channels import retry
 from channels.channel import Ambiguous, Answer, Down, Irreversible, Misconfigured, Rejected, Retry, Sent
@@ -144,8 +145,7 @@ class Smpp:
         """Take leave of the SMSC."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end(keeper)
         session, self._session = self._session, None
         if session is not None:
             await session.close()

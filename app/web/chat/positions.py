@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Protocol
 
-from app.redis_client import UNANSWERED, aioredis, once
+from app.redis_client import UNANSWERED, aioredis, patient_for
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,7 @@ class RedisPositions:
     def __init__(self, url: str, *, prefix: str = "") -> None:
         self._client: Any = None
         if url:
-            self._client = aioredis.Redis.from_url(
-                url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=once()
-            )
+            self._client = aioredis.Redis.from_url(url, **patient_for(TIMEOUT_SECONDS))
         self._prefix = f"{prefix}chat-gateway:"
         self._memory: dict[str, float] = {}
 

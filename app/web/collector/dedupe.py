@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from app.clock import Clock
 from app.ending import end
 from app.metrics import COLLECTOR_DEDUPE_UNAVAILABLE
-from app.redis_client import UNANSWERED, aioredis, once
+from app.redis_client import UNANSWERED, aioredis, patient_for
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +65,7 @@ class RedisIds:
     """Recent ids in Redis or Valkey at `url`; keys begin with `prefix`."""
 
     def __init__(self, url: str, clock: Clock, *, prefix: str = "") -> None:
-        self._client: Any = aioredis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=once()
-        )
+        self._client: Any = aioredis.Redis.from_url(url, **patient_for(TIMEOUT_SECONDS))
         self._script = self._client.register_script(_SEEN)
         self._prefix = f"{prefix}seen:".encode()
         self._clock = clock

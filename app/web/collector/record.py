@@ -44,11 +44,6 @@ class Record(msgspec.Struct, eq=False, gc=False):
     size: int = 0
     """Bytes that it counts for while it waits."""
 
-    def settle(self) -> None:
-        """Tell all who wait that it is acknowledged."""
-        for ticket in self.tickets:
-            ticket.settle()
-
     def fail(self) -> None:
         """Tell all who wait that it is not, and forget them."""
         for ticket in self.tickets:

@@ -8,43 +8,21 @@ from app.clock import ManualClock
 from app.web.collector import sink
 from app.web.collector.record import Record, Ticket
 from app.web.collector.sink import SILENT_SECONDS, KafkaSink
+from tests.app.web.producers import Producer
 
 ACK = 8.0
 
 
-class Batch:
-    """As many records as one likes."""
-
-    def append(self, **_record):
-        return 1
-
-    def close(self):
-        pass
-
-
-class Client:
+class Client(Producer):
     """A producer that connects. `where`: at which point it falls silent for ever, if it does."""
 
     made: list = []
 
     def __init__(self, where, **_options):
+        super().__init__()
         self.where = where
         self.made.append(self)
-        self._sender = self.client = self
-        self.closed = False
         self.sending = asyncio.Event()
-
-    async def start(self):
-        pass
-
-    async def stop(self):
-        self.closed = True
-
-    async def close(self):
-        self.closed = True
-
-    def create_batch(self):
-        return Batch()
 
     async def send_batch(self, *_batch, **_place):
         self.sending.set()

@@ -13,35 +13,17 @@ from app.web.collector.intake import Intake
 from app.web.collector.record import Record
 from app.web.collector.sink import KafkaSink
 from app.web.tracking.endpoint import TrackedLinks
+from tests.app.web.producers import Producer
 
 ACK = 8.0
 
 
-class Batch:
-    def append(self, **_record):
-        return 1
-
-    def close(self):
-        pass
-
-
-class Client:
+class Client(Producer):
     """A producer whose acknowledgements wait for the test."""
 
     def __init__(self, **_options):
-        self._sender = self.client = self
+        super().__init__()
         self.sent: dict[int, asyncio.Future[None]] = {}
-
-    async def start(self):
-        pass
-
-    async def stop(self):
-        pass
-
-    close = stop
-
-    def create_batch(self):
-        return Batch()
 
     async def send_batch(self, _batch, _topic, *, partition):
         self.sent[partition] = asyncio.get_running_loop().create_future()
