@@ -7,13 +7,18 @@ FIRST = 12
 """Rows after which there is a dictionary: few, so that small tests freeze."""
 
 
+def quick_frost():
+    """A frost that has its first dictionary soon."""
+    return Frost(FIRST, 16)
+
+
 class EagerRows(PackedRows):
     """Freezes at the end of a step what that has looked at or written."""
 
     __slots__ = ("frozen", "written")
 
     def __init__(self, encode, decode, frost=None):
-        super().__init__(encode, decode, frost or Frost(FIRST, 16))
+        super().__init__(encode, decode, frost or quick_frost())
         self.written, self.frozen = set(), 0
 
     def pack(self, key):

@@ -147,10 +147,15 @@ class Table(FencedTable):
         return f"{self.name}-changelog"
 
     def _held(self, number):
-        """In every other world each row is frozen whenever it can be; nothing that is decided may tell."""
+        """In every other world each row is frozen whenever it can be; nothing that is decided may tell.
+
+        Its processes share the dictionaries, which no crash takes: making one for each life of a process was a third of a seed's time.
+        """
         if not self._packed or self.process_.world.seed % 2:
             return super()._held(number)
-        return HeldPartition(number, self.grace, EagerRows(self.codec.encode_row, self.codec.decode_row))
+        return HeldPartition(
+            number, self.grace, EagerRows(self.codec.encode_row, self.codec.decode_row, self.process_.world.frost)
+        )
 
     def _writer(self, number):
         return Writer(self.process_, f"{self.name}-{number}")

@@ -18,6 +18,7 @@ from app.model.event import Consent, Event, Properties, Traits
 from app.model.receipt import Outcome, Receipt
 from app.topics import CLICKSTREAM, RECEIPTS, partition_of
 from tables import bundle, firing, store
+from tests.frozen import quick_frost
 from tests.simulation.history import GRACE, HOUR, PRODUCTS, history
 from tests.simulation.kafka import Broker
 from tests.simulation.process import EngineProcess, SenderProcess, Table
@@ -190,6 +191,7 @@ class World:
         self.disturbed = []
         self.calm = False
         self.groups = {}
+        self.frost = quick_frost()
 
     # -- chance
 
