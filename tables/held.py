@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tables.bundle import Bundle
-from tables.changelog import FENCE_KEY, Codec, FormatError
+from tables.changelog import FENCE_KEY, STEPS_END_WITH_FENCE, Codec, FormatError
 from tables.gate import Gate
 from tables.packed import PackedRows
 from tables.step import Partition
@@ -27,7 +27,7 @@ class LostStateError(RuntimeError):
 class HeldPartition(Partition):
     """State of one partition, with what its owner needs beside it."""
 
-    __slots__ = ("first", "gate", "idle_fence", "lock", "log_end", "open", "seen")
+    __slots__ = ("cut", "first", "format", "gate", "idle_fence", "lock", "log_end", "open", "seen")
 
     def __init__(self, number: int, grace: float, rows: PackedRows | None = None) -> None:
         super().__init__(number, rows)
@@ -38,6 +38,10 @@ class HeldPartition(Partition):
         """Last changelog offset that the rows reflect."""
         self.first = 0
         """The changelog's offset from which on it was read into the rows."""
+        self.format = 0
+        """Format of the last fence that was read."""
+        self.cut = False
+        """What was read ends within a step: rows that the fence knows nothing of."""
         self.gate = Gate(grace)
         self.idle_fence = False
         """The fence has moved in memory only, over offsets that changed nothing."""
@@ -83,7 +87,7 @@ class HeldPartition(Partition):
             if key == FENCE_KEY:
                 if value is not None:
                     fence = codec.read_fence(value)
-                    self.applied, self.clock = fence.applied, fence.clock
+                    self.applied, self.clock, self.format = fence.applied, fence.clock, fence.format
             elif key is not None:
                 if value is None:
                     rows.pop(key.decode(), None)
@@ -91,6 +95,8 @@ class HeldPartition(Partition):
                     packed.put_packed(key.decode(), current(value))
                 else:
                     rows[key.decode()] = read(value)
+        if bundle.records:
+            self.cut = bundle.records[-1].key != FENCE_KEY and self.format >= STEPS_END_WITH_FENCE
 
     def check_state(self, changelog: str, begin: int, group: str, committed: dict[str, int]) -> None:
         """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state; HoleError unless all was read.
@@ -106,6 +112,11 @@ class HeldPartition(Partition):
         if self.first > 0:
             raise HoleError(
                 f"{where} was read from offset {self.first} on, not from its beginning: it is read again after a restart"
+            )
+        if self.cut:
+            raise LostStateError(
+                f"{where} ends within a step: its last records are lost, and what the rows say is ahead of what its fence says was "
+                f"read. Restore it whole. {anew}"
             )
         if self.applied:
             return

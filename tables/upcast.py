@@ -5,6 +5,7 @@
 | 1 | |
 | 2 | `Customer.engagement`, before its last field |
 | 3 | kinds of rows that were not there before: `Sweep`, `Schedule`, `Ranking`, `Related`, `Offers` |
+| 4 | fields at the ends of structs (`Orders`, `Engagement`, `Ranking`); whatever is written ends with a fence |
 
 Works on the bytes, since a restore reads millions of rows: one of this format costs a comparison.
 """

@@ -197,7 +197,7 @@ class Repartition:
                 yield changelog, heir, [*rows, first] if state.table.inputs else rows
             tombstones: list[KeyValue] = [(key, None) for key in state.split.gone]
             fence = _behind(state, unread)
-            if fence != state.fence:
+            if fence != state.fence or (tombstones and fence.applied):  # whatever is written ends with a fence
                 tombstones.append(self._codec.fence(fence.applied, fence.clock))
             if tombstones:
                 yield changelog, number, tombstones

@@ -123,7 +123,7 @@ def test_a_cart_of_a_thousand_lines_keeps_the_newest_hundred():
         shop.add(f"p{number}")
         shop.clock.advance(0.001)
     assert [line.product_id for line in shop.customer().cart.lines] == [f"p{number}" for number in range(900, 1000)]
-    assert "state_bounded" in shop.reasons()
+    assert shop.reasons().count("state_bounded") == shop.behaviour.counts["", "state_bounded"] == 900
 
 
 def test_a_row_stays_small_whatever_a_customer_does():

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from tables.bundle import Bundle
-from tables.changelog import FENCE_KEY, Codec
-from tables.held import HeldPartition, HoleError
+from tables.changelog import FENCE_KEY, STEPS_END_WITH_FENCE, Codec, Fence
+from tables.held import HeldPartition, HoleError, LostStateError
 from tables.step import Step
 
 
@@ -104,6 +104,23 @@ def test_a_changelog_that_was_read_from_its_beginning_is_taken(part):
     part.applied = {"in": 9}
     part.replay(changelog(written(part)), CODEC)
     part.replay(changelog(written(part), at=1), CODEC)
+    part.check_state("log", 0, "group", {})
+
+
+def test_a_changelog_that_ends_within_a_step_is_refused(part):
+    """Its rows are ahead of its fence: what they have seen would be applied to them once more."""
+    part.applied = {"in": 9}
+    part.replay(changelog(written(part)), CODEC)
+    part.replay(changelog([(b"a", CODEC.encode_row(Row(1)))], at=1), CODEC)
+    with pytest.raises(LostStateError, match=r"log\[3\] ends within a step"):
+        part.check_state("log", 0, "group", {})
+    part.replay(changelog(written(part), at=2), CODEC)
+    part.check_state("log", 0, "group", {})
+
+
+def test_of_a_former_format_it_is_taken_since_not_all_that_was_written_ended_with_a_fence(part):
+    fence = CODEC.encode_row(Fence({"in": 9}, 0.0, STEPS_END_WITH_FENCE - 1))
+    part.replay(changelog([(FENCE_KEY, fence), (b"a", None)]), CODEC)
     part.check_state("log", 0, "group", {})
 
 
