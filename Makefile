@@ -56,7 +56,7 @@ test: install-dev
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --maxprocesses 4)
 
 simulation: install-dev
-	@$(BIN)/python -m tests.simulation --seeds 2000 --events 2000 --jobs $$(nproc) $(ARGS)
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff format --check .
