@@ -1,10 +1,11 @@
 """What restarts and takeovers cost: the longest time in which a partition got nothing done, under a steady trickle.
 
-    python -m bench.outages [--rate 400] [--rows 20000] [--standbys 0]
+    python -m bench.outages [--rate 400] [--rows 20000] [--standbys 0 1] [--manners SIGTERM SIGKILL away]
 
-JSON lines, one a manner of ending. Two workers share four partitions; each partition gets its share of the events once every 50 ms. A
-gap is the time between two commits of one partition, from the timestamps of what the worker has published; `quiet_ms` is the
-longest gap while nobody disturbs, to compare with.
+JSON lines, one a manner of ending. Two workers share four partitions, each with a name of its own, so that a restart within the session
+(10 s) moves nothing; each partition gets its share of the events once every 50 ms. A gap is the time between two commits of one partition, from the
+timestamps of what the worker has published; the row `quiet` is the longest gap while nobody disturbs, to compare with. `start_s` counts to
+`/readyz`: state restored. With standbys each worker keeps copies of the other's partitions.
 """
 
 import argparse
@@ -32,6 +33,9 @@ from tests.servers import running_kafka
 
 PARTITIONS = 4
 PAUSE = 0.05
+AWAY = "away"
+MANNERS = ("SIGTERM", "SIGKILL", AWAY)
+"""Each worker ends by this signal and starts again; one is away for 20 s, and joins then."""
 
 
 class Worker:
@@ -149,18 +153,7 @@ async def measure(settings, args):
             await asyncio.sleep(8)
             spans.append(("quiet", time.time(), time.time() + 6, {}))
             await asyncio.sleep(8)
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                for worker, other in (workers, reversed(workers)):
-                    await restart(spans, worker, other, number)
-            began = time.time()
-            await workers[1].end(signal.SIGKILL)
-            await asyncio.sleep(20)
-            spans.append(("one dies for good, the other takes over", began, time.time(), {}))
-            began = time.time()
-            workers[1].start()
-            await workers[1].ready()
-            await asyncio.sleep(5)
-            spans.append(("one joins", began, time.time(), {}))
+            await disturb(spans, workers, args.manners)
             stop.set()
             await running
             await asyncio.sleep(3)
@@ -172,8 +165,31 @@ async def measure(settings, args):
     times = await commits(settings)
     for what, start, end, more in spans:
         found = gaps(times, start, end)
-        line = {"what": what, "longest_gap_ms": max(found), "by_partition_ms": " ".join(map(str, found)), **more}
-        print(json.dumps(line), flush=True)
+        line = {"what": f"{what}, {told(settings.standbys)}", "longest_gap_ms": max(found)}
+        print(json.dumps({**line, "by_partition_ms": " ".join(map(str, found)), **more}), flush=True)
+
+
+def told(standbys):
+    """The number in words."""
+    return f"{standbys or 'no'} standby"
+
+
+async def disturb(spans, workers, manners):
+    """End and start the workers in each of these manners."""
+    for name in (name for name in manners if name != AWAY):
+        for worker, other in (workers, reversed(workers)):
+            await restart(spans, worker, other, signal.Signals[name])
+    if AWAY not in manners:
+        return
+    began = time.time()
+    await workers[1].end(signal.SIGKILL)
+    await asyncio.sleep(20)
+    spans.append(("one dies for good, the other takes over", began, time.time(), {}))
+    began = time.time()
+    workers[1].start()
+    await workers[1].ready()
+    await asyncio.sleep(5)
+    spans.append(("one joins", began, time.time(), {}))
 
 
 async def restart(spans, worker, other, number):
@@ -196,26 +212,36 @@ async def restart(spans, worker, other, number):
     await asyncio.sleep(5)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=int, default=400, help="events a second")
-    parser.add_argument("--standbys", type=int, default=0)
     parser.add_argument("--rows", type=int, default=20_000, help="customers whose state is restored")
-    args = parser.parse_args()
+    parser.add_argument(
+        "--standbys", type=int, nargs="+", default=[0, 1], help="copies of a partition, one run each (default: 0 1)"
+    )
+    parser.add_argument(
+        "--manners", nargs="+", default=MANNERS, choices=MANNERS, help=f"how workers end (default: {' '.join(MANNERS)})"
+    )
+    args = parser.parse_args(argv)
+    if not all(0 <= number <= 1 for number in args.standbys):
+        parser.error("of two workers one can be a standby: --standbys 0 1")
     with (
         tempfile.TemporaryDirectory(prefix="boomerang-bench-") as folder,
         running_kafka(Path(folder) / "kafka") as bootstrap,
     ):
-        (Path(folder) / "data").mkdir()
-        settings = load(
-            {},
-            kafka=f"kafka://{bootstrap}",
-            data=Path(folder) / "data",
-            log_level="ERROR",
-            partitions=PARTITIONS,
-            standbys=args.standbys,
-        )
-        asyncio.run(measure(settings, args))
+        for standbys in args.standbys:
+            data = Path(folder) / f"data-{standbys}"
+            data.mkdir()
+            settings = load(
+                {},
+                kafka=f"kafka://{bootstrap}",
+                topic_prefix=f"standbys-{standbys}-",
+                data=data,
+                log_level="ERROR",
+                partitions=PARTITIONS,
+                standbys=standbys,
+            )
+            asyncio.run(measure(settings, args))
 
 
 if __name__ == "__main__":

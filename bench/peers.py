@@ -21,6 +21,8 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "peers"
 SETUP_S = 900
 RUN_S = 900
 EXTERNAL = ("java", "mvn")
+SKIPPED = 77
+"""Exit status of a bench that has not run because something is not there that it needs and we do not bring."""
 
 
 logging.getLogger("aiokafka").setLevel("CRITICAL")  # a topic just made has no leader for some milliseconds
@@ -34,12 +36,20 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def skipped(why):
+    """Say what is missing; the exit status that tells so."""
+    say(f"SKIPPED: {why}")
+    return SKIPPED
+
+
 def locate():
     """The kit's folder, set up. Raises Absent."""
     named = os.environ.get("BOOMERANG_PEERS")
     source = Path(named).resolve() if named else BESIDE
     if not (source / "run.py").exists():
-        raise Absent(f"no peers' kit in {named or source.name}; set BOOMERANG_PEERS to its folder")
+        raise Absent(
+            f"there is no peers' kit in {named or '../shared/peers'}; set BOOMERANG_PEERS to the folder of its run.py"
+        )
     kit = source if (source / ".venv").exists() or os.access(source, os.W_OK) else _copied(source)
     if not (kit / "java-floor" / "target" / "libs").exists() or not (kit / ".venv").exists():
         _set_up(kit)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from bench.oracle import compare
-from bench.peers import Absent, running_kit, say
+from bench.peers import Absent, running_kit, say, skipped
 from bench.sidebyside import forget, prepare, settings_of
 from bench.workers import STALL_S, Workers, total, triggers
 
@@ -96,7 +96,7 @@ def main(argv=None):
                 run = ours(kit, Path(name), args) if engine == NAME else theirs(kit, engine, args)
                 print(json.dumps(run), flush=True)
     except Absent as why:
-        say(f"SKIPPED: {why}")
+        return skipped(why)
     return 0
 
 

@@ -1,6 +1,6 @@
 """From the start of a worker with much state to its first event; and what that state takes in memory.
 
-    python -m bench.restore [--customers 100000,1000000,3000000] [--restore 1000000] [--partitions 4]
+    python -m bench.restore [--customers 100000,1000000,3000000] [--partitions 4]
 
 Every customer has an address and all built-in scenarios armed (a cart, three views, a search), as the core itself makes them, and
 his visit is over. Each size is written to the changelog, and one worker restores it from there. The time counts from the process's

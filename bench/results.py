@@ -1,7 +1,7 @@
 """What the benches measured, kept as JSON and rendered as Markdown: medians, their spread, and what had to be reached.
 
-`results.json` holds every line of every round of the last whole run of each bench; `RESULTS.md` follows from it alone. A quick
-run writes both under `out/`, so that it never replaces what was measured properly.
+`results.json` holds every line of every round of the last proper run of each bench; `RESULTS.md` follows from it alone. A quick
+run writes both under `out/`, so that it never replaces what was measured properly. Which run replaces which: `replaces`.
 """
 
 import json
@@ -22,8 +22,8 @@ HIDDEN = {"bench", "turn"}
 class Runs:
     """The rounds of one bench."""
 
-    def __init__(self, machine, day, quick):
-        self.machine, self.day, self.quick = machine, day, quick
+    def __init__(self, machine, day, quick, command):
+        self.machine, self.day, self.quick, self.command = machine, day, quick, command
         self.rounds, self.busy, self.yardstick, self.arguments = [], [], [], []
 
     def add(self, lines, busy, pace, arguments):
@@ -34,7 +34,7 @@ class Runs:
 
     def as_json(self):
         return {
-            "machine": self.machine, "day": self.day, "quick": self.quick, "busy": self.busy,
+            "machine": self.machine, "day": self.day, "quick": self.quick, "command": self.command, "busy": self.busy,
             "yardstick": self.yardstick, "arguments": self.arguments, "rounds": self.rounds,
         }  # fmt: skip
 
@@ -44,11 +44,36 @@ def _without_turn(arguments):
     return arguments[:at]
 
 
+def pages(quick):
+    """The file of JSON and the page of a run."""
+    return (QUICK.parent / "results.json", QUICK) if quick else (RAW, RESULTS)
+
+
+def kept_in(raw):
+    """What the file of JSON holds, by bench."""
+    return json.loads(raw.read_text()) if raw.exists() else {}
+
+
+def replaces(earlier, runs, wanted, *, partial, record):
+    """Whether these rounds take the place of earlier ones.
+
+    `wanted`: rounds of the whole run. `partial`: it was run in another size, or with a number of rounds of its own. Where nothing stands
+    everything counts. An unfinished run needs as many rounds as the earlier one had; so does a partial one, with the same arguments besides,
+    unless it is to be recorded.
+    """
+    if earlier is None:
+        return True
+    done = len(runs.rounds)
+    if done >= len(earlier["rounds"]):
+        return record or not partial or runs.arguments == earlier["arguments"]
+    return done >= wanted and (record or not partial)
+
+
 def keep(name, runs, texts, *, quick):
     """Put a bench's rounds beside the others' and render all."""
-    raw, where = (QUICK.parent / "results.json", QUICK) if quick else (RAW, RESULTS)
+    raw, where = pages(quick)
     where.parent.mkdir(exist_ok=True)
-    kept = json.loads(raw.read_text()) if raw.exists() else {}
+    kept = kept_in(raw)
     kept[name] = runs.as_json()
     kept = {key: kept[key] for key in texts if key in kept}
     raw.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
@@ -98,7 +123,7 @@ def render(kept, texts):
         *_targets(kept),
     ]  # fmt: skip
     for name, bench in kept.items():
-        parts += _section(name, bench, texts[name])
+        parts += section(name, bench, texts[name])
     return "\n".join(parts) + "\n"
 
 
@@ -135,15 +160,25 @@ def _fair(target, bench, found):
     return f"{fair:,.0f}{target.unit}" if fair >= 100 else f"{fair:.1f}{target.unit}"
 
 
-def _section(name, bench, text):
+def _command(name, bench):
+    """How it was run; of a run that was kept without its command, as it must have been."""
+    words = [name, *(["quick"] if bench["quick"] else [])]
+    if bench["arguments"] and not bench["quick"]:
+        words.append(f"--with '{' '.join(bench['arguments'])}'")
+    return bench.get("command") or command(words)
+
+
+def command(words):
+    """The command line with these words."""
+    return f"make bench ARGS={words[0]}" if len(words) == 1 else f'make bench ARGS="{" ".join(words)}"'
+
+
+def section(name, bench, text):
+    """One bench's part of the page."""
     rounds = len(bench["rounds"])
     rows = list(dict.fromkeys(name_of(line) for lines in bench["rounds"] for line in lines))
     keys = list(dict.fromkeys(key for lines in bench["rounds"] for line in lines for key in line))
     keys = [key for key in keys if key not in HIDDEN | {"what"} and not _nested(bench, key)]
-    words = [name, *(["quick"] if bench["quick"] else [])]
-    if bench["arguments"] and not bench["quick"]:
-        words.append(f"--with '{' '.join(bench['arguments'])}'")
-    command = f"make bench ARGS={name}" if words == [name] else f'make bench ARGS="{" ".join(words)}"'
     with_what = any(rows) and rows != [name]
     head = ([""] if with_what else []) + keys
     beforehand = (
@@ -156,7 +191,7 @@ def _section(name, bench, text):
         beforehand += f", the yardstick took {_range(pace)} us"
     said = f"{rounds} round{'s' * (rounds > 1)} on {bench['day']}; {beforehand}. {bench['machine']}.{bench.get('remark', '')}"
     lines = [
-        f"## {name}", "", f"{text}: `{command}`", "",
+        f"## {name}", "", f"{text}: `{_command(name, bench)}`", "",
         said, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
     ]  # fmt: skip
     for row in rows:

@@ -23,7 +23,7 @@ from app.engine.kafka_client import client_options
 from app.settings import load
 from app.topics import ALL, CLICKSTREAM
 from bench.oracle import compare
-from bench.peers import Absent, running_kit, say
+from bench.peers import Absent, running_kit, say, skipped
 from bench.state import identify, state_of, write_rows
 from bench.stream import START
 from bench.workers import Workers, course_figures, cpu_of, total, triggers
@@ -134,8 +134,7 @@ def main(argv=None):
                 lines.append(run)
                 print(json.dumps(run), flush=True)
     except Absent as why:
-        say(f"SKIPPED: {why}")
-        return 0
+        return skipped(why)
     print(json.dumps(ratios(lines)), flush=True)
     return 0
 

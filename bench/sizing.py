@@ -1,8 +1,11 @@
-"""How many workers, collectors and partitions a load needs, computed from what was measured; written into `docs/scaling.md`.
+"""How many workers, collectors and partitions a load needs, computed from bench/results.json; written into docs/scaling.md.
 
-python -m bench.sizing
+    python -m bench.sizing [--check]
+
+`make bench` does it too when it has written new figures.
 """
 
+import argparse
 import json
 import math
 import sys
@@ -44,7 +47,14 @@ class Size(NamedTuple):
     deliveries: int
     broker_cores: float
     worker_mb: float
-    """Memory of one worker when a million customers are known."""
+    """Memory of one worker when a million customers are known, whom all workers share."""
+
+
+def missing(kept):
+    """Benches that have not run and without which nothing follows."""
+    instead = {"scaleout": ("engine", "sidebyside"), "restore": ("engine", "footprint")}
+    lacking = [name for name in ("collector", "email") if name not in kept]
+    return lacking + [name for name, others in instead.items() if name not in kept and not kept.keys() >= set(others)]
 
 
 def costs(kept):
@@ -101,7 +111,7 @@ def size(rate, cost):
 def table(cost):
     """The rows of the page."""
     lines = [
-        "| events a second | a day | workers | partitions | collectors | delivery agents | broker cores, one copy | memory a worker |",
+        "| events a second | a day | workers | partitions | collectors | delivery agents | broker cores, one copy | memory a worker, of 1,000,000 known customers |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for rate in RATES:
@@ -125,15 +135,35 @@ def renewed(page, kept):
     return page[:start] + "\n".join([BEGIN, "", *table(cost), "", said, "", END]) + page[end + len(END) :]
 
 
-def main():
+def renew():
+    """Write the table anew; one line that says what came of it."""
     kept = json.loads(RAW.read_text())
-    missing = [name for name in ("engine", "sidebyside", "collector", "email", "footprint") if name not in kept]
-    if missing:
-        sys.exit(
-            f'sizing: {", ".join(missing)} have not been measured; run `make bench ARGS="{" ".join(missing)}"` first'
-        )
-    PAGE.write_text(renewed(PAGE.read_text(), kept))
+    lacking = missing(kept)
+    if lacking:
+        return f'docs/scaling.md stays as it is; run `make bench ARGS="{" ".join(lacking)}"` first'
+    page = PAGE.read_text()
+    new = renewed(page, kept)
+    PAGE.write_text(new)
+    return "docs/scaling.md says so already" if new == page else "written: the table of docs/scaling.md"
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m bench.sizing", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; status 1 when the page has another table")
+    args = parser.parse_args(argv)
+    kept = json.loads(RAW.read_text())
+    lacking = missing(kept)
+    if lacking:
+        parser.exit(1, f'{", ".join(lacking)} not measured yet; run `make bench ARGS="{" ".join(lacking)}"` first\n')
+    if not args.check:
+        print(renew())
+        return 0
+    page = PAGE.read_text()
+    if renewed(page, kept) == page:
+        return 0
+    print("docs/scaling.md does not say what bench/results.json gives; run `python -m bench.sizing`")
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
