@@ -41,7 +41,7 @@ COMMANDS = {
     "password": "make the hash of a password for the console",
     "settings": "list all settings with their defaults and meaning",
     "topics": "list the topics, or create the missing ones",
-    "repartition": "give a stopped system more partitions, with all its state",
+    "repartition": "give a system more partitions, with all its state; workers and senders stand still, collectors may go on",
     "install-embedded": "fetch the embedded Kafka and Valkey once, verified",
 }
 

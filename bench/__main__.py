@@ -79,7 +79,7 @@ BENCHES = {
     "outages": Bench("The longest time in which a partition got nothing done, while workers end and start", 1,
                      ("--rows", "2000", "--standbys", "0", "--manners", "SIGKILL")),
     "metrics": Bench("What metrics cost: their calls against the work that they count, in one run; a scrape", 1,
-                     ("--customers", "1000000")),
+                     ("--customers", "50000")),
     "footprint": Bench("The embedded system at rest, and the state of a customer", 1, ("--customers", "10000")),
 }  # fmt: skip
 ENDING_S = 60.0
