@@ -131,7 +131,7 @@ def _ended(name, child):
     try:
         child.communicate(timeout=ENDING_S)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)  # all that did not begin a session of their own
         say(f"bench.{name} was killed; servers that it has started may still run")
 
 

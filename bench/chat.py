@@ -32,6 +32,7 @@ from app.web.collector.dedupe import RedisIds
 from app.web.collector.intake import Intake
 from bench.collector import EVENT, Client, _ready
 from bench.collector import Load as Steady
+from bench.memory import MemorySink
 from tests import servers
 from tests.app.web.chat.frames import EXAMPLES, SOURCES
 
@@ -39,27 +40,9 @@ HEAD = (
     b"POST %s HTTP/1.1\r\nHost: collector\r\nContent-Type: application/json\r\nUser-Agent: bench\r\nAccept: */*\r\n"
     b"%sContent-Length: %d\r\n\r\n"
 )
+DRIVER_S = 60.0
+"""Seconds beyond its measuring within which the driver starts and ends; one that has died answers nothing."""
 KEY = b"Authorization: Basic YmVuY2gtc2VydmVyOg==\r\n"
-
-
-class MemoryProducer:
-    """Acknowledges everything at once and keeps nothing."""
-
-    ready = True
-
-    def __init__(self):
-        self.outcome = None
-
-    def put(self, records):
-        self.outcome(records, True)
-        for record in records:
-            record.settle()
-
-    async def start(self):
-        pass
-
-    async def close(self, within):
-        pass
 
 
 class Load:
@@ -128,7 +111,7 @@ def _measure(child, port, kind, connections, seconds, rate=0):
     before = process.cpu_times()
     driver = multiprocessing.Process(target=_driver, args=(port, kind, connections, seconds, rate, out))
     driver.start()
-    done, failures, took, median, p99 = out.get()
+    done, failures, took, median, p99 = out.get(timeout=seconds + DRIVER_S)
     driver.join()
     after = process.cpu_times()
     cpu = after.user - before.user + after.system - before.system
@@ -149,7 +132,7 @@ def serve(settings):
     from app.web.collector.app import _collect_garbage_rarely
 
     async def run():
-        intake = Intake(MemoryProducer(), RedisIds(settings.redis, SYSTEM, prefix=settings.topic_prefix))
+        intake = Intake(MemorySink(), RedisIds(settings.redis, SYSTEM, prefix=settings.topic_prefix))
         config = server.public_config(Collector(settings, SYSTEM, intake), "127.0.0.1", settings.collector_port)
         await uvicorn.Server(config).serve()
 

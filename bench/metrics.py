@@ -29,6 +29,7 @@ from app.model.receipt import Outcome
 from app.replay.core import MemoryBatch, MemoryRecord, packed_rows
 from app.settings import Settings, environment, load
 from app.topics import ALL
+from bench.memory import MemorySink
 from bench.stream import events
 from tables.memory import MemoryTable
 
@@ -89,31 +90,13 @@ def engine():
     }
 
 
-class Sink:
-    """Acknowledges at once."""
-
-    ready = True
-    outcome = None
-
-    def put(self, records):
-        self.outcome(records, True)
-        for record in records:
-            record.settle()
-
-    async def start(self):
-        pass
-
-    async def close(self, within):
-        pass
-
-
 async def collector():
     """Requests through the application, with metrics and with what counts nothing in their place, in turn."""
     from app.web.collector.asgi import Collector
     from app.web.collector.dedupe import NoIds
     from app.web.collector.intake import Intake
 
-    intake = Intake(Sink(), NoIds())
+    intake = Intake(MemorySink(), NoIds())
     app = Collector(load({}, write_keys="server:k", rate_per_key=10_000_000), SYSTEM, intake)
     await intake.start()
     shown = {True: [], False: []}

@@ -1,5 +1,6 @@
 """Which runs of the benches are written, and which leave the figures that stand."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from app.web.collector.dedupe import NoIds
+from app.web.collector.intake import Intake
+from app.web.collector.record import Record
 from bench import __main__ as bench
 from bench import results, sizing
+from bench.memory import MemorySink
 from bench.peers import SKIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +155,16 @@ def test_each_bench_has_a_quick_size_of_options_that_it_knows(name):
     options = [word for word in bench.BENCHES[name].quick if word.startswith("--")]
     assert options
     assert [option for option in options if f'"{option}"' not in text] == []
+
+
+async def test_what_stands_in_for_kafka_acknowledges_to_the_intake():
+    intake = Intake(MemorySink(), NoIds())
+    await intake.start()
+    try:
+        records = [Record("clickstream", 0, b"u1", b"{}", id_) for id_ in (b"a", b"b", b"a")]
+        assert await asyncio.wait_for(intake.publish(records), 30) == 1
+    finally:
+        await intake.close()
 
 
 def test_the_table_of_sizes_follows_from_what_was_measured(capsys):
