@@ -84,12 +84,13 @@ class Decider:
         needless = frozenset() if self._reads_all else unread(index.all())
         self.kept = kept_for(index.all(), self.members)
         self.coarse = not (self._reads_all or self.members or self.kept.devices or asks_presence(index.all()))
-        self._meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | self.kept.events
+        # names of events that say more than that the customer is there
+        self.meaningful = index.named | (frozenset(HANDLERS) - needless) | self.members.heard | self.kept.events
 
     def read_all(self) -> None:
         """Keep the traces of all that customers do, whether a scenario of the site reads them or not."""
         self._reads_all, self.coarse = True, False
-        self._meaningful |= frozenset(HANDLERS)
+        self.meaningful |= frozenset(HANDLERS)
 
     def known(self, scenario: str) -> str:
         """The scenario's id where it is one of ours, else `other`: what a counter may be named after."""
@@ -159,7 +160,7 @@ class Decider:
     def is_mere_activity(self, event: Event | Glance) -> bool:
         """Whether the event says no more than that the customer is there."""
         return (
-            event.event not in self._meaningful
+            event.event not in self.meaningful
             and event.type not in NO_VISIT
             and event.traits is None
             and not event.push

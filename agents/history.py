@@ -67,8 +67,8 @@ class History(Behaviour):
             self._advance(step, at)
         if event is None:
             members = self._decider.members
-            seen = at - at % DAY if self._decider.coarse else at
-            if rows is not None and note(rows, key, seen, members.gap, newcomers=members.newcomers):
+            about = at - at % DAY if self._decider.coarse else None
+            if rows is not None and note(rows, key, at, members.gap, newcomers=members.newcomers, about=about):
                 return
             event = decode_event(record.value)
         if not event.messageId:

@@ -8,17 +8,20 @@ order the events come.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from agents.decide import Decider
-from app.codec import decode_glance
+from agents.instants import Instants
+from app.codec import decode_glance, decode_hint
 from app.model.event import CLOCK, Event
 from tables.activity import is_marked, mark, note, was_seen
-from tables.bounds import fits
-from tables.customer import SHELF_PREFIX
+from tables.apply import NO_VISIT
+from tables.bounds import EVENT_BYTES, KEY_BYTES
 from tables.packed import PackedRows
 from tables.seenwith import is_noted
 from tables.step import Record, Step
 
 DAY = 86_400.0
-_SHELF = SHELF_PREFIX[:1].encode()
+MOST_SETTLED = 32_768
+"""Customers of a partition of whom it is remembered that they are noted for the day: by their key alone they are passed over."""
+_NO_ACTIVITY = frozenset((*NO_VISIT, CLOCK))
 
 
 class Presence:
@@ -26,7 +29,7 @@ class Presence:
 
     def __init__(self, decider: Decider, advance: Callable[[Step, float], None] | None) -> None:
         """`advance` moves a partition's clock; None: live time, which nothing moves."""
-        self._decider, self._advance = decider, advance
+        self._decider, self._advance, self._read = decider, advance, Instants().read
 
     def rest(self, step: Step, records: Sequence[Record]) -> Iterable[Record]:
         """The records that have to be read whole, each when its turn has come; what the others say is noted on the way.
@@ -40,36 +43,73 @@ class Presence:
         return self._sifted(step, packed, records)
 
     def _sifted(self, step: Step, packed: PackedRows, records: Sequence[Record]) -> Iterator[Record]:
-        is_mere, opened, cells, part = self._decider.is_mere_activity, packed.opened, packed.cells, step.part
-        advance, day, since = self._advance, -DAY, b""
+        part, timers, settled, meaningful = step.part, step.part.timers, packed.settled, self._decider.meaningful
+        advance, read, quiet, day, since = self._advance, self._read, False, -DAY, b""
         for record in records:
             raw, name = record.value, record.key
-            if not raw or not name or name.startswith(_SHELF) or not fits(name, raw):
+            if not raw or not name or len(raw) > EVENT_BYTES or len(name) > KEY_BYTES:
                 yield record
                 continue
             try:
-                event, key = decode_glance(raw), name.decode()
+                event = decode_hint(raw)
             except (ValueError, RecursionError):
                 yield record
                 continue
-            if event.type == CLOCK or not is_mere(event):
+            if (  # as `Decider.is_mere_activity` has it
+                event.event in meaningful
+                or event.type in _NO_ACTIVITY
+                or event.traits is not None
+                or event.push
+                or event.historical
+            ):
                 yield record
                 continue
-            at = event.timestamp.timestamp()
+            at = read(event.timestamp)
+            if at is None:
+                try:
+                    at = decode_glance(raw).timestamp.timestamp()
+                except (ValueError, RecursionError):
+                    yield record
+                    continue
             if advance is not None and at > part.clock:
-                advance(step, at)
+                if quiet and at < timers.earliest:
+                    part.clock = at  # nothing comes due; what every partition has was seen to before
+                else:
+                    advance(step, at)
+                    quiet = True
             if not 0.0 <= at - day < DAY:
                 day = at - at % DAY
                 since = mark(day)
-            cell = cells.get(key)
-            if cell is not None and key not in opened and is_marked(cell.packed, since):
-                continue
-            if was_seen(packed, key, day):
-                continue
-            if note(packed, key, day):
-                step.touch(key)
-            else:
+                if day > packed.settled_for:
+                    settled.clear()
+                    packed.settled_for = day
+            if name not in settled and not self._settle(step, packed, name, at, day, since):
                 yield record
+
+    def _settle(self, step: Step, packed: PackedRows, name: bytes, at: float, day: float, since: bytes) -> bool:
+        """See that it is noted of `name` that he was there at `at` on `day` (epoch seconds both); `since` is the mark of that day.
+
+        False: the record has to be read whole.
+        """
+        if not name[0]:
+            return False
+        try:
+            key = name.decode()
+        except ValueError:
+            return False
+        cell = packed.cells.get(key)
+        if cell is not None and key not in packed.opened and is_marked(cell.packed, since):
+            if day == packed.settled_for:
+                if len(packed.settled) >= MOST_SETTLED:
+                    packed.settled.clear()
+                packed.settled.add(name)
+            return True
+        if was_seen(packed, key, day):
+            return True
+        if note(packed, key, at, about=day):
+            step.touch(key)
+            return True
+        return False
 
     def noted(self, step: Step, key: str, event: Event, at: float) -> bool:
         """Whether the event, read whole, says that `key` is there at `at` (epoch seconds), and no more; then it is noted."""

@@ -5,7 +5,7 @@ import msgspec
 from app.model.alert import DialogView
 from app.model.catalogue import ChangeSet, Import, Product
 from app.model.chat import ChatRecord
-from app.model.event import Event, Glance
+from app.model.event import Event, Glance, Hint
 from app.model.journal import DeadLetter, JournalLine, Told
 from app.model.link import Link
 from app.model.receipt import Receipt
@@ -14,6 +14,7 @@ from app.model.trigger import Outgoing
 encode_json = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_glance = msgspec.json.Decoder(Glance).decode
+decode_hint = msgspec.json.Decoder(Hint).decode
 decode_chat = msgspec.json.Decoder(ChatRecord).decode
 decode_dialog_view = msgspec.json.Decoder(DialogView).decode
 decode_product = msgspec.json.Decoder(Product).decode

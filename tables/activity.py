@@ -29,6 +29,9 @@ _TIMES = Struct(">dBd")
 """Two floats and what announces the second."""
 _THREE_TIMES = Struct(">dBdBd")
 _MARK = Struct(">Bd")
+_NEVER = Struct(">d").pack(0.0)
+_FIRST = slice(5, 13)
+"""The bytes of `first_seen`."""
 _NO_FLOAT = bytes([_FLOAT + 1])
 _NEW = msgspec.msgpack.encode(Customer(1.0, 1.0, 1.0))
 """A customer of whom nothing is known but the times."""
@@ -44,25 +47,36 @@ def visit(customer: Customer, at: float) -> None:
             customer.first_seen = at
 
 
-def note(rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: bool = False) -> bool:
+def note(
+    rows: PackedRows, key: str, at: float, gap: float = inf, *, newcomers: bool = False, about: float | None = None
+) -> bool:
     """Note that the customer `key`, known or new, is active at `at`. False: nothing is done, the event has to be applied.
 
     Whoever has dialogs and comes back to the site may have an alert. After a silence of `gap` seconds a segment may be entered
-    again; `newcomers`: somebody new may enter one.
+    again; `newcomers`: somebody new may enter one. `about`, where given, is noted instead of `at`; but of one whom a back end has told
+    of before he was there, the first moment is noted as it was.
     """
+    seen = at if about is None else about
     row = rows.opened.get(key)
     if row is not None:
-        if type(row) is not Customer or row.dialogs is not None or at - row.last_seen >= gap or not row.first_seen:
+        if type(row) is not Customer or row.dialogs is not None or (newcomers and not row.first_seen):
             return False
-        visit(row, at)
+        moment = seen if row.first_seen else at
+        if moment - row.last_seen >= gap:
+            return False
+        visit(row, moment)
         return True
     cell = rows.cells.get(key)
     if cell is None:
-        if at <= 0.0 or newcomers:
+        if seen <= 0.0 or newcomers:
             return False
-        rows.put_packed(key, first_seen(at))
+        rows.put_packed(key, first_seen(seen))
         return True
-    packed = seen_again(cell.packed, at, gap)
+    if cell.packed[_FIRST] == _NEVER:
+        if newcomers:
+            return False
+        seen = at
+    packed = seen_again(cell.packed, seen, gap)
     if packed is None:
         return False
     rows.looked_at += len(packed) if packed[MARK_AT] != MARK else size_of(packed)
@@ -100,19 +114,22 @@ def first_seen(at: float) -> bytes:
 def seen_again(packed: bytes, at: float, gap: float = inf) -> bytes | None:
     """The row after activity at `at` (epoch seconds); None where it has to be unpacked.
 
-    That is so where it is no customer, a new one, or one who has dialogs: whoever comes back to the site may have an alert.
-    And where the customer was away for `gap` seconds.
+    That is so where it is no customer, or one who has dialogs: whoever comes back to the site may have an alert.
+    And where the customer was away for `gap` seconds, or never there and there is such a gap.
     """
     if len(packed) < _END or packed[0] != _ARRAY or packed[-1] != _NIL:
         return None
     tag, first, last, started = _HEAD.unpack_from(packed)
-    if tag != _TAG or not first or packed[4] != _FLOAT or packed[13] != _FLOAT or packed[22] != _FLOAT:
+    if tag != _TAG or packed[4] != _FLOAT or packed[13] != _FLOAT or packed[22] != _FLOAT:
         return None
     if at <= last:
         return packed
     if at - last >= gap:
         return None
-    return packed[:_LAST] + _TIMES.pack(at, _FLOAT, session_start(started, last, at)) + packed[_END:]
+    started = session_start(started, last, at)
+    if not first:
+        return packed[:5] + _THREE_TIMES.pack(at, _FLOAT, at, _FLOAT, started) + packed[_END:]
+    return packed[:_LAST] + _TIMES.pack(at, _FLOAT, started) + packed[_END:]
 
 
 def has_dialogs(packed: bytes) -> bool:

@@ -8,6 +8,7 @@ so; a row that is written is not frozen any more. Nobody who asks for rows, or f
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
+from math import inf
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ class Cell(msgspec.Struct, gc=False):
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "_frost", "cells", "looked_at", "opened", "size")
+    __slots__ = ("_decode", "_encode", "_frost", "cells", "looked_at", "opened", "settled", "settled_for", "size")
 
     def __init__(
         self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any], frost: Frost | None = None
@@ -40,6 +41,10 @@ class PackedRows(MutableMapping[str, Any]):
         """Bytes of all packed rows, frozen ones as they are."""
         self.looked_at = 0
         """Bytes of the rows that this step has unpacked or changed: about what it will write."""
+        self.settled: set[bytes] = set()
+        """Keys of packed rows that a reader need not look at again before they are unpacked, set or deleted. He fills it, and bounds it."""
+        self.settled_for = -inf
+        """What he has settled them for, in his own terms."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The row, unpacked for this step."""
@@ -53,6 +58,7 @@ class PackedRows(MutableMapping[str, Any]):
                 packed = self._thawed(packed)
             row = self.opened[key] = self._decode(packed)
             self.looked_at += len(packed)
+            self.settled.discard(key.encode())
         return row
 
     def _thawed(self, packed: bytes) -> bytes:
@@ -83,11 +89,14 @@ class PackedRows(MutableMapping[str, Any]):
         self.opened[key] = row
         if key not in self.cells:
             self.cells[key] = Cell()
+        else:
+            self.settled.discard(key.encode())
 
     def __delitem__(self, key: str) -> None:
         """Forget a row. Raises KeyError."""
         self.opened.pop(key, None)
         self.size -= len(self.cells.pop(key).packed)
+        self.settled.discard(key.encode())
 
     def __iter__(self) -> Iterator[str]:
         """All keys."""
@@ -131,6 +140,7 @@ class PackedRows(MutableMapping[str, Any]):
         else:
             self.size += len(packed) - len(cell.packed)
             cell.packed = packed
+            self.settled.discard(key.encode())
         self.opened.pop(key, None)
 
     def freeze(self, key: str) -> bool:

@@ -6,6 +6,7 @@ the clock, coerced numbers and ids, and removed what the write key may not set. 
 
 import re
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -129,11 +130,14 @@ class Unread(msgspec.Struct, gc=False):
     """An object that is there; what is in it is passed over."""
 
 
-class Glance(msgspec.Struct, gc=False):
+T = TypeVar("T")
+
+
+class Look(msgspec.Struct, Generic[T], gc=False):
     """As much of an event as says whether it means more than that the customer is there. What else it holds is not looked at."""
 
     type: str
-    timestamp: datetime
+    timestamp: T
     event: str = ""
     traits: Unread | None = None
     historical: bool = False
@@ -143,6 +147,11 @@ class Glance(msgspec.Struct, gc=False):
     anonymousId: str | None = None
     properties: Unread | None = None
     """These are read so that what is no event is none by a glance either; within properties nothing is."""
+
+
+Glance = Look[datetime]
+Hint = Look[str]
+"""The same with the time as it is written."""
 
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)

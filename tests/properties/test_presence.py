@@ -14,7 +14,8 @@ from app.clock import moment
 from app.codec import encode_json
 from app.model.event import CLOCK, Event, Properties
 from tables.changelog import Codec
-from tables.customer import Customer
+from tables.customer import Customer, Pointer
+from tables.dialog import Dialog
 from tables.packed import PackedRows
 from tables.step import Partition, Step
 
@@ -103,3 +104,64 @@ def test_such_histories_have_all_that_matters():
     assert {output.topic for output in outputs} >= {"journal", "dead-letters"}
     assert rows["u2"].last_seen == START // DAY and rows["u2"].cart is None
     assert clock == START + 3 * HOUR and sum(dead.values()) == 1
+
+
+def page(key, hours):
+    return encode_json(Event("page", moment(START + hours * HOUR), "Page Viewed", "m1", key))
+
+
+def stepped(behaviour, part, records=(), change=None):
+    """One step, with a change of rows before its records, packed as the fenced table does; what it sends."""
+    step = Step(part)
+    if change is not None:
+        change(step)
+    batch = SimpleNamespace(topic="clickstream", partition=0, records=[])
+    for key, value in records:
+        batch.records.append(SimpleNamespace(key=key, value=value, offset=0, timestamp=0))
+    behaviour.on_bundle(step, batch, START)
+    for key in step.changed:
+        part.packed.pack(key)
+    return step.outputs
+
+
+def pointed(step):
+    step.put("u1", Pointer("u2"))
+
+
+def forgotten(step):
+    step.delete("u1")
+
+
+def talked_to(step):
+    step.rows.get("u1").dialogs = [Dialog("telegram:shop:1", START)]
+    step.touch("u1")
+
+
+@pytest.mark.parametrize("change", [pointed, forgotten, talked_to])
+def test_who_is_passed_over_by_his_key_is_so_no_longer_once_his_row_is_another(change):
+    codec = Codec(ROW_TYPE)
+    behaviour = Behaviour(Decider(SCENARIOS, locale="en"), stream_time=True, partitions=1)
+    part = Partition(0, PackedRows(codec.encode_row, codec.decode_row))
+    for hours in (1, 2, 3):
+        assert stepped(behaviour, part, [(b"u1", page("u1", hours))]) == []
+    assert part.packed.settled == {b"u1"}
+    stepped(behaviour, part, change=change)
+    assert part.packed.settled == set()
+    sent = stepped(behaviour, part, [(b"u1", page("u1", 4))])
+    row = part.packed.peek("u1")
+    assert {
+        pointed: [output.key for output in sent] == ["u2"] and row == Pointer("u2"),
+        forgotten: sent == [] and row == Customer(START, START, START),
+        talked_to: row.last_seen == START + 4 * HOUR if isinstance(row, Customer) else False,
+    }[change]
+
+
+def test_a_new_day_is_noted_of_everybody_and_an_old_one_of_nobody():
+    codec = Codec(ROW_TYPE)
+    behaviour = Behaviour(Decider(SCENARIOS, locale="en"), stream_time=True, partitions=1)
+    part = Partition(0, PackedRows(codec.encode_row, codec.decode_row))
+    seen = []
+    for hours in (1, 2, 3, 30, 31, 32, 5, 60):
+        stepped(behaviour, part, [(b"u1", page("u1", hours))])
+        seen.append((part.packed.peek("u1").last_seen - START) / DAY)
+    assert seen == [0, 0, 0, 1, 1, 1, 1, 2]

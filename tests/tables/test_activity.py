@@ -10,7 +10,7 @@ from app.model.event import Event
 from app.replay.core import packed_rows
 from tables.activity import first_seen, is_marked, mark, note, seen_again, was_seen
 from tables.apply import apply
-from tables.customer import Armed, Customer, Pointer, Row, Shelf, Sweep
+from tables.customer import Armed, Customer, Pointer, Profile, Row, Shelf, Sweep
 from tables.dialog import Dialog
 from tables.views import Product, View, ViewRing
 
@@ -31,7 +31,7 @@ def test_the_patched_row_is_the_applied_row(first, last, started, at, busy):
 
 
 def test_what_is_no_known_customer_has_to_be_unpacked():
-    for row in (Customer(), Pointer("u1"), Shelf()):
+    for row in (Pointer("u1"), Shelf()):
         assert seen_again(encode(row), NOW) is None
     assert seen_again(b"", NOW) is None
 
@@ -74,14 +74,31 @@ def test_noting_activity_is_applying_it(visits):
     assert noted.size == sum(len(cell.packed) for cell in noted.cells.values())
 
 
-def test_who_is_known_and_was_never_seen_is_read_whole_whether_unpacked_or_not():
-    """A back end has told of him; when he is there first is noted exactly, whatever the step holds besides."""
-    for opened in (False, True):
+@pytest.mark.parametrize("opened", [False, True])
+def test_of_one_who_was_told_of_before_he_was_there_the_first_moment_is_noted_as_it_was(opened):
+    """A back end has told of him. Whatever the step holds besides, his first visit is exact, and the next ones are by the day."""
+    told = Customer(profile=Profile("ann@shop.example"), dialogs=None)
+    rows, day = packed_rows(), NOW - NOW % 86_400.0
+    rows.put_packed("told", encode(told))
+    if opened:
+        rows.get("told")
+    assert note(rows, "told", NOW + 7.5, about=day)
+    rows.pack("told")
+    apply(told, Event("page", moment(NOW + 7.5)), NOW + 7.5)
+    assert rows.bytes_of("told") == encode(told)
+    assert note(rows, "told", NOW + 90_000.0, about=day + 86_400.0)
+    assert rows.peek("told").last_seen == day + 86_400.0
+    assert rows.peek("told").first_seen == NOW + 7.5
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_somebody_who_was_never_there_is_read_whole_where_a_segment_may_welcome_him(opened):
+    for more in ({"newcomers": True}, {"gap": 60.0}):
         rows = packed_rows()
         rows.put_packed("told", encode(Customer()))
         if opened:
             rows.get("told")
-        assert not note(rows, "told", NOW)
+        assert not note(rows, "told", NOW, **more)
         assert rows.get("told") == Customer()
 
 
