@@ -97,19 +97,17 @@ class Presence:
             key = name.decode()
         except ValueError:
             return False
-        cell = packed.cells.get(key)
-        if cell is not None and key not in packed.opened and is_marked(cell.packed, since):
-            if day == packed.settled_for:
-                if len(packed.settled) >= MOST_SETTLED:
-                    packed.settled.clear()
-                packed.settled.add(name)
-            return True
-        if was_seen(packed, key, day):
-            return True
-        if note(packed, key, at, about=day):
+        cell, is_open = packed.cells.get(key), key in packed.opened
+        known = (cell is not None and not is_open and is_marked(cell.packed, since)) or was_seen(packed, key, day)
+        if not known:
+            if not note(packed, key, at, about=day):
+                return False
             step.touch(key)
-            return True
-        return False
+        if not is_open and day == packed.settled_for:
+            if len(packed.settled) >= MOST_SETTLED:
+                packed.settled.clear()
+            packed.settled.add(name)
+        return True
 
     def noted(self, step: Step, key: str, event: Event, at: float) -> bool:
         """Whether the event, read whole, says that `key` is there at `at` (epoch seconds), and no more; then it is noted."""

@@ -27,7 +27,18 @@ class Cell(msgspec.Struct, gc=False):
 class PackedRows(MutableMapping[str, Any]):
     """A mapping of keys to rows; see the module's text."""
 
-    __slots__ = ("_decode", "_encode", "_frost", "cells", "looked_at", "opened", "settled", "settled_for", "size")
+    __slots__ = (
+        "_decode",
+        "_encode",
+        "_frost",
+        "_made",
+        "cells",
+        "looked_at",
+        "opened",
+        "settled",
+        "settled_for",
+        "size",
+    )
 
     def __init__(
         self, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any], frost: Frost | None = None
@@ -36,6 +47,8 @@ class PackedRows(MutableMapping[str, Any]):
         self._encode, self._decode, self._frost = encode, decode, frost
         self.opened: dict[str, Any] = {}
         """Rows that this step has unpacked or made."""
+        self._made: list[str] = []
+        """Keys of those that it has made."""
         self.cells: dict[str, Cell] = {}
         self.size = 0
         """Bytes of all packed rows, frozen ones as they are."""
@@ -89,6 +102,7 @@ class PackedRows(MutableMapping[str, Any]):
         self.opened[key] = row
         if key not in self.cells:
             self.cells[key] = Cell()
+            self._made.append(key)
         else:
             self.settled.discard(key.encode())
 
@@ -157,10 +171,11 @@ class PackedRows(MutableMapping[str, Any]):
     def close(self) -> None:
         """The step is over: what was unpacked, or made, and not kept is forgotten."""
         cells = self.cells
-        for key in self.opened:
+        for key in self._made:
             cell = cells.get(key)
             if cell is not None and not cell.packed:
                 del cells[key]
+        self._made.clear()
         self.opened.clear()
         self.looked_at = 0
 
