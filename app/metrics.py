@@ -142,6 +142,10 @@ STALLED_SECONDS = _gauge(
     "engine_stalled_seconds",
     "How long an input has had records to read of which none were applied; at 20 the process ends.",
 )
+STANDSTILL_SECONDS = _gauge(
+    "engine_standstill_seconds",
+    "How long a process that is not ready has come no nearer to it (nothing restored, no rebalance); at 300 it ends.",
+)
 STATE_ROWS = _gauge("engine_state_rows", "Rows held in memory.", "table")
 STATE_BYTES = _gauge("engine_state_bytes", "Bytes of the packed rows held in memory, frozen ones as they are.", "table")
 RELOADS = _counter(

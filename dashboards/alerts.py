@@ -192,14 +192,11 @@ SYMPTOMS = (
     ),
     Alert(
         "BoomerangRecoveryStuck",
-        "boomerang_engine_recovery_remaining_records > 0"
-        " and on (job, instance) sum by (job, instance) (rate(boomerang_engine_recovered_records_total[5m])) == 0",
-        "5m", "page",
-        "{{ $labels.instance }} does not get on with restoring its state",
-        {'boomerang_engine_recovery_remaining_records{instance="worker:6066"}': "5000x40",
-         'boomerang_engine_recovered_records_total{instance="worker:6066",table="customers"}': "0+100x10 1000x30"},
-        {'boomerang_engine_recovery_remaining_records{instance="worker:6066"}': "9000-100x40",
-         'boomerang_engine_recovered_records_total{instance="worker:6066",table="customers"}': "0+100x40"},
+        # after five minutes the process ends, and begins anew: this is told before
+        "boomerang_engine_standstill_seconds > 120", "0m", "page",
+        "{{ $labels.instance }} is not ready and comes no nearer to it",
+        {'boomerang_engine_standstill_seconds{instance="worker:6066"}': "0x26 0+60x4 0x9"},
+        {'boomerang_engine_standstill_seconds{instance="worker:6066"}': "0 60 0 60 0 60 0x34"},
         {"instance": "worker:6066"},
     ),
     Alert(

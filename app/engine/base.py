@@ -18,6 +18,9 @@ from tables.store import FencedTable
 
 SESSION_S = 10.0
 """A worker that has been silent for so long loses its partitions."""
+STOPPING = "stopping"
+SPARE = "no partitions assigned"
+"""Reasons of a worker that does no work, and for which nothing has to be mended."""
 
 
 class Tables(TableManager):  # type: ignore[misc]
@@ -123,7 +126,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
     def not_ready(self) -> str:
         """Why this worker does no work yet, in a few words; empty: it does."""
         if self.should_stop:
-            return "stopping"
+            return STOPPING
         if self.consumer is None or self.rebalancing or not self.tables.actives_ready:
             return "restoring state" if self.in_recovery else "waiting for partitions"
         for table in self.fenced:
@@ -131,7 +134,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
             if closed:
                 return f"{table.name}: partitions {closed} are closed"
         if self.fenced and not any(table.actives for table in self.fenced):
-            return "no partitions assigned"
+            return SPARE
         return ""
 
     async def until_ready(self, seconds: float) -> None:

@@ -25,15 +25,27 @@ def bootstrap_servers(settings: Settings) -> list[str]:
 
 
 async def reachable(settings: Settings, patience: float) -> bool:
-    """Whether any of the addresses takes a connection within `patience` seconds."""
-    for server in bootstrap_servers(settings):
-        host, _, port = server.rpartition(":")
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(patience):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            writer.close()
-            return True
+    """Whether any of the addresses takes a connection within `patience` seconds. They are asked side by side."""
+    asked = [asyncio.create_task(_takes(server, patience)) for server in bootstrap_servers(settings)]
+    try:
+        for one in asyncio.as_completed(asked):
+            if await one:
+                return True
+    finally:
+        for task in asked:
+            task.cancel()
     return False
+
+
+async def _takes(server: str, patience: float) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        async with asyncio.timeout(patience):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

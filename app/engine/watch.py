@@ -3,75 +3,45 @@
 A consumer that silently stops is the failure that nobody notices. The ends of the inputs are asked for here, once a look:
 what the last fetch knew of them is as old as that fetch, and says nothing of a consumer that no longer fetches. When an
 input has had something to read for `STUCK_S` seconds and nothing of it was applied, or the consumer has not answered for
-so long although the broker can be reached, the process ends with an error and its supervisor starts it anew.
+so long although the broker can be reached, the process ends with an error and its supervisor starts it anew. So it does when it
+is not ready, and has come no nearer to that for `STANDSTILL_S` seconds.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from faust.types import TP
 
 from app import metrics
 from app.clock import Clock
-from app.engine.base import EngineApp
+from app.engine.base import SPARE, STOPPING, EngineApp
 from app.engine.disk import room_at
 from app.engine.expiry import note_expiries
 from app.engine.kafka_client import reachable
+from app.engine.progress import STANDSTILL_S, STUCK_S, Input, Progress, Standstill
 from tables.held import HeldPartition
 from tables.store import FencedTable
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-STUCK_S = 20.0
-"""With looks, questions and the end of the process this stays below half a minute."""
 LOOK_S = 1.0
-LONGEST_LOOK = 3.0
-"""A look counts for no more seconds than this: a process that was stopped or had no CPU is slow, not stuck."""
 PATIENCE = 2.0
-"""Seconds that the consumer has for an answer."""
+"""Seconds that a look waits for answers, whatever hangs: with `LOOK_S` a look takes no longer than it may count."""
+SOON = 0.25
+"""The part of `PATIENCE` after which others are asked too."""
 
-Input = tuple[str, int]
-"""Topic (without prefix) and partition."""
+WAITS = frozenset({STOPPING, SPARE})
+"""Reasons not to be ready that may last: there is nothing to come nearer to."""
+
+Ends = Mapping[TP, int]
 
 
 class StuckError(RuntimeError):
-    """There is something to read, but nothing gets done."""
-
-
-class Progress:
-    """For how long each input has had something to read of which nothing was applied. Pure.
-
-    A lag that does not grow counts as well: it only says that no more came, and what waits, waits for ever. So does an input
-    that stands still while others get on.
-    """
-
-    def __init__(self) -> None:
-        self._applied: dict[Input, int] = {}
-        self._waited: defaultdict[Input, float] = defaultdict(float)
-        self._silent = 0.0
-
-    def look(self, seconds: float, inputs: Mapping[Input, tuple[int, int]]) -> float:
-        """Seconds that the input which waits longest has waited. `inputs`: (last offset applied, end); `seconds` since the last look."""
-        seconds, self._silent = min(seconds, LONGEST_LOOK), 0.0
-        for key, (applied, end) in inputs.items():
-            stands = self._applied.get(key) == applied and applied + 1 < end
-            self._waited[key] = self._waited[key] + seconds if stands else 0.0
-        self._applied = {key: applied for key, (applied, _) in inputs.items()}
-        self._waited = defaultdict(float, {key: self._waited[key] for key in inputs})
-        return max(self._waited.values(), default=0.0)
-
-    def silence(self, seconds: float) -> float:
-        """The consumer does not answer, although the broker is there; returns for how many seconds now."""
-        self._silent += min(seconds, LONGEST_LOOK)
-        return self._silent
-
-    def reset(self) -> None:
-        """Partitions have changed, or are being restored."""
-        self._applied.clear()
-        self._waited.clear()
-        self._silent = 0.0
+    """There is something to do, but nothing gets done."""
 
 
 def _open_parts(app: EngineApp) -> Iterator[tuple[FencedTable, HeldPartition]]:
@@ -79,7 +49,7 @@ def _open_parts(app: EngineApp) -> Iterator[tuple[FencedTable, HeldPartition]]:
     return ((table, part) for table in app.fenced for part in table.parts.values() if part.open)
 
 
-def positions(app: EngineApp, ends: Mapping[TP, int]) -> dict[Input, tuple[int, int]]:
+def positions(app: EngineApp, ends: Ends) -> dict[Input, tuple[int, int]]:
     """Input -> last offset applied, and the end as the broker knows it now."""
     return {
         (topic, part.number): (applied, ends.get(TP(app.topic_prefix + topic, part.number), 0))
@@ -116,18 +86,61 @@ def observe_state(app: EngineApp) -> None:
         take()
 
 
-async def _ends(app: EngineApp) -> Mapping[TP, int] | None:
+async def _ends(app: EngineApp) -> Ends | None:
     """Ends of all inputs that are ours; None when the broker does not tell."""
     inputs = [TP(app.topic_prefix + t, part.number) for table, part in _open_parts(app) for t in table.inputs]
     if not inputs:
         return {}
     try:
-        async with asyncio.timeout(PATIENCE):
-            ends: Mapping[TP, int] = await app.consumer.highwaters(*inputs)
-            return ends
+        ends: Ends = await app.consumer.highwaters(*inputs)
     except Exception as error:
         log.debug("the ends of the inputs are not known: %r", error)
         return None
+    return ends
+
+
+async def ask(app: EngineApp) -> tuple[Ends | None, bool]:
+    """Ends of all inputs that are ours, None when nobody tells them; and whether that is because the broker is away.
+
+    Takes `PATIENCE` seconds at the longest. Whatever does not answer is told to end and not waited for: it may not do that either.
+    """
+    ends = asyncio.create_task(_ends(app))
+    tasks: set[asyncio.Task[Any]] = {ends}
+    try:
+        await asyncio.wait(tasks, timeout=PATIENCE * SOON)
+        if (known := _answer(ends)) is not None:
+            return known, False
+        answers = asyncio.create_task(app.consumer.answers(PATIENCE))
+        there = asyncio.create_task(reachable(app.settings, PATIENCE))
+        tasks |= {answers, there}
+        await asyncio.wait(tasks, timeout=PATIENCE * (1.0 - SOON))
+        known = _answer(ends)
+        return known, known is None and _answer(answers) is True and _answer(there) is not True
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _answer(task: asyncio.Task[T]) -> T | None:
+    """What the task has returned; None: nothing yet, or it has failed."""
+    if not task.done() or task.cancelled():
+        return None
+    error = task.exception()
+    if error is not None:
+        log.debug("no answer: %r", error)
+        return None
+    return task.result()
+
+
+def place(app: EngineApp) -> Hashable:
+    """All that moves while a worker that is not ready comes nearer to work."""
+    restored = app.tables.recovery.active_offsets
+    return (
+        app.not_ready(),
+        app.consumer_generation_id,
+        tuple(sorted(restored.items())),
+        tuple((table.name, part.number) for table, part in _open_parts(app)),
+    )
 
 
 def observe_place(app: EngineApp) -> bool:
@@ -144,34 +157,78 @@ def observe_place(app: EngineApp) -> bool:
 
 async def watch(app: EngineApp, clock: Clock) -> None:
     """Look once a second until the app stops; end it when it is stuck."""
-    progress, last = Progress(), clock.monotonic()
-    note_expiries(app.settings)
-    while not app.should_stop:
-        await asyncio.sleep(LOOK_S)
-        if not observe_place(app):
-            progress.reset()
-            last = clock.monotonic()
-            continue
+    await Watchdog(app, clock).run()
+
+
+class Watchdog:
+    """The looks at one app."""
+
+    def __init__(self, app: EngineApp, clock: Clock) -> None:
+        self._app, self._clock = app, clock
+        self._last = clock.monotonic()
+        self._progress, self._standstill = Progress(), Standstill()
+        self._known: dict[TP, int] = {}
+        """Ends as they were told last."""
+
+    async def run(self) -> None:
+        """See `watch`."""
+        note_expiries(self._app.settings)
+        while not self._app.should_stop:
+            await asyncio.sleep(LOOK_S)
+            why = await (self._at_work() if observe_place(self._app) else self._on_the_way())
+            if why:
+                error = StuckError(why)
+                log.error("%s", error)
+                await self._app.crash(error)
+
+    def _seconds(self) -> float:
+        """Since this was asked last."""
+        before, self._last = self._last, self._clock.monotonic()
+        return self._last - before
+
+    async def _on_the_way(self) -> str:
+        """Of a process that is not ready: why it never will be, or an empty text."""
+        self._forget()
+        app, seconds = self._app, self._seconds()
+        why, stands = app.not_ready(), 0.0
+        if why not in WAITS:
+            stands = self._standstill.look(seconds, place(app))
+        if why in WAITS or (stands and not await reachable(app.settings, PATIENCE)):
+            self._standstill.reset()  # a new start would find the broker away too
+            stands = 0.0
+        metrics.STANDSTILL_SECONDS.set(stands)
+        return f"{why}, and nothing has moved for {stands:.0f} s" if stands >= STANDSTILL_S else ""
+
+    async def _at_work(self) -> str:
+        """Of a process that is ready: what it does not do, or an empty text."""
+        app = self._app
+        self._standstill.reset()
+        metrics.STANDSTILL_SECONDS.set(0.0)
         observe_state(app)
-        ends = await _ends(app)
-        now = clock.monotonic()
-        seconds, last = now - last, now
+        ends, away = await ask(app)
+        seconds = self._seconds()
         if app.not_ready():
-            continue
+            return ""
+        if away:
+            self._forget()  # the broker is not ours to mend, and a new start would find it away too
+            return ""
+        self._known.update(ends or {})
+        inputs = positions(app, self._known)
         if ends is not None:
-            inputs = positions(app, ends)
-            observe(app, clock.now(), inputs)
-            waited = progress.look(seconds, inputs)
-        elif await app.consumer.answers(PATIENCE) and not await reachable(app.settings, PATIENCE):
-            progress.reset()  # the broker is away: that is not ours to mend, and a new start would find it away too
-            continue
+            observe(app, self._clock.now(), inputs)
+            waited = self._progress.look(seconds, inputs)
         else:
             # a client that has lost its way over a restart of the broker asks for ever, and hears nothing
-            waited = progress.silence(seconds)
+            waited = self._progress.silence(seconds, inputs)
         metrics.STALLED_SECONDS.set(waited)
         log.debug("records to read have waited %.0f s", waited)
-        if waited >= STUCK_S:
-            what = "there are records to read, and none were applied" if ends is not None else "the consumer is silent"
-            error = StuckError(f"{what} for {waited:.0f} s")
-            log.error("%s", error)
-            await app.crash(error)
+        if waited < STUCK_S:
+            return ""
+        what = "there are records to read, and none were applied" if ends is not None else "the consumer is silent"
+        return f"{what} for {waited:.0f} s"
+
+    def _forget(self) -> None:
+        """What was seen of inputs says nothing any more."""
+        self._progress.reset()
+        self._known.clear()
+        metrics.STALLED_SECONDS.set(0.0)

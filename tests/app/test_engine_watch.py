@@ -10,13 +10,15 @@ from agents.worth.tally import Tally
 from app import metrics
 from app.clock import ManualClock
 from app.engine import watch
+from app.engine.base import SPARE, STOPPING
 from app.engine.counts import MOST_CURRENCIES, DecisionCounts, Flood, WorthCounts
 from app.engine.disk import room_at
+from app.engine.progress import LONGEST_LOOK, STANDSTILL_S, STUCK_S, Progress, Standstill
 from app.engine.site import Site
-from app.engine.watch import STUCK_S, Progress
 from app.model.journal import JournalLine
 from app.model.reasons import Reason
 from tables.held import HeldPartition
+from tests.simulation.virtual import VirtualLoop, Wall
 
 
 def seconds_until_stuck(looks, every=1.0):
@@ -70,10 +72,46 @@ def test_partitions_that_went_and_came_back_have_not_waited_meanwhile():
 
 def test_a_consumer_whose_thread_is_silent_is_stuck_and_one_that_answers_again_is_not():
     progress = Progress()
-    waits = [progress.silence(2.0) for _ in range(10)]
+    waits = [progress.silence(2.0, {}) for _ in range(10)]
     assert waits[-1] >= STUCK_S > waits[-2]
     progress.look(1.0, {("a", 0): (4, 5)})
-    assert progress.silence(2.0) == 2.0
+    assert progress.silence(2.0, {}) == 2.0
+
+
+def test_what_was_there_to_read_waits_on_while_nobody_tells_the_ends():
+    progress, waits = Progress(), []
+    for _ in range(6):
+        waits += [progress.look(1.0, {("a", 0): (4, 10)}), progress.silence(3.0, {("a", 0): (4, 10)})]
+    assert waits[-1] >= STUCK_S
+
+
+def test_a_consumer_that_is_asked_in_vain_now_and_then_but_applies_what_there_is_is_not_stuck():
+    progress = Progress()
+    for second in range(200):
+        assert progress.look(1.0, {("a", 0): (second, second + 9)}) == 0.0
+        assert progress.silence(3.0, {("a", 0): (second, second + 9)}) == 3.0
+
+
+def seconds_until_standstill(places, every=1.0):
+    standstill = Standstill()
+    for number, place in enumerate(places):
+        if standstill.look(every, place) >= STANDSTILL_S:
+            return number * every
+    return None
+
+
+def test_a_restore_that_gets_on_may_take_hours():
+    assert seconds_until_standstill(("restoring state", second // 200) for second in range(10_000)) is None
+
+
+def test_a_restore_that_does_not_get_on_ends_after_minutes():
+    assert seconds_until_standstill(("restoring state", 5) for _ in range(1000)) == STANDSTILL_S
+
+
+def test_a_process_that_was_stopped_for_a_night_has_not_stood_still_for_a_night():
+    standstill = Standstill()
+    standstill.look(1.0, "restoring state")
+    assert standstill.look(30_000.0, "restoring state") == LONGEST_LOOK
 
 
 class Deaf:
@@ -141,12 +179,149 @@ async def test_a_broker_that_is_away_is_waited_for(make_settings, quick, free_po
     app = Deaf(make_settings(kafka=f"kafka://127.0.0.1:{free_port()}", redis=""), asked)
     watching = asyncio.create_task(watch.watch(app, quick))
     async with asyncio.timeout(60):
-        for _ in range(2 * int(STUCK_S / watch.LONGEST_LOOK)):
+        for _ in range(2 * int(STUCK_S / LONGEST_LOOK)):
             asked.clear()
             await asked.wait()
     assert not watching.done()
     app.should_stop = True
     await watching
+
+
+async def never(*_args):
+    await asyncio.Event().wait()
+
+
+async def stubborn(*_args):
+    """As a call that loses its cancellations does."""
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
+
+
+async def fails(*_args):
+    raise RuntimeError("the thread's loop is closed")
+
+
+async def told(*tps):
+    return dict.fromkeys(tps, 10)
+
+
+async def late(_settings, patience):
+    """A broker that takes connections, in the last moment."""
+    await asyncio.sleep(patience * 0.7)
+    return True
+
+
+class Turns:
+    """Ends that are told every other time, and nothing else."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def __call__(self, *tps):
+        self.asked += 1
+        return await (told(*tps) if self.asked % 2 else never())
+
+
+@pytest.fixture
+def virtual(monkeypatch):
+    """Runs `watch` with its own seconds over an app, in virtual time; returns how many it took."""
+    monkeypatch.setattr(watch, "note_expiries", lambda _settings: None)
+    monkeypatch.setattr(watch, "observe_place", lambda app: not app.not_ready())
+    monkeypatch.setattr(watch, "reachable", late)
+
+    def run(app, longest=3600.0):
+        loop = VirtualLoop()
+
+        async def watched():
+            async with asyncio.timeout(longest):
+                await watch.watch(app, Wall(loop))
+            return loop.time()
+
+        try:
+            return loop.run_until_complete(watched())
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task._log_destroy_pending = False
+            loop.close()
+
+    return run
+
+
+@pytest.mark.parametrize("highwaters", [never, stubborn, fails, told, Turns()])
+@pytest.mark.parametrize("answers", [never, stubborn, fails])
+def test_whatever_hangs_the_process_ends_within_half_a_minute(make_settings, virtual, highwaters, answers):
+    app = Deaf(make_settings(redis=""))
+    app.highwaters, app.answers = highwaters, answers
+    app.fenced[0].parts[0].applied["a"] = 4
+    took = virtual(app)
+    assert isinstance(app.why, watch.StuckError)
+    assert STUCK_S <= took <= STUCK_S + LONGEST_LOOK + 1.0 < 30 - 4  # the rest is for a slow machine
+
+
+def test_looks_that_take_their_longest_count_for_what_they_took(make_settings, virtual):
+    app, asked = Deaf(make_settings(redis="")), []
+
+    async def silent(*_args):
+        asked.append(1)
+        await never()
+
+    app.highwaters, app.answers = silent, never
+    took = virtual(app)
+    assert took == pytest.approx(LONGEST_LOOK * len(asked))
+
+
+class Climbing(Deaf):
+    """One that is not ready, and restores `restores` records in so many looks."""
+
+    def __init__(self, settings, why, restores=0):
+        super().__init__(settings)
+        self.reason, self.consumer_generation_id = why, 3
+        self.tables = self.recovery = self
+        self._restored, self._restores = 0, restores
+        self.fenced[0].parts[0].open = False
+
+    @property
+    def active_offsets(self):
+        self._restored = min(self._restored + 1, self._restores)
+        return {("log", 0): self._restored}
+
+    def not_ready(self):
+        return self.reason
+
+
+@pytest.mark.parametrize("why", ["restoring state", "waiting for partitions", "customers: partitions [0] are closed"])
+def test_a_process_that_never_gets_ready_ends_after_minutes_and_says_so_before(make_settings, virtual, why):
+    app = Climbing(make_settings(redis=""), why)
+    took = virtual(app)
+    assert STANDSTILL_S <= took <= STANDSTILL_S + 2 * LONGEST_LOOK
+    assert str(app.why) == f"{why}, and nothing has moved for {metrics.STANDSTILL_SECONDS._value.get():.0f} s"
+
+
+def test_the_wait_begins_anew_with_everything_that_is_restored(make_settings, virtual):
+    app = Climbing(make_settings(redis=""), "restoring state", restores=1000)
+    assert virtual(app) >= 1000 + STANDSTILL_S
+
+
+@pytest.mark.parametrize("why", [SPARE, STOPPING])
+def test_a_worker_without_partitions_stands_by_for_as_long_as_it_likes(make_settings, virtual, why):
+    app = Climbing(make_settings(redis=""), why)
+    with pytest.raises(TimeoutError):
+        virtual(app, longest=10 * STANDSTILL_S)
+    assert app.why is None
+
+
+def test_a_worker_that_is_not_ready_because_the_broker_is_away_waits_for_it(make_settings, virtual, monkeypatch):
+    async def away(_settings, _patience):
+        return False
+
+    monkeypatch.setattr(watch, "reachable", away)
+    app = Climbing(make_settings(redis=""), "waiting for partitions")
+    with pytest.raises(TimeoutError):
+        virtual(app, longest=10 * STANDSTILL_S)
+    assert app.why is None
 
 
 class Told(Deaf):
@@ -167,7 +342,7 @@ class Told(Deaf):
 async def test_a_copy_that_stands_by_and_is_told_nothing_for_half_a_minute_does_not_end_the_worker(
     make_settings, quick, standby
 ):
-    app = Told(make_settings(redis=""), looks=1 + int(30 / watch.LONGEST_LOOK))
+    app = Told(make_settings(redis=""), looks=1 + int(30 / LONGEST_LOOK))
     own, other = app.fenced[0].parts[0], HeldPartition(1, 0.0)
     app.fenced[0].parts[1] = other
     own.applied["a"], other.applied["a"] = 9, 4

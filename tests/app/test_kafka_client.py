@@ -1,10 +1,13 @@
 """How clients reach the broker."""
 
+import asyncio
+import socket
 import ssl
+from contextlib import ExitStack
 
 import pytest
 
-from app.engine.kafka_client import bootstrap_servers, client_options
+from app.engine.kafka_client import bootstrap_servers, client_options, reachable
 from app.errors import SettingsError
 from app.settings import load
 
@@ -54,3 +57,28 @@ def test_a_password_is_never_sent_in_clear() -> None:
         )
     )
     assert options["sasl_mechanism"] == "PLAIN"
+
+
+def _full(stack: ExitStack) -> int:
+    """The port of somebody who takes no connection and refuses none."""
+    busy = stack.enter_context(socket.socket())
+    busy.bind(("127.0.0.1", 0))
+    busy.listen(0)
+    for _ in range(4):
+        waiting = stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(busy.getsockname())
+    return int(busy.getsockname()[1])
+
+
+async def test_one_broker_that_does_not_answer_does_not_hide_another_that_does() -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    with ExitStack() as stack:
+        hung, there = _full(stack), server.sockets[0].getsockname()[1]
+        async with server, asyncio.timeout(30):
+            assert await reachable(load({}, kafka=f"kafka://127.0.0.1:{hung},127.0.0.1:{there}"), 3600.0)
+            assert not await reachable(load({}, kafka=f"kafka://127.0.0.1:{hung}"), 0.05)
+
+
+async def test_a_broker_that_refuses_connections_is_not_reachable(free_port) -> None:
+    assert not await reachable(load({}, kafka=f"kafka://127.0.0.1:{free_port()}"), 30.0)

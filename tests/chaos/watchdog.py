@@ -8,6 +8,8 @@ from tests.servers import eventually
 
 APPLIED = 'boomerang_engine_events_applied_total{topic="clickstream"}'
 STALLED = "boomerang_engine_stalled_seconds"
+LONGEST = 30.0
+"""Seconds that a worker may go on without reading, from the moment at which it stops: a promise, so it is the one time asserted here."""
 
 
 async def watchdog(ground, *, wave, stuck=None):
@@ -31,6 +33,7 @@ async def watchdog(ground, *, wave, stuck=None):
     assert await worker.metric("boomerang_engine_lag_records") > 0
     assert await worker.until_ended(60), "the worker goes on for ever"
     took = SYSTEM.monotonic() - begun
+    assert took <= LONGEST, f"{took:.1f} s"
     assert worker.ends == [1]
     assert any("StuckError" in line for line in worker.unasked[0]), worker.unasked
     ground.clock.advance(MOVE)
