@@ -65,6 +65,20 @@ def mailed(server):
     return [to[0] for _, to, _ in server.mails]
 
 
+def id_of(address):
+    return f"{int(address[1:].split('@')[0]):032x}"
+
+
+def in_doubt(ambiguous, taken, times):
+    """What a sender that was broken off `times` times may leave in doubt (docs/adr/0003-the-ledger-is-a-fenced-table.md).
+
+    A message that the relay has not taken held a connection. One that it has taken waited for its end to be written: it has arrived, and its
+    connection may have gone on to the next.
+    """
+    assert len(set(ambiguous) - {id_of(address) for address in taken}) <= times * CONNECTIONS
+    assert len(ambiguous) <= times * CONNECTIONS * HANDS
+
+
 async def settled(settings, wanted):
     lines = await journal(settings)
     return len({line.trigger_id for line in lines if line.reason != Reason.RETRY}) == wanted and lines
@@ -102,12 +116,12 @@ async def test_every_mail_once_whatever_is_killed_when(make_settings, process):
             for line in lines:
                 reasons.setdefault(line.reason, set()).add(line.trigger_id)
             assert len(taken) == len(set(taken)), "a mail was sent twice"
-            assert not {address for address in taken if f"{int(address[1:].split('@')[0]):032x}" in cancelled}
+            assert not {address for address in taken if id_of(address) in cancelled}
             assert reasons[Reason.GOAL_REACHED] == cancelled
             ambiguous = reasons.get(Reason.AMBIGUOUS, set())
-            assert len(ambiguous) <= KILLS * CONNECTIONS * HANDS  # granted, or answered and not yet written
+            in_doubt(ambiguous, taken, KILLS)
             assert len(reasons[Reason.SENT]) + len(ambiguous) == MAILS - len(cancelled)
-            assert reasons[Reason.SENT] <= {f"{int(address[1:].split('@')[0]):032x}" for address in taken}
+            assert reasons[Reason.SENT] <= {id_of(address) for address in taken}
             assert len([line for line in lines if line.reason == Reason.SENT]) == len(reasons[Reason.SENT])
             print(
                 json.dumps(
@@ -180,6 +194,6 @@ async def test_a_sender_that_slept_through_a_takeover_says_nothing_more(make_set
             await eventually(lambda: settled(settings, MAILS + 60), 60, "both live on")
             lines, taken = await journal(settings), mailed(server)
             assert len(taken) == len(set(taken)), "a mail was sent twice"
-            assert len([line for line in lines if line.reason == Reason.AMBIGUOUS]) <= CONNECTIONS * HANDS
+            in_doubt([line.trigger_id for line in lines if line.reason == Reason.AMBIGUOUS], taken, 1)
             sent = [line.trigger_id for line in lines if line.reason == Reason.SENT]
-            assert len(sent) == len(set(sent)) and set(sent) <= {f"{int(to[1:].split('@')[0]):032x}" for to in taken}
+            assert len(sent) == len(set(sent)) and set(sent) <= {id_of(to) for to in taken}

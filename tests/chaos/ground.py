@@ -77,6 +77,10 @@ class Kept:
         self.send(signal.SIGKILL)
         await self._ended.wait()
 
+    def follow(self, **once):
+        """The process after this one has `once` in its environment."""
+        self._next = once
+
     def send(self, number):
         os.kill(self.process.pid, number)
 

@@ -14,6 +14,10 @@ SESSION = {"CHAOS_SESSION": "6"}
 """The least that a broker allows: the time that a zombie must sleep."""
 
 
+JOINING = ("assigned", "opened")
+"""Where one who joins dies: before it has fenced the former owners, and when a partition has just become its own."""
+
+
 class Pair:
     """Two processes of one role, the second of which comes and goes."""
 
@@ -21,12 +25,17 @@ class Pair:
         self._ground, self.role = ground, role
         self.stays = ground.keep(role, **SESSION)
         self.guest = None
+        self.joined = 0
 
     async def joins(self):
+        """It is killed while the group shares out its partitions anew, and joins once more: nobody knows yet that it is gone."""
+        once = {"CHAOS_DIE": JOINING[self.joined % len(JOINING)]}
+        self.joined += 1
         if self.guest is None:
-            self.guest = self._ground.keep(self.role, instance="", **SESSION)
+            self.guest = self._ground.keep(self.role, instance="", once=once, **SESSION)
         else:
-            self.guest.start()
+            self.guest.start(**once)
+        assert await self.guest.until_ended(60), f"not killed at {once}: {self.guest.process.log.tail(10)}"
         await self.guest.ready()
 
     async def leaves(self):
@@ -70,10 +79,11 @@ async def rebalances(ground, *, steps, wave, seed):
             assert any(
                 word in "\n".join(lines) for word in ("Fenced", "Epoch", "IllegalGeneration", "UnknownMember")
             ), lines
-    slept = done["delivery", "sleeps"]
-    counted = await check(ground, people, kills_of_sender=slept, until=ground.clock.now())
+    broken_off = done["delivery", "sleeps"] + done["delivery", "joins"]
+    counted = await check(ground, people, kills_of_sender=broken_off, until=ground.clock.now())
     fenced = sum(len(kept.unasked) for kept in ground.kept)
-    return {"seed": seed, "rebalances": done.total(), "fenced": fenced, **counted}
+    killed = sum(pair.joined for pair in pairs)
+    return {"seed": seed, "rebalances": done.total(), "killed_joining": killed, "fenced": fenced, **counted}
 
 
 async def _visits(ground, crowd, pause):

@@ -13,14 +13,18 @@ from tests.chaos.rebalances import rebalances
 from tests.chaos.watchdog import watchdog
 from tests.servers import scratch_folder
 
+OF_WORKER = ("assigned", "opened", "committed", "recovering", "produced", "decided")
+OF_SENDER = ("data", "text", "taken", "decided", "produced")
+
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
 async def test_kills_of_worker_and_sender_lose_nothing_and_say_nothing_twice(make_settings, process):
     async with ground(make_settings(instance="chaos"), process) as place:
-        counted = await kills(place, rounds=1, wave=150, seed=11)
-    assert counted["kills"] == 4
-    assert counted["sent"] + counted["ambiguous"] == counted["triggers"] == 120
+        counted = await kills(place, rounds=1, wave=200, seed=11, points=(OF_WORKER, OF_SENDER))
+    at = [*(f"worker {point}" for point in OF_WORKER), *(f"delivery {point}" for point in OF_SENDER)]
+    assert counted["at"] == dict.fromkeys([*at, "worker random", "delivery random"], 1)
+    assert counted["sent"] + counted["ambiguous"] == counted["triggers"] == 160
 
 
 async def test_orders_that_wait_in_the_backlog_disarm_their_carts(make_settings, process):

@@ -265,6 +265,7 @@ class Process:
             changelog = self.table._changelog_topic_name()
             self.table.app.active = {TP(changelog, number) for number in numbers}
             assigned = self.table.app.active | {TP(topic, n) for topic in self.table.inputs for n in numbers}
+            self.fault("assigned")
             await self.table.on_rebalance(assigned, set(), set(), generation)
             for number in numbers:
                 await self._recover(changelog, number)
@@ -358,6 +359,7 @@ class EngineProcess(Process):
             packed=True,
             across=(CLICKSTREAM.name,),
             partitions=self.world.partitions,
+            on_opened=lambda _number: self.fault("opened"),
         )
 
     def work(self, step, bundle):

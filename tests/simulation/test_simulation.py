@@ -10,7 +10,7 @@ import pytest
 from tests.simulation import planted
 from tests.simulation.__main__ import told
 from tests.simulation.runner import shrink, trial
-from tests.simulation.world import World
+from tests.simulation.world import POINTS, World
 
 SEEDS, EVENTS, BLOCK = 90, 400, 15
 WORDS = {
@@ -78,6 +78,17 @@ def test_every_kind_of_fault_happens():
         "jump",
     }
     assert happened == wanted
+
+
+def test_processes_die_at_every_named_point():
+    wanted, happened = {f"{table}: {point}" for table, point in POINTS}, set()
+    for seed in range(SEEDS):
+        world = World(seed, EVENTS)
+        happened |= set(world.run().happened)
+        world.close()
+        if happened >= wanted:
+            return
+    pytest.fail(f"nobody died at {sorted(wanted - happened)}")
 
 
 def test_a_failure_is_made_small():

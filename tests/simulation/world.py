@@ -33,8 +33,10 @@ CATEGORY = dict(PRODUCTS)
 QUIET = 4 * HOUR
 LONGEST_OUTAGE = 600.0
 POINTS = (
-    ("customers", "decided"), ("customers", "produced"), ("customers", "committed"), ("customers", "recovering"),
-    ("ledger", "decided"), ("ledger", "produced"), ("ledger", "committed"), ("ledger", "recovering"), ("ledger", "opened"),
+    ("customers", "assigned"), ("customers", "recovering"), ("customers", "opened"),
+    ("customers", "decided"), ("customers", "produced"), ("customers", "committed"),
+    ("ledger", "assigned"), ("ledger", "recovering"), ("ledger", "opened"),
+    ("ledger", "decided"), ("ledger", "produced"), ("ledger", "committed"),
     ("ledger", "smtp DATA"), ("ledger", "in flight"), ("ledger", "final dot"),
 )  # fmt: skip
 
