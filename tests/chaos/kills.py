@@ -14,6 +14,7 @@ from tests.chaos.mortal import POINTS
 from tests.chaos.shop import LONGEST_WAIT, customers
 from tests.chaos.sink import POINTS as TALKING
 from tests.chaos.verdict import check
+from tests.servers import eventually
 
 SENDER_POINTS = (*TALKING, *POINTS)
 OFTEN = {"decided": 3, "produced": 3, "committed": 3, "data": 40, "text": 40, "taken": 40}
@@ -39,11 +40,13 @@ async def kills(ground, *, rounds, wave, seed, points=None):
         people += crowd
         coming, turn = Coming(ground, crowd), first + number
         of_worker, of_sender = points or ((POINTS[turn % len(POINTS)],), (SENDER_POINTS[turn % len(SENDER_POINTS)],))
-        await asyncio.gather(
-            coming.half() if points else coming.all(),
-            _again(worker, of_worker, dice, done, coming, patience),
-            _again(sender, of_sender, dice, done, coming, patience, ground.sink),
-        )
+        async with asyncio.TaskGroup() as side_by_side:
+            arriving = side_by_side.create_task(coming.half() if points else coming.all())
+            side_by_side.create_task(_again(sender, of_sender, dice, done, coming, patience, ground.sink))
+            if points:  # the sender shall have work before the worker has died at all of its points
+                await arriving
+                await eventually(lambda: ground.follower.triggers, patience, "the first triggers")
+            side_by_side.create_task(_again(worker, of_worker, dice, done, coming, patience))
         await coming.all()
         ground.clock.advance(MOVE)
         # nobody may fall behind by more than a round: what a day's delay does is not the question here
@@ -66,11 +69,14 @@ class Coming:
 
     async def piece(self):
         """The next one: something to do for who dies in the middle of work."""
-        if self._left:
-            await self._ground.shop.visit(self._left.pop(0))
-            await asyncio.sleep(0.02)
-            if len(self._left) == self._half:
-                self._ground.clock.advance(MOVE)
+        if not self._left:
+            return
+        crowd = self._left.pop(0)
+        last_of_half = len(self._left) == self._half
+        await self._ground.shop.visit(crowd)
+        await asyncio.sleep(0.02)
+        if last_of_half:
+            self._ground.clock.advance(MOVE)
 
     async def half(self):
         """The first half, and its deadlines."""
