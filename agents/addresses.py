@@ -36,6 +36,21 @@ def addresses_of(customer: Customer, key: str = "") -> dict[str, str]:
     return found
 
 
+def address_of(customer: Customer, key: str, channel: str) -> str:
+    """The customer's address of one channel, as `addresses_of` has it; empty: there is none."""
+    profile = customer.profile
+    if channel == "webhook":
+        return f"{HOOK}:{key}" if key else ""
+    if profile is None:
+        return ""
+    if channel == "email":
+        return profile.email
+    if channel in ("sms", "whatsapp"):
+        return profile.phone if profile.phone and is_e164(profile.phone) else ""
+    found = profile.messengers.get(channel, "") if profile.messengers is not None else ""
+    return found or newest(customer, key).get(channel, "")
+
+
 def met(customer: Customer, event: ChatEvent) -> None:
     """Note where the customer has been met in a messenger. A dialog of a business account is not one with our bot."""
     id_ = event.dialog

@@ -1,6 +1,6 @@
 """Whether the policy lets a stage be spoken that could be: control group, frequency caps, quiet hours, in this order. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from agents.dialogs.staff import Staff
@@ -9,7 +9,7 @@ from agents.scenarios.index import ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached
 from agents.zones import zone_of
-from app.model.policy import Cap, Policy, one_per
+from app.model.policy import Cap, Policy, Quiet, one_per
 from app.model.reasons import Reason
 from app.model.team import Team
 from channels.caps import Said, full
@@ -48,11 +48,21 @@ def allow(
     basis: Basis, scenario: Scenario, key: str, customer: Customer, found: Reached, now: float
 ) -> Reached | Refusal | Withheld | Held:
     """The stage with those of its channels that may be used at `now`, or why none may."""
-    group = group_of(basis.policy, scenario, key)
-    if group:
-        return Withheld(group)
-    free = _within_caps(basis, scenario, customer, found, now)
-    return free if isinstance(free, Refusal) else _awake(basis.policy, scenario, customer, free, now)
+    if not scenario.marketing:
+        return found
+    policy = basis.policy
+    if policy.control or scenario.control:
+        group = group_of(policy, scenario, key)
+        if group:
+            return Withheld(group)
+    free: Reached | Refusal = found
+    if customer.sends or customer.open:
+        free = _within_caps(basis, scenario, customer, found, now)
+        if isinstance(free, Refusal):
+            return free
+    if policy.quiet is None or scenario.quiet == "ignore":
+        return free
+    return _awake(policy, policy.quiet, scenario, customer, free, now)
 
 
 def group_of(policy: Policy, scenario: Scenario, key: str) -> str:
@@ -69,8 +79,6 @@ def _within_caps(basis: Basis, scenario: Scenario, customer: Customer, found: Re
 
     Who has heard enough is not spoken to over a dearer channel instead: nothing follows.
     """
-    if not scenario.marketing or not (customer.sends or customer.open):
-        return found
     zone, said = zone_of(customer, basis.policy), list(_said(basis.scenarios, customer))
     free: dict[str, str] = {}
     first: Refusal | None = None
@@ -81,7 +89,7 @@ def _within_caps(basis: Basis, scenario: Scenario, customer: Customer, found: Re
             free[channel] = address
         elif first is None:
             first = Refusal(Reason.CAP, {"channel": channel, "last_sent": used.last, **_described(used.cap)})
-    return found._replace(addresses=free) if first is None or free else first
+    return found.over(free) if first is None or free else first
 
 
 def caps_of(policy: Policy, scenario: Scenario, channel: str) -> tuple[Cap, ...]:
@@ -91,11 +99,15 @@ def caps_of(policy: Policy, scenario: Scenario, channel: str) -> tuple[Cap, ...]
     return (one_per(scenario.cap, channel),) if scenario.cap else ()
 
 
-def window_of(policy: Policy, scenario: Scenario, channel: str) -> float:
-    """The window of one message over the channel, which the sender asks for again by the address; 0: there is none."""
-    if not scenario.marketing:
-        return 0.0
-    return policy.cap_of(channel) if scenario.cap is None else scenario.cap
+def windows_of(policy: Policy, scenario: Scenario, channels: Iterable[str]) -> dict[str, float]:
+    """Those of the channels that have a window of one message, with it: the sender asks for it again by the address."""
+    found: dict[str, float] = {}
+    if scenario.marketing:
+        for channel in channels:
+            window = policy.cap_of(channel) if scenario.cap is None else scenario.cap
+            if window:
+                found[channel] = window
+    return found
 
 
 def _said(index: ScenarioIndex, customer: Customer) -> Iterator[Said]:
@@ -115,19 +127,16 @@ def _described(cap: Cap) -> dict[str, float | int]:
 
 
 def _awake(
-    policy: Policy, scenario: Scenario, customer: Customer, found: Reached, now: float
+    policy: Policy, quiet: Quiet, scenario: Scenario, customer: Customer, found: Reached, now: float
 ) -> Refusal | Reached | Held:
     """The stage without the channels that are silent at this hour; where that is all of them, until when, or why it is dropped."""
-    quiet = policy.quiet
-    if quiet is None or not scenario.marketing or scenario.quiet == "ignore":
-        return found
     if quiet.channels and quiet.channels.isdisjoint(found.addresses):
         return found
     zone = zone_of(customer, policy)
     until = {channel: quiet_until(quiet, channel, zone, now) for channel in found.addresses}
     awake = {channel: found.addresses[channel] for channel, opens in until.items() if not opens}
     if awake:
-        return found._replace(addresses=awake)
+        return found.over(awake)
     opens = min(until.values())
     if scenario.quiet == "drop" or (quiet.drop and not scenario.quiet):
         return Refusal(Reason.QUIET_HOURS, {"channel": next(iter(until)), "until": opens})

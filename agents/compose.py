@@ -1,8 +1,8 @@
 """Writes down what was decided to say: the trigger of a stage and its line in the journal. Pure."""
 
-from typing import NamedTuple
+import msgspec
 
-from agents.allowed import Basis, window_of
+from agents.allowed import Basis, windows_of
 from agents.free_delivery import told_to
 from agents.journeys.clock import slots_of
 from agents.scenarios.language import Scenario
@@ -14,7 +14,7 @@ from app.model.trigger import Content, Stage, Trigger
 from tables.customer import Customer
 
 
-class Saying(NamedTuple):
+class Saying(msgspec.Struct, frozen=True, gc=False):
     """What a stage says, and since when it was due. Times are epoch seconds."""
 
     scenario: Scenario
@@ -33,8 +33,8 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
     if scenario.slots is not None:
         saying.shown.slots = slots_of(scenario.slots, zone_of(customer, policy), now)
         saying.shown.booking = scenario.slots.book
-    caps = {channel: most for channel in reached.addresses if (most := window_of(policy, scenario, channel))}
-    saying.shown.delivery = told_to(policy, customer, saying.shown)
+    if policy.delivery:
+        saying.shown.delivery = told_to(policy, customer, saying.shown)
     hushed = scenario.marketing and policy.quiet is not None and scenario.quiet != "ignore"
     return Trigger(
         trigger_id=trigger_id,
@@ -46,13 +46,13 @@ def trigger_of(basis: Basis, saying: Saying, trigger_id: str, key: str, customer
         fired_at=now,
         expires_at=now + scenario.send_within,
         cascade=[Stage(channel, reached.stage.template) for channel in reached.addresses],
-        addresses=dict(reached.addresses),
+        addresses=reached.addresses,
         content=saying.shown,
         step=saying.step,
         locale=locale_of(customer, basis.locale),
         timezone=zone_of(customer, policy).key,
         marketing=scenario.marketing,
-        caps=caps,
+        caps=windows_of(policy, scenario, reached.addresses),
         consent_at=consents_at(customer, reached.addresses, scenario.topic),
         stage=reached.number,
         quiet=(scenario.quiet or ("drop" if policy.quiet is not None and policy.quiet.drop else "hold"))
@@ -87,5 +87,7 @@ def skipped(one: Skipped, scenario: str, trigger_id: str, key: str, now: float, 
 
 def locale_of(customer: Customer, default: str) -> str:
     """The language of a message to the customer."""
-    said = customer.profile.locale.lower() if customer.profile is not None else ""
+    if customer.profile is None or not customer.profile.locale:
+        return default
+    said = customer.profile.locale.lower()
     return "ru" if said.startswith("ru") else "en" if said.startswith("en") else default

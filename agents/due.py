@@ -1,7 +1,8 @@
 """What happens when a customer's timer comes up: the highest priority that nothing holds back fires. Pure."""
 
 from math import ceil, inf
-from typing import NamedTuple
+
+import msgspec
 
 from agents.allowed import Basis, Held, Withheld, allow
 from agents.cascade import bound, decide_stages, supersede
@@ -23,7 +24,7 @@ from app.model.trigger import trigger_id
 from tables.customer import OPEN_TRIGGERS, Armed, Customer, Open
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """An armed scenario whose time has come."""
 
     scenario: Scenario
@@ -37,19 +38,21 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
     Both are epoch seconds. Only up to `until` is it known what has happened: a deadline between the two (the timer was an
     older one, postponed since) has neither had its grace nor passed the lag gate, and comes up again by itself.
     """
-    decision, index = Decision(customer), basis.scenarios
+    decision = Decision(customer)
+    scenarios = basis.scenarios.of
     ready: list[Ready] = []
     waiting: list[Armed] = []
     soonest: float | None = None
     for instance in customer.armed or ():
-        scenario = index.of(instance.scenario, instance.version)
+        scenario = scenarios(instance.scenario, instance.version)
         if scenario is None:
             decision.reasons.append(JournalLine(now, key, Reason.SCENARIO_GONE, instance.scenario))
             continue
         due = due_at(scenario, instance, customer)
         if due > until:
             waiting.append(instance)
-            soonest = due if soonest is None else min(due, soonest)
+            if soonest is None or due < soonest:
+                soonest = due
         else:
             ready.append(Ready(scenario, instance, due))
     soonest = _decide(basis, decision, ready, key, now, shelf, waiting, soonest)
@@ -80,18 +83,18 @@ def _decide(
             answer = _answer(basis, decision, item, key, now, shelf, winners.get(family))
         else:
             answer = _begun(basis, decision, item, key, now, winners.get(family))
-        if isinstance(answer, Refusal):
-            decision.reasons.append(_refused(item, key, now, answer))
+        if type(answer) is Refusal:
+            decision.reasons.append(_refused(item, key, now, item.due, answer))
             continue
         winners[family] = item.scenario.id
         if answer is None:
             continue
-        if isinstance(answer, Held):
+        if type(answer) is Held:
             item.instance.held = ceil(answer.until)
             waiting.append(item.instance)
             soonest = min(float(item.instance.held), soonest or inf)
-            decision.reasons.append(_refused(item._replace(due=answer.until), key, now, QUIET))
-        else:
+            decision.reasons.append(_refused(item, key, now, answer.until, QUIET))
+        elif type(answer) is Answer:
             _fire(basis, decision, item, key, answer)
     return soonest
 
@@ -122,7 +125,7 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
 QUIET = Refusal(Reason.QUIET_HOURS, {})
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a scenario that fires says, the stages that cannot, and the control group that keeps it from being said."""
 
     saying: Saying
@@ -162,7 +165,7 @@ def _answer(
     if shown is None:
         return nothing_left(scenario)
     free = allow(basis, scenario, key, customer, found, as_of(scenario, item.due, now))
-    if isinstance(free, Refusal | Held):
+    if type(free) is Refusal or type(free) is Held:
         return free
     if customer.engagement is not None and customer.engagement.journeys is not None:
         moment = Moment(basis, decision, key, now, now)
@@ -170,21 +173,22 @@ def _answer(
         if way is not None:
             return way
         give_way(moment, scenario)
-    group = free.group if isinstance(free, Withheld) else ""
-    reached = free if isinstance(free, Reached) else found
+    group = free.group if type(free) is Withheld else ""
+    reached = free if type(free) is Reached else found
     return Answer(Saying(scenario, reached, shown, item.due, now, item.instance.anchor), missed, group)
 
 
-def _refused(item: Ready, key: str, now: float, why: Refusal) -> JournalLine:
+def _refused(item: Ready, key: str, now: float, due: float, why: Refusal) -> JournalLine:
     anchor = item.instance.anchor
-    return JournalLine(now, key, why.reason, item.scenario.id, "", anchor, "", item.due, why.detail)
+    return JournalLine(now, key, why.reason, item.scenario.id, "", anchor, "", due, why.detail)
 
 
 def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answer) -> None:
     scenario, instance, customer, now = item.scenario, item.instance, decision.customer, answer.saying.now
     name = trigger_id(scenario.id, scenario.version, key, instance.anchor, 0)
     trigger = trigger_of(basis, answer.saying, name, key, customer)
-    decision.reasons += [skipped(one, scenario.id, name, key, now, item.due) for one in answer.missed]
+    if answer.missed:
+        decision.reasons += [skipped(one, scenario.id, name, key, now, item.due) for one in answer.missed]
     customer.fired = {**(customer.fired or {}), scenario.id: now}
     if answer.group:  # written down like a recipient, and nothing else
         line = spoken(trigger, Reason.CONTROL_GROUP)
@@ -193,10 +197,13 @@ def _fire(basis: Basis, decision: Decision, item: Ready, key: str, answer: Answe
         return
     decision.fired.append(trigger)
     decision.reasons.append(spoken(trigger, Reason.FIRED))
-    supersede(basis, decision, key, scenario.id, now)
-    opened = Open(name, scenario.id, trigger.cascade[0].channel, now, instance.at, trigger.expires_at)
+    if customer.open is not None:
+        supersede(basis, decision, key, scenario.id, now)
+    first, *others = trigger.cascade
+    opened = Open(name, scenario.id, first.channel, now, instance.at, trigger.expires_at)
     opened.marketing, opened.stage, opened.version = scenario.marketing, trigger.stage, scenario.version
-    opened.ways = [way.channel for way in trigger.cascade[1:]] or None
+    if others:
+        opened.ways = [way.channel for way in others]
     customer.open = [*(customer.open or ()), opened]
     if len(customer.open) > OPEN_TRIGGERS:
         bound(decision, key, now)

@@ -35,8 +35,8 @@ AHEAD = 14 * 3_600.0
 
 def complete(show: Show, customer: Customer, out: Content, now: float, rows: Rows) -> None:
     """Add similar products to what a message shows as of `now`, and bring first what the customer prefers."""
-    if not show.similar and not show.prefer:
-        return
+    if not show.similar and (not show.prefer or (customer.orders is None and "discounted" not in show.prefer)):
+        return  # what is preferred beside what is reduced depends on what was bought
     if "discounted" in show.prefer and not out.order_id:  # what was bought has cost what it cost
         before = _worth(out)
         for line in out.items:

@@ -6,6 +6,8 @@ from app.model.policy import Policy
 from channels.quiet import zone
 from tables.customer import Customer
 
+_UTC = ZoneInfo("UTC")
+
 
 def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
     """The customer's zone: what he, or the shop for him, has set; his device's; his city's; the shop's."""
@@ -13,15 +15,14 @@ def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
     if profile is not None:
         city = city_zone(policy, profile.city) if profile.city else ""
         for name in (profile.timezone, profile.device_timezone, city):
-            found = zone(name) if name else None
-            if found is not None:
+            if name and (found := zone(name)) is not None:
                 return found
     return shop_zone(policy)
 
 
 def shop_zone(policy: Policy) -> ZoneInfo:
     """The zone of the shop's own clock."""
-    return zone(policy.zone) or ZoneInfo("UTC")
+    return zone(policy.zone) or _UTC
 
 
 def city_zone(policy: Policy, city: str) -> str:

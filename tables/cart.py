@@ -152,7 +152,9 @@ def caught_up(alias: Customer, owner: Customer, at: float) -> None:
 
 def value(cart: Cart) -> float:
     """Price of all lines, in the cart's currency; 0 when it is beyond all numbers, which no JSON can say."""
-    total = sum(line.price * line.quantity for line in cart.lines)
+    total: float = 0
+    for line in cart.lines:
+        total += line.price * line.quantity
     return total if math.isfinite(total) else 0.0
 
 

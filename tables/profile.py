@@ -93,7 +93,9 @@ def permission(customer: Customer, channel: str, topic: str = "") -> Permission 
 
     That about the topic goes before that about the whole channel; unless the whole channel was refused later, or by the customer himself.
     """
-    known = customer.consent or {}
+    known = customer.consent
+    if known is None:
+        return None
     whole = known.get(channel)
     of_topic = known.get(f"{channel}:{topic}") if topic else None
     if of_topic is None:

@@ -26,7 +26,11 @@ class Refusal(NamedTuple):
 
 def next_stage(customer: Customer) -> float | None:
     """When the first of the later stages of all cascades is to be decided, epoch seconds; None: none waits."""
-    return min((float(item.next_at) for item in customer.open or () if item.next_at), default=None)
+    soonest = 0
+    for item in customer.open or ():
+        if item.next_at and (not soonest or item.next_at < soonest):
+            soonest = item.next_at
+    return float(soonest) if soonest else None
 
 
 def due_at(scenario: Scenario, instance: Armed, customer: Customer) -> float:
@@ -59,11 +63,13 @@ def refusal(scenario: Scenario, customer: Customer, due: float, now: float, fami
     held = stops(scenario, customer, due, now)
     if held is not None:
         return held
+    if customer.fired is None:
+        return None
     now = as_of(scenario, due, now)
-    last = (customer.fired or {}).get(scenario.id)
+    last = customer.fired.get(scenario.id)
     if last is not None and now - last < scenario.reentry:
         return Refusal(Reason.REENTRY, {"last_fired": last, "window": scenario.reentry})
-    for name, at in (customer.fired or {}).items():
+    for name, at in customer.fired.items():
         if name in family and at >= customer.last_seen:
             return Refusal(Reason.ONE_PER_SILENCE, {"by": name, "at": at})
     return None
@@ -112,7 +118,10 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
         shown = [line for line in shown if line in newest]
     out.items = [of_cart(line) for line in shown]
     out.value, out.currency = value(cart), cart.currency
-    out.category = next((line.category for line in reversed(cart.lines) if line.category), "")
+    for line in reversed(cart.lines):
+        if line.category:
+            out.category = line.category
+            break
     return True
 
 

@@ -1,9 +1,11 @@
 """Over which channels a stage of a cascade may be spoken, and why not over the others. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from agents.addresses import addresses_of
+import msgspec
+
+from agents.addresses import address_of
 from agents.scenarios.evaluate import Refusal
 from agents.scenarios.language import Scenario, Stage
 from app.model.reasons import Reason
@@ -11,12 +13,16 @@ from tables.customer import Customer
 from tables.profile import permission
 
 
-class Reached(NamedTuple):
+class Reached(msgspec.Struct, frozen=True, gc=False):
     """A stage that can be spoken. `addresses` (channel -> address) are in the order in which its channels are to be tried."""
 
     number: int
     stage: Stage
-    addresses: Mapping[str, str]
+    addresses: dict[str, str]
+
+    def over(self, addresses: dict[str, str]) -> "Reached":
+        """The same over these of its channels."""
+        return Reached(self.number, self.stage, addresses)
 
 
 class Skipped(NamedTuple):
@@ -26,50 +32,42 @@ class Skipped(NamedTuple):
     why: Refusal
 
 
-class Reach(NamedTuple):
-    """The first stage that can be spoken, if there is one, and those before it."""
-
-    found: Reached | None
-    skipped: tuple[Skipped, ...]
+Reach = tuple[Reached | None, tuple[Skipped, ...]]
+"""The first stage that can be spoken, if there is one, and those before it."""
 
 
 def reach(scenario: Scenario, key: str, customer: Customer, start: int = 0) -> Reach:
     """The first stage from number `start` on whose channel has an address, a consent and no suppression."""
-    known = addresses_of(customer, key)
-    skipped: list[Skipped] = []
-    for number in range(start, len(scenario.cascade)):
-        stage = scenario.cascade[number]
-        addresses, why = _usable(scenario, stage.channels, customer, known)
-        if addresses:
-            return Reach(Reached(number, stage, addresses), tuple(skipped))
-        assert why is not None, "a stage has a channel"
-        skipped.append(Skipped(number, why))
-    return Reach(None, tuple(skipped))
+    skipped: tuple[Skipped, ...] = ()
+    for number, stage in enumerate(scenario.cascade[start:], start):
+        usable: dict[str, str] = {}
+        first: Refusal | None = None
+        for channel in stage.channels:
+            address = address_of(customer, key, channel)
+            why = _unreachable(scenario, channel, customer, address)
+            if why is None:
+                usable[channel] = address
+            else:
+                first = first or why
+        if usable:
+            return Reached(number, stage, usable), skipped
+        assert first is not None, "a stage has a channel"
+        skipped = (*skipped, Skipped(number, first))
+    return None, skipped
 
 
-def _usable(
-    scenario: Scenario, channels: Iterable[str], customer: Customer, known: Mapping[str, str]
-) -> tuple[dict[str, str], Refusal | None]:
-    """The usable ones of `channels` with their addresses, and why the first of the others is not."""
-    usable: dict[str, str] = {}
-    first: Refusal | None = None
-    for channel in channels:
-        why = _unreachable(scenario, channel, customer, known)
-        if why is None:
-            usable[channel] = known[channel]
-        else:
-            first = first or why
-    return usable, first
-
-
-def _unreachable(scenario: Scenario, channel: str, customer: Customer, known: Mapping[str, str]) -> Refusal | None:
-    if not known.get(channel):
+def _unreachable(scenario: Scenario, channel: str, customer: Customer, address: str) -> Refusal | None:
+    """Why nothing may be said over the channel, at this address of the customer."""
+    if not address:
         return Refusal(Reason.NO_ADDRESS, {"channel": channel})
-    consent = permission(customer, channel, scenario.topic)
-    if scenario.marketing and (consent is None or not consent.granted):
-        since = {} if consent is None else {"refused_at": consent.at}
-        return Refusal(Reason.NO_CONSENT, {"channel": channel, **since, **_asked(customer, channel, scenario.topic)})
-    reason = (customer.suppressed or {}).get(channel)
+    if scenario.marketing:
+        consent = permission(customer, channel, scenario.topic)
+        if consent is None or not consent.granted:
+            since = {} if consent is None else {"refused_at": consent.at}
+            return Refusal(
+                Reason.NO_CONSENT, {"channel": channel, **since, **_asked(customer, channel, scenario.topic)}
+            )
+    reason = customer.suppressed.get(channel) if customer.suppressed is not None else None
     return Refusal(Reason.SUPPRESSED, {"channel": channel, "by": reason}) if reason else None
 
 

@@ -139,7 +139,7 @@ Outgoing = Trigger | Cancel | AlertUpdate | Erasure | Suppress
 
 def trigger_id(scenario: str, version: int, customer: str, anchor: str, step: int) -> str:
     """The trigger's identity: the same decision always gets the same id. 32 hexadecimal digits."""
-    words = "\x1f".join((scenario, str(version), customer, anchor, str(step)))
+    words = f"{scenario}\x1f{version}\x1f{customer}\x1f{anchor}\x1f{step}"
     return blake2b(words.encode(), digest_size=16).hexdigest()
 
 
