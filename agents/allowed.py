@@ -60,9 +60,10 @@ def allow(
         free = _within_caps(basis, scenario, customer, found, now)
         if isinstance(free, Refusal):
             return free
-    if policy.quiet is None or scenario.quiet == "ignore":
+    quiet = policy.quiet
+    if quiet is None or scenario.quiet == "ignore" or (quiet.channels.isdisjoint(free.addresses) and quiet.channels):
         return free
-    return _awake(policy, policy.quiet, scenario, customer, free, now)
+    return _awake(policy, quiet, scenario, customer, free, now)
 
 
 def group_of(policy: Policy, scenario: Scenario, key: str) -> str:
@@ -103,9 +104,9 @@ def windows_of(policy: Policy, scenario: Scenario, channels: Iterable[str]) -> d
     """Those of the channels that have a window of one message, with it: the sender asks for it again by the address."""
     found: dict[str, float] = {}
     if scenario.marketing:
+        own, windows = scenario.cap, policy.windows
         for channel in channels:
-            window = policy.cap_of(channel) if scenario.cap is None else scenario.cap
-            if window:
+            if window := windows.get(channel, 0.0) if own is None else own:
                 found[channel] = window
     return found
 
@@ -130,8 +131,6 @@ def _awake(
     policy: Policy, quiet: Quiet, scenario: Scenario, customer: Customer, found: Reached, now: float
 ) -> Refusal | Reached | Held:
     """The stage without the channels that are silent at this hour; where that is all of them, until when, or why it is dropped."""
-    if quiet.channels and quiet.channels.isdisjoint(found.addresses):
-        return found
     zone = zone_of(customer, policy)
     until = {channel: quiet_until(quiet, channel, zone, now) for channel in found.addresses}
     awake = {channel: found.addresses[channel] for channel, opens in until.items() if not opens}

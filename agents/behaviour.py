@@ -176,7 +176,7 @@ class Behaviour:
         if type(row) is not Customer:
             self.upkeep.come(step, key, row, due if self._stream_time else now)
             return
-        soonest = self.wake_of(row)
+        soonest = self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
         if soonest is None:
             return
         if soonest > due:  # postponed since: the most frequent case

@@ -79,7 +79,7 @@ class Decider:
         self._take(ScenarioIndex(scenarios, former), policy or self._basis.policy, self._basis.locale)
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
-        self._index = index
+        self._index, self._segmented = index, bool(self.members)
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
         self.kept = kept_for(index.all(), self.members)
@@ -267,6 +267,8 @@ class Decider:
 
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
+        if customer.engagement is None and not self._segmented:
+            return self._index.wake_of(customer)
         soonest, due = wake_of(self._basis, customer), self.members.wake_of(customer)
         return due if soonest is None or (due is not None and due < soonest) else soonest
 
@@ -314,6 +316,6 @@ class Decider:
     def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
         decision = decide_due(self._basis, key, customer, now, shelf, until)
-        if self.members or customer.engagement is not None:
+        if self._segmented or customer.engagement is not None:
             self._moved(decision, key, self.members.on_due(customer, until), until)
         return decision

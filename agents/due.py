@@ -15,7 +15,7 @@ from agents.journeys.enter import enter, give_way, in_the_way
 from agents.journeys.moment import Moment
 from agents.journeys.replenish import decide_replenishing
 from agents.optin import lapse
-from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, due_at, next_stage, nothing_left, refusal, stops
+from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, next_stage, nothing_left, refusal, stops
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.journal import JournalLine
@@ -39,17 +39,13 @@ def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: Sh
     older one, postponed since) has neither had its grace nor passed the lag gate, and comes up again by itself.
     """
     decision = Decision(customer)
-    scenarios = basis.scenarios.of
     ready: list[Ready] = []
     waiting: list[Armed] = []
     soonest: float | None = None
-    for instance in customer.armed or ():
-        scenario = scenarios(instance.scenario, instance.version)
+    for due, instance, scenario in basis.scenarios.dues(customer):
         if scenario is None:
             decision.reasons.append(JournalLine(now, key, Reason.SCENARIO_GONE, instance.scenario))
-            continue
-        due = due_at(scenario, instance, customer)
-        if due > until:
+        elif due > until:
             waiting.append(instance)
             if soonest is None or due < soonest:
                 soonest = due
@@ -104,8 +100,10 @@ def _beside(basis: Basis, decision: Decision, key: str, now: float, shelf: Shelf
     customer = decision.customer
     asked = customer.profile is not None and customer.profile.asked is not None
     if customer.open is not None:
-        decide_stages(basis, decision, key, now, shelf, until)
         stage = next_stage(customer)
+        if stage is not None and stage <= until:
+            decide_stages(basis, decision, key, now, shelf, until)
+            stage = next_stage(customer)
         if stage is not None and (decision.wake_at is None or stage < decision.wake_at):
             decision.wake_at = stage
     if asked:

@@ -34,7 +34,7 @@ class Upkeep:
 
     def begin(self, step: Step) -> None:
         """A step begins."""
-        if self.rankings:
+        if self._decider.members.ranked:
             self.rankings.stand(step)
 
     def come(self, step: Step, key: str, row: Row | None, at: float) -> None:

@@ -17,7 +17,7 @@ def zone_of(customer: Customer, policy: Policy) -> ZoneInfo:
         for name in (profile.timezone, profile.device_timezone, city):
             if name and (found := zone(name)) is not None:
                 return found
-    return shop_zone(policy)
+    return zone(policy.zone) or _UTC
 
 
 def shop_zone(policy: Policy) -> ZoneInfo:

@@ -59,21 +59,18 @@ class TimerIndex:
         wake = row.wake
         if not wake or at < wake:
             row.wake = at
-            self._put(key, at)
-
-    def _put(self, key: str, at: float) -> None:
-        if at < self.earliest:  # noqa: PLR1730 -- min() would be a sixth of the time that scheduling takes
-            self.earliest = at
-        number = floor(at / SLOT)  # exact: a slot is a power of two wide
-        if number <= self._opened:
-            heapq.heappush(self._late, (at, key))
-            return
-        slot = self._slots.get(number)
-        if slot is None:
+            if at < self.earliest:  # noqa: PLR1730 -- min() would be a sixth of the time that scheduling takes
+                self.earliest = at
+            number = floor(at / SLOT)  # exact: a slot is a power of two wide
+            if number <= self._opened:
+                heapq.heappush(self._late, (at, key))
+                return
+            slot = self._slots.get(number)
+            if slot is not None:
+                slot.append(key)
+                return
             self._slots[number] = [key]
             heapq.heappush(self._order, number)
-        else:
-            slot.append(key)
 
     def next_due(self) -> float | None:
         """When the soonest live entry comes up; drops stale entries before it."""

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agents.scenarios.evaluate import due_at, next_stage
+from agents.scenarios.evaluate import next_stage, talking_until
 from agents.scenarios.language import Scenario
-from tables.customer import Customer, Open
+from tables.customer import Armed, Customer, Open
 
 
 class Heard(NamedTuple):
@@ -104,6 +104,28 @@ class ScenarioIndex:
                 return old
         return self.by_id.get(name)
 
+    def dues(self, customer: Customer) -> list[tuple[float, Armed, Scenario | None]]:
+        """What is armed: when each is due (as `due_at` tells it, epoch seconds), and under which scenario; None: it is gone.
+
+        What goes on under none is due since it was armed. All timers ask for it, so it is one loop.
+        """
+        found: list[tuple[float, Armed, Scenario | None]] = []
+        former, by_id = self._former, self.by_id
+        seen, dialogs = customer.last_seen, customer.dialogs
+        for instance in customer.armed or ():
+            name, due = instance.scenario, instance.at
+            scenario = by_id.get(name) if not former else former.get((name, instance.version)) or by_id.get(name)
+            if scenario is not None:
+                if scenario.leaving and due < seen:
+                    due = seen
+                due += scenario.wait
+                if instance.held > due:
+                    due = float(instance.held)
+                if dialogs is not None:
+                    due = max(due, talking_until(scenario, dialogs))
+            found.append((due, instance, scenario))
+        return found
+
     def is_ended(self, name: str, version: int, by: str) -> bool:
         """Whether the signal or event `by`, which ends some version of a scenario, ends this one."""
         scenario = self.of(name, version)
@@ -153,10 +175,7 @@ class ScenarioIndex:
     def wake_of(self, customer: Customer) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None."""
         soonest: float | None = None
-        former, by_id = self._former, self.by_id
-        for instance in customer.armed or ():
-            scenario = self.of(instance.scenario, instance.version) if former else by_id.get(instance.scenario)
-            due = instance.at if scenario is None else due_at(scenario, instance, customer)
+        for due, _, _ in self.dues(customer):
             if soonest is None or due < soonest:
                 soonest = due
         if customer.open is not None:

@@ -164,10 +164,10 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
 
         It is the one that the sender can hold by the address alone.
         """
-        return self._caps_by_channel.get(channel, 0.0)
+        return self.windows.get(channel, 0.0)
 
     @cached_property
-    def _caps_by_channel(self) -> Mapping[str, float]:
+    def windows(self) -> Mapping[str, float]:
         """`cap_of` every channel that has one: each message asks for it, and a policy never changes."""
         ones = [cap for cap in self.caps if cap.most == 1]
         found = {name: [cap.seconds for cap in ones if _is_of_channel(cap, name)] for name in CHANNELS}
