@@ -168,7 +168,9 @@ TIMERS_FIRED = _counter("engine_timers_fired_total", "Timers that came due and w
 TIMERS_CANCELLED = _counter(
     "engine_timers_cancelled_total", "Armed scenarios that ended before they came due, by reason.", "reason"
 )
-LATENESS_SECONDS = _histogram("trigger_lateness_seconds", "From due + grace to the trigger's commit.", LATENESS)
+LATENESS_SECONDS = Spread(
+    _histogram("trigger_lateness_seconds", "From due + grace to the trigger's commit.", LATENESS), LATENESS
+)
 LAG_GATE_HOLDS = _counter("engine_lag_gate_holds_total", "Due timers that waited for the backlog to be read.")
 CLOCK_JUMPS = _counter("engine_clock_jumps_total", "Jumps of the wall clock that paused firing.")
 RECOVERY_SECONDS = _gauge("engine_recovery_seconds", "Duration of the last recovery.", "table")

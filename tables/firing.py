@@ -172,19 +172,20 @@ class Firing:
         limit, on_timer = part.gate.limit(part.applied), self._table.on_timer
         if limit is None or on_timer is None:
             return []
-        clock, outputs, to = self._table.clock, step.outputs, self._triggers_to
-        now, until = clock.now(), clock.monotonic() + LONGEST_SLICE
+        monotonic, outputs, to = self._table.clock.monotonic, step.outputs, self._triggers_to
+        now, until = self._table.clock.now(), monotonic() + LONGEST_SLICE
         triggered: list[float] = []
-        looked, full = 0, False
+        looked, sent, full = 0, len(outputs), False
         for due, key in step.due(limit, MOST_LOOKED):
             looked += 1
-            sent = len(outputs)
             on_timer(step, due, key, now)
-            for output in outputs[sent:]:
-                if output.topic == to:
-                    triggered.append(due)
-                    break
-            full = len(triggered) >= MOST_FIRED or step.size >= MOST_BYTES or clock.monotonic() >= until
+            if len(outputs) > sent:
+                for output in outputs[sent:]:
+                    if output.topic == to:
+                        triggered.append(due)
+                        break
+                sent = len(outputs)
+            full = len(triggered) >= MOST_FIRED or step.size >= MOST_BYTES or monotonic() >= until
             if full:
                 break
         self._fired.inc(looked)
@@ -194,6 +195,6 @@ class Firing:
 
     def observe(self, triggered: list[float]) -> None:
         """Measure the lateness of triggers that have just been committed."""
-        now = self._table.clock.now()
+        observe, since = metrics.LATENESS_SECONDS.observe, self._table.clock.now() - self._table.grace
         for due in triggered:
-            metrics.LATENESS_SECONDS.observe(max(now - due - self._table.grace, 0.0))
+            observe(max(since - due, 0.0))

@@ -183,10 +183,11 @@ class FencedTable(OwnedPartitions):
     def _transaction(self, part: HeldPartition, step: Step) -> list[tuple[str, int, Iterable[KeyValue]]]:
         changes = [*self.codec.records(step.rows, step.changed), self.codec.fence(part.applied, part.clock)]
         outputs: defaultdict[tuple[str, int], list[KeyValue]] = defaultdict(list)
+        here = part.number
         for output in step.outputs:
-            number = part.number if output.partition is None else output.partition
-            outputs[output.topic, number].append((output.key.encode(), output.value))
-        changelog = (self._changelog_topic_name(), part.number, changes)
+            there = output.partition
+            outputs[output.topic, here if there is None else there].append((output.key.encode(), output.value))
+        changelog = (self._changelog_topic_name(), here, changes)
         return [changelog, *((self.prefix + topic, number, records) for (topic, number), records in outputs.items())]
 
     # -- timers

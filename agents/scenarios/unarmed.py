@@ -150,8 +150,8 @@ def _barrier(scenario: Scenario, key: str, customer: Customer) -> str:
     said = scenario if scenario.program is None else first_message(scenario.program)
     if said is None:
         return ""
-    found = reach(said, key, customer)
-    if found.found is not None or not found.skipped:
+    found, passed = reach(said, key, customer)
+    if found is not None or not passed:
         return ""
-    whys = dict.fromkeys(f"{one.why.reason.value} ({one.why.detail.get('channel', '')})" for one in found.skipped)
+    whys = dict.fromkeys(f"{one.why.reason.value} ({one.why.detail.get('channel', '')})" for one in passed)
     return f"would say nothing: {', '.join(whys)}"
