@@ -2,12 +2,13 @@
 
 import pytest
 
-from agents.addresses import addresses_of, met
+from agents.addresses import address_of, addresses_of, met
 from app.codec import encode_json
 from app.model.chat import ChatEvent, ChatKind, Speaker, client_key
 from app.model.event import PHONE
+from app.model.policy import CHANNELS
 from app.topics import CHAT
-from tables.customer import Customer, Pointer, Profile
+from tables.customer import Customer, Device, Pointer, Profile
 from tables.identity import merge
 from tests.driver import Engine
 
@@ -25,6 +26,26 @@ def test_a_phone_number_serves_sms_and_whatsapp_only_when_it_is_whole():
     }  # fmt: skip
     assert addresses_of(Customer(profile=Profile(phone="89123456789"))) == {}
     assert addresses_of(Customer(), "u1") == {"webhook": "customers:u1"}
+
+
+DEVICES = [Device("webpush", "https://push.example/1 k a", 1.0, True), Device("fcm", "token", 2.0)]
+
+
+@pytest.mark.parametrize("key", ["", "u1", "anon:v1"])
+@pytest.mark.parametrize(
+    "profile",
+    [
+        None,
+        Profile(),
+        Profile(email="a@shop.example", phone="+79123456789", messengers={"telegram": "shop:1", "vk": "club:3"}),
+        Profile(phone="89123456789", messengers={"vk": "club:3"}, devices=DEVICES),
+        Profile(email="a@shop.example", devices=DEVICES[::-1]),
+    ],
+)
+def test_one_address_is_that_which_stands_among_all(profile, key):
+    customer = Customer(profile=profile)
+    known = addresses_of(customer, key)
+    assert {name: found for name in CHANNELS if (found := address_of(customer, key, name))} == known
 
 
 @pytest.mark.parametrize(
