@@ -55,15 +55,15 @@ def allow(
         group = group_of(policy, scenario, key)
         if group:
             return Withheld(group)
-    free: Reached | Refusal = found
     if customer.sends or customer.open:
         free = _within_caps(basis, scenario, customer, found, now)
         if isinstance(free, Refusal):
             return free
+        found = free
     quiet = policy.quiet
-    if quiet is None or scenario.quiet == "ignore" or (quiet.channels.isdisjoint(free.addresses) and quiet.channels):
-        return free
-    return _awake(policy, quiet, scenario, customer, free, now)
+    if quiet is None or scenario.quiet == "ignore" or (quiet.channels and quiet.channels.isdisjoint(found.addresses)):
+        return found
+    return _awake(policy, quiet, scenario, customer, found, now)
 
 
 def group_of(policy: Policy, scenario: Scenario, key: str) -> str:

@@ -176,14 +176,15 @@ class Behaviour:
         if type(row) is not Customer:
             self.upkeep.come(step, key, row, due if self._stream_time else now)
             return
-        soonest = self._decider.wake_of(row) if row.dialogs is None else self._chat.wake_of(row)
+        dues = self._decider.dues(row)
+        soonest = self._decider.wake_of(row, dues) if row.dialogs is None else self._chat.wake_of(row)
         if soonest is None:
             return
         if soonest > due:  # postponed since: the most frequent case
             step.wake(key, soonest)
             return
         at = due if self._stream_time else now
-        decision = self._decider.on_due(key, row, at, step.rows.get, due)
+        decision = self._decider.on_due(key, row, at, step.rows.get, due, dues)
         if decision.reasons or decision.fired or row.engagement is not None:
             step.touch(key)
         if decision.wake_at is not None:

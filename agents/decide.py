@@ -27,7 +27,7 @@ from agents.journeys.walk import settle
 from agents.kept import kept_for
 from agents.receipts import REFUSALS, meant, on_receipt
 from agents.scenarios.evaluate import ShelfOf
-from agents.scenarios.index import Heard, ScenarioIndex
+from agents.scenarios.index import Dues, Heard, ScenarioIndex
 from agents.scenarios.language import Scenario
 from agents.scenarios.needs import asks_presence, unread
 from agents.segments.language import SegmentSet
@@ -265,10 +265,14 @@ class Decider:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def wake_of(self, customer: Customer) -> float | None:
-        """The customer's earliest deadline, epoch seconds, or None."""
+    def dues(self, customer: Customer) -> Dues:
+        """When all that is armed for the customer is due; for what asks more than once."""
+        return self._index.dues(customer)
+
+    def wake_of(self, customer: Customer, dues: Dues | None = None) -> float | None:
+        """The customer's earliest deadline, epoch seconds, or None. `dues`: what `dues` has just said of him."""
         if customer.engagement is None and not self._segmented:
-            return self._index.wake_of(customer)
+            return self._index.wake_of(customer, dues)
         soonest, due = wake_of(self._basis, customer), self.members.wake_of(customer)
         return due if soonest is None or (due is not None and due < soonest) else soonest
 
@@ -313,9 +317,11 @@ class Decider:
             self._moved(decision, key, self.members.on_ranks(customer, at), at)
         return decision
 
-    def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
-        """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds)."""
-        decision = decide_due(self._basis, key, customer, now, shelf, until)
+    def on_due(
+        self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float, dues: Dues | None = None
+    ) -> Decision:
+        """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds). `dues`: as of `wake_of`."""
+        decision = decide_due(self._basis, key, customer, now, shelf, until, dues)
         if self._segmented or customer.engagement is not None:
             self._moved(decision, key, self.members.on_due(customer, until), until)
         return decision

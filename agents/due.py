@@ -16,6 +16,7 @@ from agents.journeys.moment import Moment
 from agents.journeys.replenish import decide_replenishing
 from agents.optin import lapse
 from agents.scenarios.evaluate import Refusal, ShelfOf, as_of, content, next_stage, nothing_left, refusal, stops
+from agents.scenarios.index import Dues
 from agents.scenarios.language import Scenario
 from agents.scenarios.reach import Reached, Skipped, reach
 from app.model.journal import JournalLine
@@ -32,17 +33,20 @@ class Ready(msgspec.Struct, frozen=True, gc=False):
     due: float
 
 
-def decide_due(basis: Basis, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float) -> Decision:
+def decide_due(
+    basis: Basis, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float, dues: Dues | None = None
+) -> Decision:
     """Look at everything of customer `key` that is due at or before `until`; each fires or is refused, as of `now`.
 
     Both are epoch seconds. Only up to `until` is it known what has happened: a deadline between the two (the timer was an
-    older one, postponed since) has neither had its grace nor passed the lag gate, and comes up again by itself.
+    older one, postponed since) has neither had its grace nor passed the lag gate, and comes up again by itself. `dues`: the
+    customer's, where they are known already.
     """
     decision = Decision(customer)
     ready: list[Ready] = []
     waiting: list[Armed] = []
     soonest: float | None = None
-    for due, instance, scenario in basis.scenarios.dues(customer):
+    for due, instance, scenario in basis.scenarios.dues(customer) if dues is None else dues:
         if scenario is None:
             decision.reasons.append(JournalLine(now, key, Reason.SCENARIO_GONE, instance.scenario))
         elif due > until:

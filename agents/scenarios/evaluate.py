@@ -116,7 +116,7 @@ def _fill_cart(out: Content, show: Show, customer: Customer, _since: float) -> b
     if len(shown) > show.most:
         newest = sorted(shown, key=lambda line: line.at)[-show.most :]
         shown = [line for line in shown if line in newest]
-    out.items = [of_cart(line) for line in shown]
+    out.items = list(map(of_cart, shown))
     out.value, out.currency = value(cart), cart.currency
     for line in reversed(cart.lines):
         if line.category:

@@ -8,6 +8,9 @@ from agents.scenarios.evaluate import next_stage, talking_until
 from agents.scenarios.language import Scenario
 from tables.customer import Armed, Customer, Open
 
+Dues = list[tuple[float, Armed, Scenario | None]]
+"""See `ScenarioIndex.dues`."""
+
 
 class Heard(NamedTuple):
     """What scenarios make of an event with certain signals."""
@@ -104,12 +107,12 @@ class ScenarioIndex:
                 return old
         return self.by_id.get(name)
 
-    def dues(self, customer: Customer) -> list[tuple[float, Armed, Scenario | None]]:
+    def dues(self, customer: Customer) -> Dues:
         """What is armed: when each is due (as `due_at` tells it, epoch seconds), and under which scenario; None: it is gone.
 
         What goes on under none is due since it was armed. All timers ask for it, so it is one loop.
         """
-        found: list[tuple[float, Armed, Scenario | None]] = []
+        found: Dues = []
         former, by_id = self._former, self.by_id
         seen, dialogs = customer.last_seen, customer.dialogs
         for instance in customer.armed or ():
@@ -172,10 +175,10 @@ class ScenarioIndex:
             known = max(former, key=lambda old: old.version, default=None)
         return known.topic if known is not None else ""
 
-    def wake_of(self, customer: Customer) -> float | None:
-        """The customer's earliest deadline, epoch seconds, or None."""
+    def wake_of(self, customer: Customer, dues: Dues | None = None) -> float | None:
+        """The customer's earliest deadline, epoch seconds, or None. `dues`: his, where they are known already."""
         soonest: float | None = None
-        for due, _, _ in self.dues(customer):
+        for due, _, _ in self.dues(customer) if dues is None else dues:
             if soonest is None or due < soonest:
                 soonest = due
         if customer.open is not None:
