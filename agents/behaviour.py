@@ -178,9 +178,7 @@ class Behaviour:
             return
         dues = self._decider.dues(row)
         soonest = self._decider.wake_of(row, dues) if row.dialogs is None else self._chat.wake_of(row)
-        if soonest is None:
-            return
-        if soonest > due:  # postponed since: the most frequent case
+        if soonest is None or soonest > due:  # postponed since: the most frequent case
             step.wake(key, soonest)
             return
         at = due if self._stream_time else now

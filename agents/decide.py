@@ -80,6 +80,7 @@ class Decider:
 
     def _take(self, index: ScenarioIndex, policy: Policy, locale: str) -> None:
         self._index, self._segmented = index, bool(self.members)
+        self.dues = index.dues  # for what asks more than once when a customer's are due
         self._basis = Basis(index, policy, locale, self.members.noted, self._staff)
         needless = frozenset() if self._reads_all else unread(index.all())
         self.kept = kept_for(index.all(), self.members)
@@ -112,8 +113,7 @@ class Decider:
         heard = self._index.heard(signals, "" if event.historical else event.event)
         if heard is not None:
             self._hear(decision, key, heard, event, at)
-        goal_of = self._index.goals.get(event.event)
-        if goal_of is not None:
+        if (goal_of := self._index.goals.get(event.event)) is not None:
             decision.reasons += on_goal(self._basis, key, customer, event, goal_of, at)
         if event.event in RETURNS:
             decision.reasons += on_return(key, customer, event, at)
@@ -197,9 +197,8 @@ class Decider:
     def consent_changed(self, decision: Decision, key: str, event_id: str, at: float) -> None:
         """Journal the consents as they are now, and call back what they no longer allow."""
         customer = decision.customer
-        consents = customer.consent or {}
         words: dict[str, str | float | int] = {
-            name: "granted" if item.granted else "refused" for name, item in consents.items()
+            name: "granted" if item.granted else "refused" for name, item in (customer.consent or {}).items()
         }
         decision.reasons.append(JournalLine(at, key, Reason.CONSENT_CHANGED, event_id=event_id, detail=words))
         cancel(decision, key, refused(self._basis, customer), Reason.CONSENT_WITHDRAWN, event_id, at)
@@ -265,10 +264,6 @@ class Decider:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def dues(self, customer: Customer) -> Dues:
-        """When all that is armed for the customer is due; for what asks more than once."""
-        return self._index.dues(customer)
-
     def wake_of(self, customer: Customer, dues: Dues | None = None) -> float | None:
         """The customer's earliest deadline, epoch seconds, or None. `dues`: what `dues` has just said of him."""
         if customer.engagement is None and not self._segmented:
@@ -317,9 +312,7 @@ class Decider:
             self._moved(decision, key, self.members.on_ranks(customer, at), at)
         return decision
 
-    def on_due(
-        self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float, dues: Dues | None = None
-    ) -> Decision:
+    def on_due(self, key: str, customer: Customer, now: float, shelf: ShelfOf, until: float, dues: Dues) -> Decision:
         """Look at everything of customer `key` whose deadline is not after `until`; `now` is the clock (epoch seconds). `dues`: as of `wake_of`."""
         decision = decide_due(self._basis, key, customer, now, shelf, until, dues)
         if self._segmented or customer.engagement is not None:
