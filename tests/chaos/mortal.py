@@ -4,6 +4,7 @@
     CHAOS_CLOCK=FILE       its wall clock is ahead of the machine's by the seconds in that file (`clock.Ahead`)
     CHAOS_STALL=FILE       once the file exists, its consumer fetches nothing more
     CHAOS_STUCK=SECONDS    what its watchdog takes for stuck, in place of the 20 s
+    CHAOS_STANDSTILL=SECONDS  after which it ends if it comes no nearer to being ready, in place of the 300 s
     CHAOS_SESSION=SECONDS  its session with the group, in place of the 10 s
     CHAOS_BUG=NAME         an older version, which cannot handle events of that name
     CHAOS_NOTES=FILE       a second channel, `sms`, which writes a line to the file for each message
@@ -102,6 +103,8 @@ def main(role):
         stall(Path(environ["CHAOS_STALL"]))
     if "CHAOS_STUCK" in environ:
         watch.STUCK_S = float(environ["CHAOS_STUCK"])
+    if "CHAOS_STANDSTILL" in environ:
+        watch.STANDSTILL_S = float(environ["CHAOS_STANDSTILL"])
     if "CHAOS_SESSION" in environ:
         EngineApp.__init__.__kwdefaults__["session"] = float(environ["CHAOS_SESSION"])
     if "CHAOS_BUG" in environ:
