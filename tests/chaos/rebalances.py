@@ -58,6 +58,8 @@ class Pair:
         await self.stays.ready()
 
 
+FENCED = ("Fenced", "Epoch", "IllegalGeneration", "UnknownMember", "while not in transaction")
+"""What a zombie says last. The last one: the broker's answer came between two records of a step that was broken off."""
 STEPS = ("joins", "sleeps", "wakes", "leaves")
 
 
@@ -76,9 +78,7 @@ async def rebalances(ground, *, steps, wave, seed):
         ground.say(f"{number + 1} of {steps}: {pair.role} {step}, {ground.sink.total} mails")
     for kept in ground.kept:
         for lines in kept.unasked:  # nobody ends by himself but a zombie that the broker has fenced
-            assert any(
-                word in "\n".join(lines) for word in ("Fenced", "Epoch", "IllegalGeneration", "UnknownMember")
-            ), lines
+            assert any(word in "\n".join(lines) for word in FENCED), lines
     broken_off = done["delivery", "sleeps"] + done["delivery", "joins"]
     counted = await check(ground, people, kills_of_sender=broken_off, until=ground.clock.now())
     fenced = sum(len(kept.unasked) for kept in ground.kept)
