@@ -98,6 +98,10 @@ class HeldPartition(Partition):
         if bundle.records:
             self.cut = bundle.records[-1].key != FENCE_KEY and self.format >= STEPS_END_WITH_FENCE
 
+    def is_read(self, begin: int, end: int) -> bool:
+        """Whether the rows reflect the changelog's partition, from its first offset `begin` to before `end`."""
+        return end <= begin or (self.log_end is not None and self.log_end + 1 >= end)
+
     def check_state(self, changelog: str, begin: int, group: str, committed: dict[str, int]) -> None:
         """Raise LostStateError unless the changelog, which begins at offset `begin`, tells the whole state; HoleError unless all was read.
 

@@ -69,6 +69,8 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         self.parts, self.actives = {}, frozenset()
         self._era = 0
         """Grows when the group rebalances: what was found out before may no longer hold."""
+        self._fenced = 0
+        """The era in which former owners of what is ours can write no more: only then it is settled where changelogs end."""
         self.codec = Codec(row_type)
         self._packed, self._frost = packed, Frost()
         self.wake_of, self.grace = wake_of, grace
@@ -118,7 +120,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     ) -> None:
         """Drop what is no longer ours; fence former owners of what is, before recovery asks where the changelog ends."""
         metrics.REBALANCES.labels(self.name).inc()
-        self._era += 1
+        self._era = era = self._era + 1
         self._recovery_started = self.clock.monotonic()
         topic = self._changelog_topic_name()
         for part in self.parts.values():
@@ -131,6 +133,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         writers = {number: self._writer(number) for number in active}
         self._writers = writers
         await asyncio.gather(*(writer.start() for writer in writers.values()))
+        self._fenced = era
 
     def _writer(self, number: int) -> PartitionWriter:
         name = f"{self.app.conf.id}-{self.name}-{number}"
@@ -169,9 +172,14 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
             raise
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
-        """Open the partitions that are ours. Faust never looks at the outcome of this call, so it fails by itself."""
+        """Open the partitions that are ours. Faust never looks at the outcome of this call, so it fails by itself.
+
+        Where a rebalance overtakes another, it may be an earlier recovery that has ended: then the one to come calls again.
+        """
         try:
             era = self._era
+            if self._fenced != era:
+                return
             for number in sorted(tp.partition for tp in active_tps):
                 if not await self._open(number, era):
                     return  # a rebalance has overtaken us: it recovers, and calls, again
@@ -191,7 +199,12 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         async with part.lock:
             if self._era != era:
                 return False
+            if part.open:
+                return True
             changelog = self._changelog_topic_name()
+            if not part.is_read(begins[changelog], ends.pop(changelog)):
+                log.info("%s[%d] is not read to its end: this was the end of an earlier recovery", changelog, number)
+                return False
             part.check_state(changelog, begins.pop(changelog), self.app.conf.id, committed)
             fresh = not part.applied
             part.start_fence(begins, ends)
@@ -217,13 +230,15 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         return [TP(self.prefix + topic, number) for topic in self.inputs]
 
     async def _ranges(self, number: int) -> tuple[dict[str, int], dict[str, int]]:
-        """First offsets of each input's partition and of the changelog's (under its full name), and next offsets of the inputs'."""
+        """First and next offsets of each input's partition, and of the changelog's under its full name."""
         tps, changelog = self._inputs_of(number), TP(self._changelog_topic_name(), number)
         begins = await self.app.consumer.earliest_offsets(*tps, changelog)
-        ends = await self.app.consumer.highwaters(*tps)
+        ends = await self.app.consumer.highwaters(*tps, changelog)
         cut = len(self.prefix)
-        starts = {tp.topic[cut:]: int(begins[tp]) for tp in tps}
-        return {**starts, changelog.topic: int(begins[changelog])}, {tp.topic[cut:]: int(ends[tp]) for tp in tps}
+        names = {**{tp: tp.topic[cut:] for tp in tps}, changelog: changelog.topic}
+        return {name: int(begins[tp]) for tp, name in names.items()}, {
+            name: int(ends[tp]) for tp, name in names.items()
+        }
 
     def is_open(self, number: int) -> bool:
         """Whether a partition is restored and ours."""

@@ -129,7 +129,7 @@ class Table(FencedTable):
         self.clock, self.parts, self.codec, self._packed = process.world.wall, {}, Codec(row_type), packed
         self._frost = None
         self.wake_of, self.grace, self.on_timer, self.live = wake_of, grace, on_timer, True
-        self._era, self.actives = 0, frozenset()
+        self._era, self._fenced, self.actives = 0, 0, frozenset()
         self.on_opened, self.on_closed, self.failure = on_opened, on_closed, None
         self.rebuilding = self.on_gone = None
         self._writers, self._running, self._recovery_started = {}, {}, 0.0
