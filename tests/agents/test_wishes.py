@@ -47,7 +47,7 @@ def test_without_a_scenario_that_asks_for_them_nothing_is_kept_of_wishes():
     shop = shop_of(VIEWED)
     wish(shop, "lamp")
     assert wished(shop) is None
-    assert "Product Added to Wishlist" not in shop.decider._meaningful
+    assert "Product Added to Wishlist" not in shop.decider.meaningful
     shop.decider.take([parse(HEAD + WISHED)])
     wish(shop, "lamp")
     assert wished(shop) == ["lamp"]
