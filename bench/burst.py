@@ -116,7 +116,7 @@ def measure(bootstrap, folder, args):
     first = SYSTEM.now() + args.due * 2e-3 + 1.5 * restored + WARM_S + 5.0
     second = first + APART_S
     rows = chain(leavers(settings, args.due, first, 1.0, "early"), leavers(settings, args.due, second, 0.0, "late"))
-    write_rows(settings, (row for row in rows if not row[1].startswith((b"\0", b"\xff"))))
+    write_rows(settings, (row for row in rows if not row[1].startswith(b"\0")))
     out, end = multiprocessing.Queue(), second + 20.0
     with Workers(settings, 1, folder) as workers:
         workers.start()

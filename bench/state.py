@@ -17,7 +17,7 @@ from app.engine.provision import provision
 from app.replay.core import MemoryBatch, MemoryRecord, packed_rows
 from app.topics import CLICKSTREAM, CUSTOMERS_CHANGELOG, CUSTOMERS_INPUTS, LINKS, partition_of
 from bench.stream import CATEGORIES
-from tables.changelog import Codec
+from tables.changelog import FENCE_KEY, Codec
 from tables.step import Partition, Step
 
 BUNDLE = 1000
@@ -113,13 +113,16 @@ class Maker:
 
 
 async def write(settings, rows):
-    """Write (partition, key, value) to the changelog; returns their number. The topics are made where they are missing."""
+    """Write (partition, key, value) to the changelog; returns their number. The topics are made where they are missing.
+
+    A partition's fence is written behind all of its rows, wherever it comes among them: a changelog ends with one.
+    """
     await provision(settings)
     producer = AIOKafkaProducer(**client_options(settings), compression_type="zstd", max_batch_size=BATCH_BYTES)
     await producer.start()
     count, topic, batches = 0, settings.topic_prefix + CUSTOMERS_CHANGELOG.name, {}
     try:
-        for number, key, value in rows:
+        for number, key, value in _rows_then_fences(rows):
             count += 1
             batch = batches.get(number) or batches.setdefault(number, producer.create_batch())
             if batch.append(key=key, value=value, timestamp=None) is None:
@@ -131,6 +134,17 @@ async def write(settings, rows):
     finally:
         await producer.stop()
     return count
+
+
+def _rows_then_fences(rows):
+    """The rows, and behind them all the last fence of each partition."""
+    fences = {}
+    for number, key, value in rows:
+        if key == FENCE_KEY:
+            fences[number] = value
+        else:
+            yield number, key, value
+    yield from ((number, FENCE_KEY, value) for number, value in fences.items())
 
 
 def state_of(settings, users, events_of):
