@@ -35,6 +35,9 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     actives: frozenset[int]
     """Those that are ours."""
 
+    _fenced = 0
+    """The era in which former owners of what is ours can write no more: only then it is settled where changelogs end."""
+
     def __init__(
         self,
         app: Any,
@@ -69,8 +72,6 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         self.parts, self.actives = {}, frozenset()
         self._era = 0
         """Grows when the group rebalances: what was found out before may no longer hold."""
-        self._fenced = 0
-        """The era in which former owners of what is ours can write no more: only then it is settled where changelogs end."""
         self.codec = Codec(row_type)
         self._packed, self._frost = packed, Frost()
         self.wake_of, self.grace = wake_of, grace
