@@ -21,6 +21,8 @@ from tables.step import Record, Step
 DAY = 86_400.0
 MOST_SETTLED = 32_768
 """Customers of a partition of whom it is remembered that they are noted for the day: by their key alone they are passed over."""
+SETTLED_BYTES = 128
+"""A longer key is not remembered so."""
 _NO_ACTIVITY = frozenset((*NO_VISIT, CLOCK))
 
 
@@ -103,7 +105,7 @@ class Presence:
             if not note(packed, key, at, about=day):
                 return False
             step.touch(key)
-        if not is_open and day == packed.settled_for:
+        if not is_open and day == packed.settled_for and len(name) <= SETTLED_BYTES:
             if len(packed.settled) >= MOST_SETTLED:
                 packed.settled.clear()
             packed.settled.add(name)

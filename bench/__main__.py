@@ -113,7 +113,8 @@ def run(name, arguments):
         child.send_signal(signal.SIGINT)  # it has a session of its own, so that this is the only one
         _ended(name, child)
         raise
-    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    whole = told[: told.rfind("\n") + 1]  # one that was killed may leave half a line
+    lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     for line in lines:
         print(json.dumps(line), flush=True)
     status = child.returncode or (0 if lines else 1)

@@ -76,7 +76,9 @@ def keep(name, runs, texts, *, quick):
     kept = kept_in(raw)
     kept[name] = runs.as_json()
     kept = {key: kept[key] for key in texts if key in kept}
-    raw.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    beside = raw.with_suffix(".new")
+    beside.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    beside.replace(raw)  # whoever ends this in the middle loses no earlier figures
     where.write_text(render(kept, texts) + (CHAOS.read_text() if CHAOS.exists() and not quick else ""))
 
 

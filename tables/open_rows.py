@@ -32,6 +32,7 @@ class OpenRows(PackedRows):
     def close(self) -> None:
         """The step is over. Where too many rows are open, the half that was opened first is packed."""
         self.looked_at = 0
+        self._made.clear()
         if len(self.opened) <= self._most:
             return
         for key in list(islice(self.opened, len(self.opened) - self._most // 2)):

@@ -193,6 +193,8 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
     async def _open(self, number: int, era: int) -> bool:
         """Check and open one restored partition. False: what was ours in `era` may no longer be."""
         part = self.parts.get(number)
+        if number not in self.actives:
+            return False  # of an earlier rebalance
         if part is None:
             part = self.parts[number] = self._held(number)
         begins, ends = await self._ranges(number)

@@ -39,7 +39,10 @@ class Progress:
         The ends of `inputs` are those that were known last: what was there to read then still is.
         """
         seconds = min(seconds, LONGEST_LOOK)
-        self._silent += seconds
+        moved = any(self._applied.get(key, applied) != applied for key, (applied, _) in inputs.items())
+        self._silent = (
+            0.0 if moved else self._silent + seconds
+        )  # a broker that answers slowly is no reason to end who gets on
         return max(self._silent, self._stands(seconds, inputs))
 
     def _stands(self, seconds: float, inputs: Mapping[Input, tuple[int, int]]) -> float:

@@ -70,6 +70,13 @@ def test_partitions_that_went_and_came_back_have_not_waited_meanwhile():
     assert progress.look(1.0, {("a", 0): (4, 10)}) == 1.0
 
 
+def test_silence_ends_nobody_who_gets_on_meanwhile():
+    """As with a broker that tells ends later than anybody waits for them."""
+    progress = Progress()
+    assert [progress.silence(3.0, {("a", 0): (number, 900)}) for number in range(20)] == [3.0] + [0.0] * 19
+    assert [progress.silence(3.0, {("a", 0): (19, 900)}) for _ in range(7)][-1] >= STUCK_S
+
+
 def test_a_consumer_whose_thread_is_silent_is_stuck_and_one_that_answers_again_is_not():
     progress = Progress()
     waits = [progress.silence(2.0, {}) for _ in range(10)]

@@ -34,6 +34,7 @@ def table(make_settings):
     table = toy_app(make_settings(kafka="kafka://127.0.0.1:1", redis="redis://127.0.0.1:1/0")).fenced[0]
     table.app.consumer = Consumer(table)
     table._writer = lambda _number: Writer()
+    table.actives = frozenset({PARTITION})
     return table
 
 
@@ -111,3 +112,10 @@ async def test_a_rebalance_meanwhile_opens_nothing(table, log):
 
     table.app.consumer.asked = rebalance
     assert not await completed(table)
+
+
+async def test_one_that_is_another_workers_since_does_not_open_when_an_earlier_recovery_ends(table, log):
+    restore(table, log, 4)
+    table.actives = frozenset({PARTITION + 1})
+    assert not await completed(table)
+    assert PARTITION not in table._writers
