@@ -10,9 +10,6 @@ import argparse
 import cProfile
 import gc
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -142,29 +139,27 @@ def once(count, customers, profile="", segments=0, folder=None, together=False):
 
 def round_of(checkout, args, segments, together):
     """One round in a process of its own, with the code of `checkout`."""
-    command = [
-        sys.executable,
-        "-P",
+    from bench.turns import round_of as turn
+
+    return turn(
         __file__,
+        checkout,
         "--events",
         str(args.events),
         "--customers",
         str(args.customers),
         "--segments",
         str(segments),
-        "--once",
         *(["--together"] if together else []),
         *(["--scenarios", str(args.scenarios)] if args.scenarios else []),
-    ]
-    environ = {**os.environ, "PYTHONPATH": str(checkout)}
-    return json.loads(subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    )
 
 
 def summary(name, count, rounds):
     """The quickest of the rounds for each bundle, summed up; and how far whole rounds were apart."""
-    decide, pack = (
-        sum(map(min, zip(*(line.pop(part) for line in rounds), strict=True))) for part in ("decide", "pack")
-    )
+    from bench.turns import quickest
+
+    decide, pack = quickest(rounds, "decide"), quickest(rounds, "pack")
     return {
         "what": name,
         "events": count,

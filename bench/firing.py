@@ -12,9 +12,6 @@ import cProfile
 import gc
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -92,18 +89,11 @@ def once(due, profile=""):
     return {"decide": decide, "pack": pack, "outputs": counts, "digest": digest.hexdigest()[:16]}
 
 
-def round_of(checkout, args):
-    """One round in a process of its own, with the code of `checkout`."""
-    command = [sys.executable, "-P", __file__, "--due", str(args.due), "--once"]
-    environ = {**os.environ, "PYTHONPATH": str(checkout)}
-    return json.loads(subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout)
-
-
 def summary(name, due, rounds):
     """The quickest of the rounds for each slice, summed up."""
-    decide, pack = (
-        sum(map(min, zip(*(line.pop(part) for line in rounds), strict=True))) for part in ("decide", "pack")
-    )
+    from bench.turns import quickest
+
+    decide, pack = quickest(rounds, "decide"), quickest(rounds, "pack")
     return {
         "what": name,
         "triggers": due,
@@ -125,13 +115,15 @@ def main(argv=None):
     if args.once or args.profile:
         print(json.dumps(once(args.due, args.profile)), flush=True)
         return
+    from bench.turns import round_of
+
     checkouts = {"firing": HERE}
     if args.against:
         checkouts["other checkout"] = Path(args.against).resolve()
     rounds = defaultdict(list)
     for _ in range(args.rounds):
         for name, checkout in checkouts.items():
-            rounds[name].append(round_of(checkout, args))
+            rounds[name].append(round_of(__file__, checkout, "--due", str(args.due)))
     for name, lines in rounds.items():
         print(json.dumps(summary(name, args.due, lines)), flush=True)
 

@@ -24,14 +24,9 @@ class TooLargeError(ValueError):
     """An event that would make a row larger than any shop needs."""
 
 
-def fits(key: bytes | None, value: bytes) -> bool:
-    """Whether a record is no larger than any of ours."""
-    return len(value) <= EVENT_BYTES and (key is None or len(key) <= KEY_BYTES)
-
-
 def check_size(key: bytes | None, value: bytes) -> None:
     """Raise TooLargeError for a record that is larger than any of ours."""
-    if not fits(key, value):
+    if len(value) > EVENT_BYTES or len(key or b"") > KEY_BYTES:
         raise TooLargeError(
             f"{len(value)} bytes under a key of {len(key or b'')}; {EVENT_BYTES} and {KEY_BYTES} are allowed"
         )

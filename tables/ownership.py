@@ -192,9 +192,9 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
 
     async def _open(self, number: int, era: int) -> bool:
         """Check and open one restored partition. False: what was ours in `era` may no longer be."""
-        part = self.parts.get(number)
         if number not in self.actives:
             return False  # of an earlier rebalance
+        part = self.parts.get(number)
         if part is None:
             part = self.parts[number] = self._held(number)
         begins, ends = await self._ranges(number)
@@ -205,10 +205,11 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
             if part.open:
                 return True
             changelog = self._changelog_topic_name()
-            if not part.is_read(begins[changelog], ends.pop(changelog)):
+            begin, end = begins.pop(changelog), ends.pop(changelog)
+            if not part.is_read(begin, end):
                 log.info("%s[%d] is not read to its end: this was the end of an earlier recovery", changelog, number)
                 return False
-            part.check_state(changelog, begins.pop(changelog), self.app.conf.id, committed)
+            part.check_state(changelog, begin, self.app.conf.id, committed)
             fresh = not part.applied
             part.start_fence(begins, ends)
             part.rebuild(self.wake_of if self.rebuilding is None else self.rebuilding(number))

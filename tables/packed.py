@@ -71,7 +71,8 @@ class PackedRows(MutableMapping[str, Any]):
                 packed = self._thawed(packed)
             row = self.opened[key] = self._decode(packed)
             self.looked_at += len(packed)
-            self.settled.discard(key.encode())
+            if self.settled:
+                self.settled.discard(key.encode())
         return row
 
     def _thawed(self, packed: bytes) -> bytes:

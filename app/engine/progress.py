@@ -40,9 +40,8 @@ class Progress:
         """
         seconds = min(seconds, LONGEST_LOOK)
         moved = any(self._applied.get(key, applied) != applied for key, (applied, _) in inputs.items())
-        self._silent = (
-            0.0 if moved else self._silent + seconds
-        )  # a broker that answers slowly is no reason to end who gets on
+        # a broker that answers slowly is no reason to end who gets on
+        self._silent = 0.0 if moved else self._silent + seconds
         return max(self._silent, self._stands(seconds, inputs))
 
     def _stands(self, seconds: float, inputs: Mapping[Input, tuple[int, int]]) -> float:

@@ -159,16 +159,12 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
         """The same where a consent counts at once: for tries and recordings, in which nobody reads a mail that asks for it."""
         return msgspec.structs.replace(self, confirm=None) if self.confirm is not None else self
 
-    def cap_of(self, channel: str) -> float:
-        """The window in which one message over `channel` is the most, whatever it is about; 0: there is none.
-
-        It is the one that the sender can hold by the address alone.
-        """
-        return self.windows.get(channel, 0.0)
-
     @cached_property
     def windows(self) -> Mapping[str, float]:
-        """`cap_of` every channel that has one: each message asks for it, and a policy never changes."""
+        """By channel the window in which one message over it is the most, whatever it is about; a channel without one is not in it.
+
+        It is the one that the sender can hold by the address alone. Each message asks for it, and a policy never changes.
+        """
         ones = [cap for cap in self.caps if cap.most == 1]
         found = {name: [cap.seconds for cap in ones if _is_of_channel(cap, name)] for name in CHANNELS}
         return {name: max(seconds) for name, seconds in found.items() if seconds}

@@ -64,7 +64,7 @@ def test_everything_that_is_written_is_read():
         },
     )
     assert (policy.budget_of("abandoned_cart"), policy.budget_of("other"), policy.by_sms) == (500.0, 100.0, 7.0)
-    assert (policy.cap_of("email"), policy.cap_of("sms")) == (8 * HOUR, 0.0)
+    assert (policy.windows.get("email", 0.0), policy.windows.get("sms", 0.0)) == (8 * HOUR, 0.0)
     assert policy.horizon == 7 * 25 * HOUR
 
 

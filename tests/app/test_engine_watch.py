@@ -21,13 +21,14 @@ from tables.held import HeldPartition
 from tests.simulation.virtual import VirtualLoop, Wall
 
 
+def seconds_until(limit, told, looks, every):
+    """Seconds at the first look at which `told` tells the limit or more, or None."""
+    return next((number * every for number, seen in enumerate(looks) if told.look(every, seen) >= limit), None)
+
+
 def seconds_until_stuck(looks, every=1.0):
     """`looks`: what each look sees, (applied, end) by input. Seconds of waiting at the first look that says stuck, or None."""
-    progress = Progress()
-    for number, inputs in enumerate(looks):
-        if progress.look(every, inputs) >= STUCK_S:
-            return number * every
-    return None
+    return seconds_until(STUCK_S, Progress(), looks, every)
 
 
 def test_work_that_gets_done_is_not_stuck_however_long_the_queue_is():
@@ -100,11 +101,7 @@ def test_a_consumer_that_is_asked_in_vain_now_and_then_but_applies_what_there_is
 
 
 def seconds_until_standstill(places, every=1.0):
-    standstill = Standstill()
-    for number, place in enumerate(places):
-        if standstill.look(every, place) >= STANDSTILL_S:
-            return number * every
-    return None
+    return seconds_until(STANDSTILL_S, Standstill(), places, every)
 
 
 def test_a_restore_that_gets_on_may_take_hours():
