@@ -18,6 +18,8 @@ from app.engine.parsed import as_parsed
 
 MAX_FETCH = 12_000
 """Records taken from the client at once."""
+PARTITION_BYTES = 2 << 20
+"""Bytes that one fetch brings of a partition at the most, a single larger record aside: so far a bundle can grow."""
 FETCH_WAIT_MS = 50
 """How long a broker may wait for records that are not there yet."""
 
@@ -50,6 +52,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             auto_offset_reset=conf.consumer_auto_offset_reset,
             isolation_level="read_committed",
             max_poll_records=MAX_FETCH,
+            max_partition_fetch_bytes=PARTITION_BYTES,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
