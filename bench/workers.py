@@ -20,8 +20,12 @@ from app.topics import OUTBOX
 from tests.servers import Children
 
 APPLIED = 'boomerang_engine_events_applied_total{topic="clickstream"}'
-LOOK_S = 0.25
-"""Between two looks at a worker's metrics while it works."""
+LOOK_S = 1.0
+"""Between two looks at a worker's metrics while it works, at the most: an answer takes some milliseconds of its CPU."""
+CLOSE_S = 0.1
+"""Between two looks when it is nearly through, at the least."""
+LATE_S = 0.5
+"""The stretch between half and 95 % of a course has to be longer than this for a figure of its own."""
 STALL_S = 90.0
 """Without any progress for so long a run is given up."""
 
@@ -124,8 +128,17 @@ class Workers:
                 moved = time.monotonic()
             if time.monotonic() - moved > STALL_S:
                 sys.exit(f"nothing applied for {STALL_S:.0f} s, {done} of {count} done")
-            time.sleep(LOOK_S if course[-1][1] else 0.05)
+            time.sleep(pause(course, count))
         return course
+
+
+def pause(course, count):
+    """Seconds until the next look at a course to `count`: often before the first record, then half of what is left as it goes now."""
+    (begin, first, _), (now, done, _) = course[0], course[-1]
+    if not done:
+        return 0.05
+    left = (count - done) * (now - begin) / max(done - first, 1)
+    return min(max(left / 2, CLOSE_S), LOOK_S)
 
 
 def course_figures(course):
@@ -137,7 +150,7 @@ def course_figures(course):
         "cpu_us_per_event": round((cpu_end - cpu) / (count - first) * 1e6, 2),
         "events_per_s": round((count - first) / (end - begin)),
     }
-    if late[0] - half[0] > 2 * LOOK_S:
+    if late[0] - half[0] > LATE_S:
         figures["late_events_per_s"] = round((late[1] - half[1]) / (late[0] - half[0]))
         figures["late_cpu_us_per_event"] = round((late[2] - half[2]) / (late[1] - half[1]) * 1e6, 2)
     return figures
