@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MOST_LOOKED = 1000
 """Timers looked at in one step."""
+FOLD_EVERY = 64
+"""Rows of a slice that are unpacked at once: as many as the processor has at hand."""
 MOST_FIRED = 500
 """Triggers of one step: events of the partition wait for it, some 30 ms while they are decided."""
 MOST_BYTES = 8 << 20
@@ -188,6 +190,8 @@ class Firing:
             full = len(triggered) >= MOST_FIRED or step.size >= MOST_BYTES or monotonic() >= until
             if full:
                 break
+            if not looked % FOLD_EVERY:
+                step.fold()
         self._fired.inc(looked)
         if looked < MOST_LOOKED and not full:
             part.gate.reset()

@@ -3,7 +3,7 @@
 Unpacked, a customer costs some times the memory; so beyond a bound those that were unpacked first are packed again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import islice
 from typing import Any
 
@@ -28,6 +28,9 @@ class OpenRows(PackedRows):
     def pack(self, key: str) -> bytes | None:  # noqa: ARG002
         """Nothing: nobody reads the bytes of a row that is open."""
         return None
+
+    def fold(self, changed: Container[str]) -> None:
+        """Nothing: rows stay open."""
 
     def close(self) -> None:
         """The step is over. Where too many rows are open, the half that was opened first is packed."""

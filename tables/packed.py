@@ -7,13 +7,16 @@ With a `Frost` rows may lie frozen (`tables/frost.py`), those that `freeze` was 
 so; a row that is written is not frozen any more. Nobody who asks for rows, or for their bytes by `bytes_of`, can tell the difference.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Container, Iterator, MutableMapping
 from math import inf
 from typing import Any
 
 import msgspec
 
 from tables.frost import MARK, MARK_AT, Frost
+
+SHARED = "\0"
+"""What keys of rows begin with that are no customer's: shelves, neighbours of products, plans and the like."""
 
 
 class Cell(msgspec.Struct, gc=False):
@@ -168,6 +171,20 @@ class PackedRows(MutableMapping[str, Any]):
         self.size -= gained
         cell.packed = frozen
         return gained > 0
+
+    def fold(self, changed: Container[str]) -> None:
+        """Within a step: pack the rows that it has `changed`, and let go of all that it has unpacked, while the processor has them at hand.
+
+        Nobody may hold on to a row then. A row that was made and not touched yet stays, and so do those that all customers of a partition
+        share: they are asked for again and again.
+        """
+        opened, cells = self.opened, self.cells
+        for key in [key for key in opened if key[:1] != SHARED]:
+            if key in changed:
+                self.pack(key)
+            elif not cells[key].packed:
+                continue
+            del opened[key]
 
     def close(self) -> None:
         """The step is over: what was unpacked, or made, and not kept is forgotten."""

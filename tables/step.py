@@ -98,6 +98,11 @@ class Step:
     def clock(self, at: float) -> None:
         self.part.clock = at
 
+    def fold(self) -> None:
+        """Pack what was changed so far and let go of it: see `PackedRows.fold`."""
+        if self.packed is not None:
+            self.packed.fold(self.changed)
+
     def put(self, key: str, row: Any) -> None:
         """Set a row."""
         self._gone(key)

@@ -145,6 +145,7 @@ class FencedTable(OwnedPartitions):
                 await self.write(part, step, [])
                 step = Step(part)
             self._decide(part, step, piece, work)
+            step.fold()
         triggered = self._firing.fire_into(part, step)
         part.idle_fence = not step
         self._firing.wake_for(part)  # ends are asked for while this step is written

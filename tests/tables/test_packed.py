@@ -105,3 +105,53 @@ def test_the_bytes_of_all_rows_are_counted(history):
         keep(step)
         rows.close()
         assert rows.size == sum(len(cell.packed) for cell in rows.cells.values())
+
+
+def test_what_a_step_has_changed_is_packed_on_the_way_and_can_be_changed_again(part):
+    step = Step(part)
+    step.put("a", Row(1))
+    step.fold()
+    assert part.packed.opened == {}
+    step.rows["a"].count += 1
+    step.touch("a")
+    step.fold()
+    keep(step)
+    assert part.packed.bytes_of("a") == msgspec.msgpack.encode(Row(2))
+    assert part.packed.size == len(part.packed.bytes_of("a"))
+
+
+def test_what_a_step_has_only_read_is_let_go_of_on_the_way(part):
+    part.packed.put_packed("a", msgspec.msgpack.encode(Row(3)))
+    step = Step(part)
+    step.rows["a"].count = 7
+    step.fold()
+    assert part.packed.opened == {}
+    assert step.rows["a"].count == 3
+
+
+def test_a_row_that_was_made_stays_until_it_is_touched(part):
+    step = Step(part)
+    step.rows["a"] = Row(1)
+    step.fold()
+    assert step.rows["a"].count == 1
+    step.touch("a")
+    step.fold()
+    keep(step)
+    assert Step(part).rows["a"].count == 1
+
+
+def test_rows_that_all_customers_share_stay_at_hand_for_the_whole_step(part):
+    step = Step(part)
+    step.put("\0shelf:shoes", Row(1))
+    step.put("a", Row(1))
+    step.fold()
+    assert list(part.packed.opened) == ["\0shelf:shoes"]
+
+
+def test_a_row_that_was_deleted_stays_so(part):
+    part.packed.put_packed("a", msgspec.msgpack.encode(Row(3)))
+    step = Step(part)
+    step.rows["a"].count = 7
+    step.delete("a")
+    step.fold()
+    assert step.packed.pack("a") is None
