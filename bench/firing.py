@@ -21,6 +21,8 @@ DUE = 1_800_000_000.0
 WAIT_S = 3600.0
 """The cart scenario's wait."""
 SLICE = 250
+FOLD_EVERY = 64
+"""As `tables/firing.py` has it; spelt out, since another checkout may have none."""
 
 
 def filled(due):
@@ -51,12 +53,15 @@ def fire(behaviour, codec, part):
     """Fire all of it; (CPU seconds of deciding, and of packing) of each slice, and what was said and written."""
     from tables.step import Step
 
+    fold = getattr(Step, "fold", lambda _step: None)
     decide, pack, records = [], [], []
     while True:
         began = time.process_time()
         step = Step(part)
-        for due, key in step.due(DUE, SLICE):
+        for number, (due, key) in enumerate(step.due(DUE, SLICE), 1):
             behaviour.on_timer(step, due, key, DUE + 2.0)
+            if not number % FOLD_EVERY:
+                fold(step)
         decided = time.process_time()
         rows = [*codec.records(step.rows, step.changed)]
         packed = time.process_time()
