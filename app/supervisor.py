@@ -135,6 +135,7 @@ class System:
             pause = unit.crashes.note(status, now - unit.begun)
             text = f"{unit.name} ended with status {status}"
             if pause is None:
+                await asyncio.to_thread(unit.process.log.join)  # it has ended, and its last words may be on their way
                 self._report(
                     f"{text}; its last lines:\n" + "\n".join(f"  {line}" for line in unit.process.log.tail(15))
                 )

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from app.children import (
     answers,
     verify_ports,
 )
-from app.embedded.process import command_line
+from app.embedded.process import Process, command_line
 from app.embedded.state import State
 from app.errors import CommandError
 from app.settings import load
@@ -103,18 +104,17 @@ async def test_a_child_that_crashes_again_and_again_ends_the_system(external, mo
     said = []
     async with watched(external, children=(stub("worker"),), report=said.append) as (system, watch):
         unit = system.children[0]
-        start = unit.start_process
+        log = unit.process.log
 
         def start_badly():
-            process = start()
-            process.signal(signal.SIGKILL)
-            return process
+            return Process("worker", [sys.executable, "-c", "print('no luck today'); raise SystemExit(1)"], log)
 
         unit.start_process = start_badly
         unit.process.signal(signal.SIGKILL)
         with pytest.raises(CommandError, match="worker does not stay up"):
             await asyncio.wait_for(watch, 20)
     assert sum("starting it again" in text for text in said) == QUICK_CRASHES - 1
+    assert said[-1].endswith("no luck today"), "its last words are waited for"
 
 
 @pytest.mark.broker

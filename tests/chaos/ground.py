@@ -56,6 +56,7 @@ class Kept:
                 await asyncio.sleep(LOOK_S)
             self.ends.append(status)
             if status != -signal.SIGKILL:
+                await asyncio.to_thread(self.process.log.join)
                 self.unasked.append(self.process.log.tail(15))
             self._launch()
             self._ended.set()
