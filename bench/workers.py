@@ -121,9 +121,9 @@ class Workers:
             self.check()
             done = self.applied()
             point = (time.time(), done, self.cpu())
-            if not done or not course:
+            if not course or not (done or course[-1][1]):
                 course = [point]
-            elif done != course[-1][1]:
+            elif done > course[-1][1]:  # a worker that does not answer counts as nothing
                 course.append(point)
                 moved = time.monotonic()
             if time.monotonic() - moved > STALL_S:
@@ -133,12 +133,14 @@ class Workers:
 
 
 def pause(course, count):
-    """Seconds until the next look at a course to `count`: often before the first record, then half of what is left as it goes now."""
+    """Seconds until the next look at a course to `count`: often before the first record; then half of what is left as it went so far,
+    and no longer than a quarter of that, since it may go quicker by now.
+    """
     (begin, first, _), (now, done, _) = course[0], course[-1]
     if not done:
         return 0.05
     left = (count - done) * (now - begin) / max(done - first, 1)
-    return min(max(left / 2, CLOSE_S), LOOK_S)
+    return max(min(left / 2, (now - begin) / 4, LOOK_S), CLOSE_S)
 
 
 def course_figures(course):

@@ -79,7 +79,9 @@ def note(
     packed = seen_again(cell.packed, seen, gap)
     if packed is None:
         return False
-    rows.looked_at += len(packed) if packed[MARK_AT] != MARK else size_of(packed)
+    if key not in rows.counted:
+        rows.looked_at += len(packed) if packed[MARK_AT] != MARK else size_of(packed)
+        rows.counted[key] = False
     cell.packed = packed  # as many bytes as before: the size of all rows stays, and what is frozen stays so
     return True
 

@@ -8,6 +8,7 @@ so; a row that is written is not frozen any more. Nobody who asks for rows, or f
 """
 
 from collections.abc import Callable, Container, Iterator, MutableMapping
+from itertools import islice
 from math import inf
 from typing import Any
 
@@ -17,6 +18,9 @@ from tables.frost import MARK, MARK_AT, Frost
 
 SHARED = "\0"
 """What keys of rows begin with that are no customer's: shelves, neighbours of products, plans and the like."""
+
+RETURNED = 4
+"""A step of which more than one row in so many is unpacked again lets go of none any more."""
 
 
 class Cell(msgspec.Struct, gc=False):
@@ -34,8 +38,12 @@ class PackedRows(MutableMapping[str, Any]):
         "_decode",
         "_encode",
         "_frost",
+        "_kept",
+        "_let_go",
         "_made",
+        "_returned",
         "cells",
+        "counted",
         "looked_at",
         "opened",
         "settled",
@@ -57,6 +65,10 @@ class PackedRows(MutableMapping[str, Any]):
         """Bytes of all packed rows, frozen ones as they are."""
         self.looked_at = 0
         """Bytes of the rows that this step has unpacked or changed: about what it will write."""
+        self.counted: dict[str, bool] = {}
+        """Rows that are counted there for good, however often they are unpacked or patched; whether they were let go of."""
+        self._let_go = self._returned = self._kept = 0
+        """Rows that this step has let go of, how many of them it has unpacked again, and how many it keeps open."""
         self.settled: set[bytes] = set()
         """Keys of packed rows that a reader need not look at again before they are unpacked, set or deleted. He fills it, and bounds it."""
         self.settled_for = -inf
@@ -73,7 +85,11 @@ class PackedRows(MutableMapping[str, Any]):
             if packed[MARK_AT] == MARK:
                 packed = self._thawed(packed)
             row = self.opened[key] = self._decode(packed)
-            self.looked_at += len(packed)
+            known = self.counted.get(key)
+            if known is None:
+                self.looked_at += len(packed)
+            elif known:
+                self._returned += 1
             if self.settled:
                 self.settled.discard(key.encode())
         return row
@@ -176,15 +192,25 @@ class PackedRows(MutableMapping[str, Any]):
         """Within a step: pack the rows that it has `changed`, and let go of all that it has unpacked, while the processor has them at hand.
 
         Nobody may hold on to a row then. A row that was made and not touched yet stays, and so do those that all customers of a partition
-        share: they are asked for again and again.
+        share: they are asked for again and again. Where its customers come again and again too, a step keeps their rows.
         """
         opened, cells = self.opened, self.cells
-        for key in [key for key in opened if key[:1] != SHARED]:
+        if self._returned * RETURNED > self._let_go:
+            return
+        for key in list(islice(opened, self._kept, None)):
+            packed = cells[key].packed
+            if key[:1] == SHARED:
+                continue
             if key in changed:
                 self.pack(key)
-            elif not cells[key].packed:
+                self.counted[key] = True
+            elif packed:
+                self.looked_at -= len(packed)  # it is not written; one that is frozen was counted for more
+            else:
                 continue
             del opened[key]
+            self._let_go += 1
+        self._kept = len(opened)
 
     def close(self) -> None:
         """The step is over: what was unpacked, or made, and not kept is forgotten."""
@@ -195,7 +221,8 @@ class PackedRows(MutableMapping[str, Any]):
                 del cells[key]
         self._made.clear()
         self.opened.clear()
-        self.looked_at = 0
+        self.counted.clear()
+        self.looked_at = self._let_go = self._returned = self._kept = 0
 
     def unpacked(self) -> Iterator[tuple[str, Any]]:
         """All rows, unpacked one after the other and not kept so."""

@@ -145,7 +145,6 @@ class FencedTable(OwnedPartitions):
                 await self.write(part, step, [])
                 step = Step(part)
             self._decide(part, step, piece, work)
-            step.fold()
         triggered = self._firing.fire_into(part, step)
         part.idle_fence = not step
         self._firing.wake_for(part)  # ends are asked for while this step is written
@@ -155,6 +154,7 @@ class FencedTable(OwnedPartitions):
         if piece.records:
             started = self.clock.monotonic()
             work(step, piece)
+            step.fold()
             self._decide_seconds.inc(self.clock.monotonic() - started)
             self._applied[piece.topic].inc(len(piece.records))
             step.read += piece.size

@@ -20,6 +20,7 @@ import msgspec
 from app.clock import SYSTEM
 from app.engine.base import EngineApp
 from app.engine.run import run
+from app.engine.transport import MAX_RECORDS
 from app.engine.wiring import agent, table
 from app.settings import load
 from app.topics import Topic
@@ -89,7 +90,7 @@ def on_timer(step, due, key, now):
         step.wake(key, row.due)
 
 
-def toy_app(settings, clock=SYSTEM, *, fault=None, max_records=3000, **options):
+def toy_app(settings, clock=SYSTEM, *, fault=None, max_records=MAX_RECORDS, **options):
     session = float(os.environ.get("TOY_SESSION", "6"))
     app = EngineApp("toy", settings, max_records=max_records, session=session)
     options = {
@@ -138,7 +139,7 @@ def disturbing():
 def main():
     settings = load()
     writer.TRANSACTION_MS = int(os.environ.get("TOY_TRANSACTION_MS", writer.TRANSACTION_MS))
-    size = int(os.environ.get("TOY_BUNDLE", "3000"))
+    size = int(os.environ.get("TOY_BUNDLE", MAX_RECORDS))
     apps = []
     die, disturb = deadly(), disturbing()
 

@@ -17,7 +17,7 @@ from app.codec import encode_json
 from app.model.event import Consent, Event, Properties, Traits
 from app.model.receipt import Outcome, Receipt
 from app.topics import CLICKSTREAM, RECEIPTS, partition_of
-from tables import bundle, firing, store
+from tables import bundle, firing, packed, store
 from tests.frozen import quick_frost
 from tests.simulation.history import GRACE, HOUR, PRODUCTS, history
 from tests.simulation.kafka import Broker
@@ -422,14 +422,20 @@ def email(who):
 
 @contextmanager
 def _small_steps(seed):
-    """In every second run bundles are cut and steps are full after a few records, so that one bundle becomes several steps."""
-    before = bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES
+    """In every second run bundles are cut, steps are full and rows let go of after a few records, so that one bundle becomes several steps."""
+    before = bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES, firing.FOLD_EVERY, packed.RETURNED
     if random.Random(f"{seed}/steps").random() < 0.5:
-        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES = 2, 3000, 3000
+        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES, firing.FOLD_EVERY, packed.RETURNED = (
+            2,
+            3000,
+            3000,
+            2,
+            0,
+        )
     try:
         yield
     finally:
-        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES = before
+        bundle.PIECE_RECORDS, store.STEP_BYTES, firing.MOST_BYTES, firing.FOLD_EVERY, packed.RETURNED = before
 
 
 @contextmanager

@@ -155,3 +155,51 @@ def test_a_row_that_was_deleted_stays_so(part):
     step.delete("a")
     step.fold()
     assert step.packed.pack("a") is None
+
+
+def test_a_row_that_a_step_unpacks_again_is_counted_once(part, monkeypatch):
+    monkeypatch.setattr("tables.packed.RETURNED", 0)  # however often they come again
+    part.packed.put_packed("a", packed := msgspec.msgpack.encode(Row(3)))
+    part.packed.put_packed("b", packed)
+    step = Step(part)
+    for _ in range(3):
+        assert step.rows["b"].count == 3  # and is only read
+        step.rows["a"].count = 4
+        step.touch("a")
+        assert step.size == 2 * len(packed)
+        step.fold()
+        assert step.size == len(packed), "what is only read is not written"
+
+
+def test_a_step_whose_customers_come_again_and_again_keeps_their_rows(part):
+    step = Step(part)
+    for key in "abcd":
+        step.put(key, Row(1))
+    step.fold()
+    step.rows["a"].count += 1
+    step.touch("a")
+    step.fold()
+    assert part.packed.opened == {}, "one of four came again"
+    for key in "abcd":
+        step.rows[key].count += 1
+        step.touch(key)
+    step.fold()
+    assert len(part.packed.opened) == 4
+    keep(step)
+    step = Step(part)
+    assert [step.rows[key].count for key in "abcd"] == [3, 2, 2, 2]
+    step.fold()
+    assert part.packed.opened == {}, "another step begins anew"
+
+
+def test_shared_rows_are_passed_over_once_they_were_looked_at(part):
+    step = Step(part)
+    step.put("\0shelf:shoes", Row(1))
+    step.put("a", Row(1))
+    step.fold()
+    step.delete("\0shelf:shoes")
+    step.put("\0shelf:bags", Row(1))
+    step.put("b", Row(2))
+    step.fold()
+    keep(step)
+    assert [(key, row.count) for key, row in Step(part).packed.unpacked()] == [("a", 1), ("\0shelf:bags", 1), ("b", 2)]
