@@ -152,6 +152,7 @@ class Firing:
             if part.open and self._others.rounds == asked:
                 part.gate.hold(now, {topic: ends[TP(name, part.number)] for topic, name in topics.items()})
                 if part.gate.limit(part.applied) is None:
+                    table.app.consumer.hurry()
                     metrics.LAG_GATE_HOLDS.inc()
 
     async def _fire(self, part: HeldPartition) -> None:

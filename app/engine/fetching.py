@@ -1,7 +1,8 @@
 """The thread that owns the Kafka consumer: how records are fetched for bundles.
 
-Four things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
-broker answers one fetch at a time, so a long wait for idle partitions would hold up busy ones), records as they were parsed
+Five things differ from Faust's own: the consumer's options (security, committed records only, a short long-poll: a
+broker answers one fetch at a time, so a long wait for idle partitions would hold up busy ones), offsets asked for over
+connections of their own, records as they were parsed
 (`parsed.py`), the positions that come with them, and that partitions which nobody reads now are paused in the client too, not
 only skipped afterwards.
 """
@@ -11,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import aiokafka
+from aiokafka.client import ConnectionGroup
+from aiokafka.protocol.offset import OffsetRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -22,6 +25,22 @@ PARTITION_BYTES = 2 << 20
 """Bytes that one fetch brings of a partition at the most, a single larger record aside: so far a bundle can grow."""
 FETCH_WAIT_MS = 50
 """How long a broker may wait for records that are not there yet."""
+ASKING = 2
+"""Group of the connections that offsets are asked for on; aiokafka's own groups are 0 and 1."""
+
+
+def ask_apart(client: Any) -> None:
+    """Have a client ask for offsets over connections of their own.
+
+    A broker answers a connection's requests one after the other, so on the one that fetches they wait for the fetch that waits there
+    for records: 18 ms instead of 2 while events come in, and every trigger waits for them.
+    """
+    send = client.send
+
+    async def apart(node_id: int, request: Any, *, group: int = ConnectionGroup.DEFAULT) -> Any:
+        return await send(node_id, request, group=ASKING if isinstance(request, OffsetRequest) else group)
+
+    client.send = apart
 
 
 class Rows(list[Any]):
@@ -41,7 +60,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002 -- Faust's signature
         app, conf = self.app, self.app.conf
         self._assignor = app.assignor
-        return aiokafka.AIOKafkaConsumer(
+        consumer = aiokafka.AIOKafkaConsumer(
             **app.kafka_options,
             client_id=conf.broker_client_id,
             group_id=conf.id,
@@ -60,6 +79,8 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
         )
+        ask_apart(consumer._client)  # noqa: SLF001 -- there is no other way to its connections
+        return consumer
 
     def _pause_others(self, consumer: Any, assignment: Any, active: frozenset[TP]) -> None:
         """Have the client fetch the `active` partitions only. Runs in the thread, and only when something changed."""

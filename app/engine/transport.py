@@ -23,6 +23,7 @@ Consumer.on_buffer_full
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -100,6 +101,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Seeks so far, of changelog partitions (True) and of source partitions (False)."""
         self._seen = dict(self._seeks)
         self._small = False
+        self._wanted_now = asyncio.Event()
         super().__init__(*args, **kwargs)
         self.scheduler = BundleScheduler(self.app.topic_prefix, self.app.max_records)
 
@@ -119,12 +121,21 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             await self.sleep(0.02)
             return {}, active
         if self._small and not self.app.rebalancing:
-            await asyncio.sleep(LINGER)
+            await self._linger()
+        self._wanted_now.clear()
         async with self._fetching:
             self._seen = dict(self._seeks)
             fetched = await self._thread.getmany(wanted, min(timeout, FETCH_TIMEOUT))
         self._small = sum(map(len, fetched.values())) < SMALL
         return fetched, active
+
+    async def _linger(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted_now.wait(), LINGER)
+
+    def hurry(self) -> None:
+        """What there is to fetch is waited for: the next fetch does not linger."""
+        self._wanted_now.set()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         """Fetch, and yield one message a bundle; nothing that a seek or a rebalance has overtaken."""

@@ -1,12 +1,15 @@
 """Bundles and the order in which they are committed, without a broker."""
 
+import asyncio
 from collections import defaultdict, deque
 from typing import NamedTuple
 
 import pytest
+from aiokafka.client import ConnectionGroup
+from aiokafka.protocol.offset import OffsetRequest
 from faust.types import TP
 
-from app.engine.fetching import Rows
+from app.engine.fetching import ASKING, Rows, ask_apart
 from app.engine.transport import BundleScheduler, Consumer, Mark
 
 P0, P1 = TP("shop-clicks", 0), TP("shop-clicks", 1)
@@ -77,3 +80,48 @@ def test_only_partitions_that_are_asked_for_are_looked_at(order):
     assert order._filter_tps_with_pending_acks() == [P0]
     assert order._filter_tps_with_pending_acks({"shop-clicks"}) == [P0]
     assert order._filter_tps_with_pending_acks({P1}) == []
+
+
+class Lingering:
+    """The part of the consumer that waits between fetches."""
+
+    _linger, hurry = Consumer._linger, Consumer.hurry
+
+    def __init__(self):
+        self._wanted_now = asyncio.Event()
+
+
+async def test_a_fetch_that_is_waited_for_does_not_linger(monkeypatch):
+    monkeypatch.setattr("app.engine.transport.LINGER", 3_600.0)
+    consumer = Lingering()
+    waiting = asyncio.create_task(consumer._linger())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer.hurry()
+    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(consumer._linger(), 10)
+
+
+async def test_otherwise_it_lingers_and_goes_on(monkeypatch):
+    monkeypatch.setattr("app.engine.transport.LINGER", 0.0)
+    await asyncio.wait_for(Lingering()._linger(), 10)
+
+
+async def test_offsets_are_asked_for_beside_the_fetch_that_waits():
+    class Client:
+        def __init__(self):
+            self.sent = []
+
+        async def send(self, node_id, request, *, group=ConnectionGroup.DEFAULT):
+            self.sent.append((node_id, request, group))
+            return "answer"
+
+    client = Client()
+    ask_apart(client)
+    offsets, other = OffsetRequest(-1, 1, []), object()
+    assert await client.send(3, offsets) == "answer"
+    await client.send(3, other)
+    await client.send(3, other, group=ConnectionGroup.COORDINATION)
+    groups = [ASKING, ConnectionGroup.DEFAULT, ConnectionGroup.COORDINATION]
+    assert client.sent == [(3, request, group) for request, group in zip((offsets, other, other), groups, strict=True)]
+    assert ASKING not in list(ConnectionGroup)

@@ -107,6 +107,9 @@ class App:
         await self._process.io()
         return ends
 
+    def hurry(self):
+        """Fetches do not linger here."""
+
     async def earliest_offsets(self, *tps):
         await self._process.io()
         return dict.fromkeys(tps, 0)

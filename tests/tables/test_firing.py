@@ -33,10 +33,14 @@ class Table:
             passes.set()
         self.writing = asyncio.Event()
         self.steps, self.failures, self.slow = [], [], 0.0
+        self.end, self.hurried = 0, 0
         self.firing = Firing(self, "out")
 
     async def highwaters(self, *tps):
-        return dict.fromkeys(tps, 0)
+        return dict.fromkeys(tps, self.end)
+
+    def hurry(self):
+        self.hurried += 1
 
     def on_timer(self, step, due, key, now):
         step.send("out", key, b"")
@@ -138,6 +142,29 @@ async def test_ends_are_asked_for_again_as_soon_as_all_that_was_due_has_fired():
     await table.firing.tick()
     await table.quiet()
     assert table.steps == [(0, ["a"]), (0, ["b"])]
+
+
+async def test_what_has_to_be_read_before_it_fires_is_fetched_at_once():
+    table = Table(0)
+    table.wake(0, "a")
+    table.clock.advance(GRACE)
+    table.end = 5
+    await table.firing.tick()
+    await table.firing.tick()
+    assert (table.hurried, table.steps) == (1, []), "once, however often it looks"
+    table.parts[0].applied["in"] = 4
+    await table.firing.tick()
+    await table.quiet()
+    assert (table.hurried, table.steps) == (1, [(0, ["a"])])
+
+
+async def test_nobody_hurries_where_all_is_read_already():
+    table = Table(0)
+    table.wake(0, "a")
+    table.clock.advance(GRACE)
+    await table.firing.tick()
+    await table.quiet()
+    assert (table.hurried, table.steps) == (0, [(0, ["a"])])
 
 
 @pytest.mark.parametrize("error", [RuntimeError("fenced"), ValueError("too large")])
