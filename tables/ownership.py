@@ -68,6 +68,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         """
         self.prefix, self.inputs, self.clock = prefix, tuple(inputs), clock
         kwargs.setdefault("recovery_buffer_size", 4)  # bundles; 1 would mean something else to Faust
+        kwargs.setdefault("standby_buffer_size", 1)  # or up to three would wait in Faust until a fourth comes
         super().__init__(app, name=name, schema=BundleSchema(), partitions=partitions, **kwargs)
         self.parts, self.actives = {}, frozenset()
         self._era = 0

@@ -119,3 +119,9 @@ async def test_one_that_is_another_workers_since_does_not_open_when_an_earlier_r
     table.actives = frozenset({PARTITION + 1})
     assert not await completed(table)
     assert PARTITION not in table._writers
+
+
+def test_what_a_copy_that_stands_by_has_read_does_not_wait_for_more(table):
+    """Faust applies so many messages at once, and a bundle is one: what waits there is not in the copy."""
+    assert table.standby_buffer_size == 1
+    assert table.recovery_buffer_size > 1, "of one Faust makes something else"
