@@ -27,6 +27,12 @@ log = logging.getLogger(__name__)
 OnPartition = Callable[[int], None]
 
 
+BUFFERS = {"recovery_buffer_size": 4, "standby_buffer_size": 1}
+"""Bundles that Faust applies at once. Of 1 it makes something else in a recovery; of 4 of a copy that stands by, up to three would wait
+until the fourth comes.
+"""
+
+
 class OwnedPartitions(faust.Table):  # type: ignore[misc]
     """The partitions of a table that are ours, each restored and with a writer of its own."""
 
@@ -67,9 +73,7 @@ class OwnedPartitions(faust.Table):  # type: ignore[misc]
         of those that no longer are. `compression` is of the changelog and the outputs. `packed` keeps rows as bytes in memory.
         """
         self.prefix, self.inputs, self.clock = prefix, tuple(inputs), clock
-        kwargs.setdefault("recovery_buffer_size", 4)  # bundles; 1 would mean something else to Faust
-        kwargs.setdefault("standby_buffer_size", 1)  # or up to three would wait in Faust until a fourth comes
-        super().__init__(app, name=name, schema=BundleSchema(), partitions=partitions, **kwargs)
+        super().__init__(app, name=name, schema=BundleSchema(), partitions=partitions, **{**BUFFERS, **kwargs})
         self.parts, self.actives = {}, frozenset()
         self._era = 0
         """Grows when the group rebalances: what was found out before may no longer hold."""
