@@ -99,8 +99,13 @@ def _is_category_viewed(customer: Customer, category: str, at: float) -> bool:
     views = customer.views
     if views is None or not views.has(CATEGORY_PRODUCTS, category, at - CATEGORY_WINDOW, at):
         return False
-    ring = [item for item in customer.categories or () if item.category != category]
-    customer.categories = push(ring, CategoryView(category, at), CATEGORIES)
+    ring, known = [], 0.0
+    for item in customer.categories or ():
+        if item.category == category:
+            known = item.at
+        else:
+            ring.append(item)
+    customer.categories = push(ring, CategoryView(category, max(at, known)), CATEGORIES)
     return True
 
 
@@ -108,8 +113,13 @@ def _searched(customer: Customer, event: Event, at: float) -> tuple[str, ...]:
     properties = event.properties
     if properties is None or not properties.query:
         return NOTHING
-    ring = [item for item in customer.searches or () if item.query != properties.query]
-    customer.searches = push(ring, Search(properties.query, at, properties.results), SEARCHES)
+    ring, found = [], Search(properties.query, at, properties.results)
+    for item in customer.searches or ():
+        if item.query != properties.query:
+            ring.append(item)
+        elif item.at > at:  # this one is late, and was made again since
+            found = item
+    customer.searches = push(ring, found, SEARCHES)
     return (SEARCHED,)
 
 

@@ -107,6 +107,28 @@ def test_what_is_in_the_cart_does_not_depend_on_the_order_in_which_it_is_told(hi
     assert carts[0] == carts[1]
 
 
+@given(st.lists(st.sampled_from(["lamp", "chair", "sofa"]), max_size=8), st.randoms())
+def test_what_was_searched_does_not_depend_on_the_order_in_which_it_is_told(queries, random):
+    told = [(event("Products Searched", query=query, results=n), NOW + n) for n, query in enumerate(queries)]
+    found = []
+    for order in (told, random.sample(told, len(told))):
+        customer = Customer()
+        for one, at in order:
+            apply(customer, one, at)
+        found.append([(search.query, search.at, search.results) for search in customer.searches or ()])
+    assert found[0] == found[1]
+
+
+def test_a_late_view_makes_no_category_older_than_it_is():
+    customer = Customer()
+    for number, at in enumerate((NOW, NOW + 10, NOW + 20, NOW + 30)):
+        apply(customer, event("Product Viewed", product_id=f"p{number}", category="shoes"), at)
+    assert apply(customer, event("Product Viewed", product_id="p9", category="shoes"), NOW + 25)[1:] == (
+        CATEGORY_VIEWED,
+    )
+    assert [(item.category, item.at) for item in customer.categories] == [("shoes", NOW + 30)]
+
+
 def test_a_cart_view_is_a_snapshot_and_one_without_change_is_silent():
     customer = Customer()
     apply(customer, event("Product Added", id="1", product_id="a", name="Lamp", price=5.0), NOW)
