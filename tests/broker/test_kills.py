@@ -25,6 +25,8 @@ def kills(request):
 
 
 def says(child, text):
+    if child.status() is not None:
+        child.log.join()
     return any(text in line for line in child.log.tail())
 
 
