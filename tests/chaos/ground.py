@@ -54,10 +54,10 @@ class Kept:
         while True:
             while (status := self.process.status()) is None:
                 await asyncio.sleep(LOOK_S)
-            self.ends.append(status)
             if status != -signal.SIGKILL:
                 await asyncio.to_thread(self.process.log.join)
                 self.unasked.append(self.process.log.tail(15))
+            self.ends.append(status)
             self._launch()
             self._ended.set()
 
