@@ -35,6 +35,7 @@ class OpenRows(PackedRows):
     def close(self) -> None:
         """The step is over. Where too many rows are open, the half that was opened first is packed."""
         self.looked_at = 0
+        self.counted.clear()
         self._made.clear()
         if len(self.opened) <= self._most:
             return
